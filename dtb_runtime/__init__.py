@@ -1,0 +1,1 @@
+"""The lean runtime (work in progress)."""

@@ -1,0 +1,1 @@
+"""Networks, cohorts and training."""
