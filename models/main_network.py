@@ -1,0 +1,157 @@
+"""The main network: one recurrent network per person, all people in one batched matmul per step.
+
+``h(t) = h(t-1) + leak * (tanh(W_ih x(t) + b_ih + W_hh h(t-1) + b_hh) - h(t-1))`` and
+``y(t) = W_ho h(t) + b_ho`` (Takahashi et al. 2026, equations 6 to 8; the paper's network is
+``leak = 1``). ``x`` is the network input, already delayed by one step.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from .array_types import BatchActions, BatchBold, BatchState, BatchStimulus, BatchWeights
+from .config import NetworkConfig
+
+
+class MainWeights(NamedTuple):
+    """Weights of one main network per person, views of the flat vector.
+
+    The flat order is that of the reference code: W_ih, W_hh, b_ih, b_hh, W_ho, b_ho, each
+    row-major; rows of W_ho are the actions, then BOLD.
+    """
+
+    w_ih: Tensor
+    """(batch, hidden, inputs)"""
+    w_hh: Tensor
+    """(batch, hidden, hidden)"""
+    b_ih: Tensor
+    """(batch, hidden)"""
+    b_hh: Tensor
+    """(batch, hidden)"""
+    w_ho: Tensor
+    """(batch, outputs, hidden)"""
+    b_ho: Tensor
+    """(batch, outputs)"""
+
+
+class MainOutput(NamedTuple):
+    """What the main networks of a batch of people answer."""
+
+    action_logits: BatchActions
+    """Before the sigmoid, one per option and step."""
+    bold: BatchBold
+    """SDs of the training data, one frame every ``bold_stride`` steps, the first at step 0."""
+    state: BatchState
+    """Hidden state after the last step, to go on from."""
+
+
+def weight_shapes(config: NetworkConfig) -> tuple[tuple[int, ...], ...]:
+    """Return the shapes of W_ih, W_hh, b_ih, b_hh, W_ho, b_ho of one person."""
+    h, o = config.hidden_size, config.n_outputs
+    return (h, config.n_inputs), (h, h), (h,), (h,), (o, h), (o,)
+
+
+def split_weights(weights: BatchWeights, config: NetworkConfig) -> MainWeights:
+    """Cut flat weights, shape (batch, n_weights), into the six arrays of each person."""
+    shapes = weight_shapes(config)
+    sizes = [int(torch.Size(shape).numel()) for shape in shapes]
+    parts = weights.split(sizes, dim=1)
+    return MainWeights(*(p.reshape(-1, *s) for p, s in zip(parts, shapes, strict=True)))
+
+
+class _Recurrence(torch.autograd.Function):
+    """The recurrence with its gradient written out.
+
+    Autograd would keep five nodes per step and run three small kernels for each on the way back;
+    written out, a step is one batched matmul and two element-wise operations in each direction,
+    and the gradient of W_hh is a single matmul over all steps.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, drive: Tensor, w_hh: Tensor, state: Tensor, leak: Tensor) -> Tensor:
+        # drive (T, B, H), w_hh (B, H, H), state (B, H), leak (H,) -> hidden (T, B, H)
+        n_steps = drive.shape[0]
+        hidden = torch.empty_like(drive)
+        squashed = torch.empty_like(drive)
+        w_t = w_hh.transpose(1, 2).contiguous()
+        is_leaky = bool((leak != 1).any())
+        h = state
+        for t in range(n_steps):
+            u = torch.baddbmm(drive[t].unsqueeze(1), h.unsqueeze(1), w_t).squeeze(1).tanh_()
+            squashed[t] = u
+            h = torch.lerp(h, u, leak) if is_leaky else u
+            hidden[t] = h
+        ctx.save_for_backward(w_hh, state, leak, hidden, squashed)
+        return hidden
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable  # type: ignore[untyped-decorator]
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
+        (grad_hidden,) = grads
+        w_hh, state, leak, hidden, squashed = ctx.saved_tensors
+        n_steps = hidden.shape[0]
+        slope = (1 - squashed * squashed) * leak  # (T, B, H): d h / d (argument of tanh)
+        keep = 1 - leak
+        is_leaky = bool((leak != 1).any())
+        grad_drive = torch.empty_like(hidden)
+        carried = torch.zeros_like(state)
+        for t in range(n_steps - 1, -1, -1):
+            g = grad_hidden[t] + carried
+            du = g * slope[t]
+            grad_drive[t] = du
+            if is_leaky:
+                carried = torch.baddbmm((g * keep).unsqueeze(1), du.unsqueeze(1), w_hh).squeeze(1)
+            else:
+                carried = torch.bmm(du.unsqueeze(1), w_hh).squeeze(1)
+        previous = torch.cat([state.unsqueeze(0), hidden[:-1]])  # (T, B, H)
+        grad_w = torch.bmm(grad_drive.permute(1, 2, 0), previous.transpose(0, 1))
+        return grad_drive, grad_w, carried, None
+
+
+def run_main_network(
+    weights: BatchWeights,
+    stimulus: BatchStimulus,
+    state: BatchState | None,
+    config: NetworkConfig,
+    leak: Tensor,
+) -> MainOutput:
+    """Run every person's main network over the same number of steps.
+
+    Parameters
+    ----------
+    weights : Tensor, shape (batch, n_weights)
+        One flat weight vector per person.
+    stimulus : Tensor, shape (batch, time, inputs)
+        Network input, delayed by one step (`dtb_runtime.stimulus.network_input`).
+    state : Tensor, shape (batch, hidden), or None
+        Hidden state to start from; None is zeros, as at the start of a run.
+    config : NetworkConfig
+    leak : Tensor, shape (hidden,)
+
+    Returns
+    -------
+    MainOutput
+        ``bold`` holds the frames at steps 0, ``bold_stride``, ... of this call, so a run cut into
+        calls must be cut at multiples of ``bold_stride``.
+    """
+    w = split_weights(weights, config)
+    if state is None:
+        state = weights.new_zeros(weights.shape[0], config.hidden_size)
+    drive = torch.bmm(stimulus, w.w_ih.transpose(1, 2)) + (w.b_ih + w.b_hh).unsqueeze(1)
+    hidden: Tensor = _Recurrence.apply(  # type: ignore[no-untyped-call]
+        drive.transpose(0, 1).contiguous(), w.w_hh, state, leak
+    )
+    hidden = hidden.transpose(0, 1)  # (B, T, H)
+    n_actions = config.n_actions
+    logits = torch.baddbmm(
+        w.b_ho[:, None, :n_actions], hidden, w.w_ho[:, :n_actions].transpose(1, 2)
+    )
+    bold = torch.baddbmm(
+        w.b_ho[:, None, n_actions:],
+        hidden[:, :: config.bold_stride],
+        w.w_ho[:, n_actions:].transpose(1, 2),
+    )
+    return MainOutput(logits, bold, hidden[:, -1])
