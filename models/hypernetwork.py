@@ -217,11 +217,31 @@ class TwinNetwork(nn.Module):
         weights: Tensor = self.hypernetwork(edges, generator)
         return weights
 
+    def encoder_inputs(self, edges: BatchEdges) -> Tensor:
+        """Return what the learned part of the hypernetwork sees, the same at every step of training.
+
+        Compact: the scores on the fixed edge basis, shape (batch, n_components); paper: the edges.
+        """
+        if isinstance(self.hypernetwork, CompactHypernetwork):
+            return self.hypernetwork.components(edges)
+        return edges
+
+    def weights_from(self, inputs: Tensor, generator: torch.Generator | None = None) -> BatchWeights:
+        """Return the weights from `encoder_inputs`."""
+        if isinstance(self.hypernetwork, CompactHypernetwork):
+            return self.decode(self.hypernetwork.encode(inputs, generator))
+        weights: Tensor = self.hypernetwork(inputs, generator)
+        return weights
+
     def run(
-        self, weights: BatchWeights, stimulus: BatchStimulus, state: BatchState | None = None
+        self,
+        weights: BatchWeights,
+        stimulus: BatchStimulus,
+        state: BatchState | None = None,
+        bold_stride: int | None = None,
     ) -> MainOutput:
         """Run the main networks; see `run_main_network`."""
-        return run_main_network(weights, stimulus, state, self.config, self.leak)
+        return run_main_network(weights, stimulus, state, self.config, self.leak, bold_stride)
 
     def forward(self, edges: BatchEdges, stimulus: BatchStimulus) -> MainOutput:
         """Return the answer of each person's twin to a stimulus, from a connectome's edges."""

@@ -117,6 +117,7 @@ def run_main_network(
     state: BatchState | None,
     config: NetworkConfig,
     leak: Tensor,
+    bold_stride: int | None = None,
 ) -> MainOutput:
     """Run every person's main network over the same number of steps.
 
@@ -130,6 +131,9 @@ def run_main_network(
         Hidden state to start from; None is zeros, as at the start of a run.
     config : NetworkConfig
     leak : Tensor, shape (hidden,)
+    bold_stride : int, optional
+        Steps between BOLD readouts; the config's own unless given (the paper trains on BOLD at
+        every step and is read at TR).
 
     Returns
     -------
@@ -151,7 +155,7 @@ def run_main_network(
     )
     bold = torch.baddbmm(
         w.b_ho[:, None, n_actions:],
-        hidden[:, :: config.bold_stride],
+        hidden[:, :: bold_stride or config.bold_stride],
         w.w_ho[:, n_actions:].transpose(1, 2),
     )
     return MainOutput(logits, bold, hidden[:, -1])

@@ -1,0 +1,255 @@
+"""A cohort as training arrays: one block per run that people share, people along the first axis."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dtb_runtime.errors import CohortError, MissingDependencyError
+from dtb_runtime.events import Events, Responses
+from dtb_runtime.stimulus import network_input
+from dtb_runtime.tasks import DT_S, STEPS_PER_TR, get_task
+
+from .cohorts import Participant
+
+
+@dataclass(frozen=True, slots=True)
+class RunBlock:
+    """One run (say ``hammer``, ``AP``) of every person who has it.
+
+    Shorter runs are padded at the end; what is padded does not count.
+    """
+
+    task: str
+    run: str
+    people: tuple[int, ...]
+    """Positions in the list of participants that the block was made from."""
+    stimulus: Tensor
+    """(people, time, inputs) float16, delayed by one step."""
+    targets: Tensor
+    """(people, time, actions) float16"""
+    counted: Tensor
+    """(people, time) bool, steps that count in the action loss"""
+    bold: Tensor
+    """(people, frames, bold) float32, in SDs of the training data; NaN never"""
+    bold_counted: Tensor
+    """(people, frames) bool"""
+
+    @property
+    def n_steps(self) -> int:
+        """Steps of the longest run in the block."""
+        return int(self.stimulus.shape[1])
+
+
+@dataclass(frozen=True, slots=True)
+class BoldScale:
+    """Mean and SD of each BOLD region over the people and frames of the training data."""
+
+    mean: NDArray[np.float32]
+    sd: NDArray[np.float32]
+
+
+def edge_matrix(participants: Sequence[Participant]) -> Tensor:
+    """Return the connectomes' edges (Fisher z), shape (people, n_edges).
+
+    Raises
+    ------
+    CohortError
+        If a participant has no connectome.
+    """
+    rows = []
+    for person in participants:
+        if person.connectome is None:
+            raise CohortError(
+                f"Training needs a connectome of everybody; {person.participant_id} has none. "
+                "Give the cohort's derivatives folder, or leave this participant out."
+            )
+        rows.append(person.connectome.edges())
+    return torch.from_numpy(np.stack(rows))
+
+
+def press_targets(
+    events: Events, responses: Responses, n_actions: int, *, masked: bool
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Return action targets and the steps that count, for one run.
+
+    Parameters
+    ----------
+    events, responses : Events, Responses
+        The trials and what the person did in them.
+    n_actions : int
+        Columns of the targets; options beyond the task's stay 0.
+    masked : bool
+        True for the hazard form: steps after a press, up to the next trial, do not count, and
+        neither do trials whose response cannot be used. False for the paper's form: all count.
+
+    Returns
+    -------
+    targets : ndarray, shape (n_steps, n_actions)
+        1 at the step of the press. After a wrong answer among three options the pressed one is
+        not known; each of the two others gets 0.5, the expected loss over which it was.
+    counted : ndarray, shape (n_steps,)
+    """
+    n_options = len(get_task(events.task).options)
+    targets = np.zeros((events.n_steps, n_actions), np.float32)
+    counted = np.ones(events.n_steps, np.bool_)
+    starts = np.append(events.onset_step, events.n_steps)
+    for trial in range(events.n_trials):
+        first, following = int(starts[trial]), int(starts[trial + 1])
+        if not responses.usable[trial]:
+            if masked:
+                counted[first:following] = False
+            continue
+        time_s = responses.response_time_s[trial]
+        if np.isnan(time_s):
+            continue
+        press = int((events.onset_s[trial] + time_s) / DT_S + 1e-6)
+        press = min(max(press, first), following - 1, events.n_steps - 1)
+        right = int(events.correct_option[trial])
+        if responses.correct[trial]:
+            targets[press, right] = 1.0
+        else:
+            others = [option for option in range(n_options) if option != right]
+            targets[press, others] = 1.0 / len(others)
+        if masked:
+            counted[press + 1 : following] = False
+    return targets, counted
+
+
+def bold_scale(participants: Sequence[Participant], columns: Sequence[int]) -> BoldScale:
+    """Return each region's mean and SD over all people and frames (paper, "z-score normalization").
+
+    Raises
+    ------
+    CohortError
+        If nobody has BOLD, or a region does not vary.
+    """
+    total = np.zeros(len(columns))
+    squares = np.zeros(len(columns))
+    n_frames = 0
+    for person in participants:
+        for run in person.runs:
+            if run.bold is None:
+                continue
+            values = np.asarray(run.bold, np.float64)[:, list(columns)]
+            total += values.sum(0)
+            squares += np.square(values).sum(0)
+            n_frames += len(values)
+    if n_frames == 0:
+        raise CohortError(
+            "Training needs task BOLD of at least one participant; this cohort has none. "
+            "Give the derivatives folder that holds the task time series."
+        )
+    mean = total / n_frames
+    sd = np.sqrt(np.maximum(squares / n_frames - np.square(mean), 0))
+    if not np.all(sd > 0):
+        flat = [int(columns[i]) for i in np.flatnonzero(sd <= 0)[:10]]
+        raise CohortError(
+            f"Every BOLD region must vary over the training data; regions at positions {flat} "
+            "are constant. Leave them out or check the parcellated series."
+        )
+    return BoldScale(mean.astype(np.float32), sd.astype(np.float32))
+
+
+def interpolated_bold(bold: NDArray[np.float32], n_steps: int) -> NDArray[np.float32]:
+    """Return BOLD at every 80-ms step by cubic interpolation (the paper's x10 resampling).
+
+    Steps after the last volume hold its value, since a cubic has nothing to lean on there.
+    """
+    try:
+        from scipy.interpolate import CubicSpline
+    except ImportError as error:
+        raise MissingDependencyError(
+            "Training on interpolated BOLD needs scipy, which is not installed: "
+            'pip install "dtb-runtime[imaging]".'
+        ) from error
+
+    at_s = np.arange(len(bold)) * STEPS_PER_TR
+    wanted = np.minimum(np.arange(n_steps), at_s[-1])
+    return np.asarray(CubicSpline(at_s, bold, axis=0)(wanted), np.float32)
+
+
+def run_blocks(
+    participants: Sequence[Participant],
+    *,
+    n_actions: int,
+    columns: Sequence[int],
+    scale: BoldScale,
+    masked: bool,
+    bold_stride: int,
+) -> tuple[RunBlock, ...]:
+    """Return the cohort's runs as blocks, in the order in which runs first appear.
+
+    Parameters
+    ----------
+    participants : sequence of Participant
+    n_actions : int
+    columns : sequence of int
+        Positions of the BOLD regions in the cohort's parcellation.
+    scale : BoldScale
+        Of the training people, applied to all.
+    masked : bool
+        See `press_targets`.
+    bold_stride : int
+        10 for BOLD at TR, 1 for the paper's BOLD at every step.
+    """
+    groups: dict[tuple[str, str], list[tuple[int, int]]] = {}
+    for i, person in enumerate(participants):
+        for j, run in enumerate(person.runs):
+            groups.setdefault((run.task, run.run), []).append((i, j))
+    return tuple(
+        _block(participants, task, run, members, n_actions, columns, scale, masked, bold_stride)
+        for (task, run), members in groups.items()
+    )
+
+
+def _block(
+    participants: Sequence[Participant],
+    task: str,
+    run: str,
+    members: list[tuple[int, int]],
+    n_actions: int,
+    columns: Sequence[int],
+    scale: BoldScale,
+    masked: bool,
+    bold_stride: int,
+) -> RunBlock:
+    definition = get_task(task)
+    n_steps = max(participants[i].runs[j].events.n_steps for i, j in members)
+    n_frames = -(-n_steps // bold_stride)
+    people = len(members)
+    stimulus = np.zeros((people, n_steps, 9), np.float16)
+    targets = np.zeros((people, n_steps, n_actions), np.float16)
+    counted = np.zeros((people, n_steps), np.bool_)
+    bold = np.zeros((people, n_frames, len(columns)), np.float32)
+    bold_counted = np.zeros((people, n_frames), np.bool_)
+    for k, (i, j) in enumerate(members):
+        one = participants[i].runs[j]
+        length = one.events.n_steps
+        stimulus[k, :length] = network_input(definition.stimulus(one.events))
+        targets[k, :length], counted[k, :length] = press_targets(
+            one.events, one.responses, n_actions, masked=masked
+        )
+        if one.bold is None:
+            continue
+        series = (np.asarray(one.bold, np.float32)[:, list(columns)] - scale.mean) / scale.sd
+        if bold_stride == 1:
+            series = interpolated_bold(series, length)
+        usable = min(len(series), n_frames)
+        bold[k, :usable] = series[:usable]
+        bold_counted[k, :usable] = True
+    return RunBlock(
+        task=task,
+        run=run,
+        people=tuple(i for i, _ in members),
+        stimulus=torch.from_numpy(stimulus),
+        targets=torch.from_numpy(targets),
+        counted=torch.from_numpy(counted),
+        bold=torch.from_numpy(bold),
+        bold_counted=torch.from_numpy(bold_counted),
+    )
