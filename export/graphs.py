@@ -1,0 +1,325 @@
+"""The three graphs of a bundle, written directly from sizes and arrays.
+
+They are not traced from PyTorch: `torch.onnx.export` unrolls or freezes a recurrence, while a
+graph written here has dynamic people and time, one `Scan`, and the same bytes every time. Only
+numpy and onnx are needed, so a bundle can be made where there is no torch.
+
+What is in each graph (axes in parentheses; ``people``, ``time`` and ``frames`` are dynamic):
+
+- ``hypernetwork.onnx``: ``edges (people, edges)`` to ``weights (people, weights)`` and, in the
+  compact preset, ``latent (people, latent)``. Edges are Fisher z.
+- ``decoder.onnx``: ``latent (people, latent)`` to ``weights (people, weights)``.
+- ``main.onnx``: ``weights (weights,)``, ``stimulus (time, inputs)`` already delayed by one step
+  and ``state (hidden,)`` to ``actions (time, actions)`` after the sigmoid, ``bold (frames,
+  regions)`` at steps 0, stride, 2 stride, ... and ``final_state (hidden,)``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import ArrayLike, NDArray
+from onnx import numpy_helper, parser
+
+OPSET = 17
+"""Newest set that every ONNX Runtime since 1.12 reads; the operators used here are all older."""
+
+IR_VERSION = 8
+"""Goes with opset 17. Newer `onnx` packages stamp a newer one, which older runtimes refuse."""
+
+Layer = tuple[NDArray[Any], NDArray[Any]]
+"""Weight (outputs, inputs) and bias (outputs,) of a linear layer."""
+
+Signature = Mapping[str, tuple[str, ...]]
+"""Tensor name to axis names, in the order of the graph."""
+
+MAIN_INPUTS: Signature = MappingProxyType(
+    {"weights": ("weights",), "stimulus": ("time", "inputs"), "state": ("hidden",)}
+)
+MAIN_OUTPUTS: Signature = MappingProxyType(
+    {"actions": ("time", "actions"), "bold": ("frames", "regions"), "final_state": ("hidden",)}
+)
+HYPERNETWORK_INPUTS: Signature = MappingProxyType({"edges": ("people", "edges")})
+WEIGHTS_OUTPUT: Signature = MappingProxyType({"weights": ("people", "weights")})
+COMPACT_HYPERNETWORK_OUTPUTS: Signature = MappingProxyType(
+    {"latent": ("people", "latent"), "weights": ("people", "weights")}
+)
+DECODER_INPUTS: Signature = MappingProxyType({"latent": ("people", "latent")})
+
+DYNAMIC_AXES = ("people", "time", "frames")
+"""Axes without a fixed size; every other axis has the size that the manifest states."""
+
+_HEADER = f'<ir_version: {IR_VERSION}, opset_import: ["" : {OPSET}], producer_name: "dtb_export">'
+
+
+def n_main_weights(n_inputs: int, hidden_size: int, n_actions: int, n_bold: int) -> int:
+    """Return how many numbers describe one main network (173,623 in the paper)."""
+    n_outputs = n_actions + n_bold
+    return hidden_size * (n_inputs + hidden_size + 2) + n_outputs * (hidden_size + 1)
+
+
+def main_graph(
+    *,
+    n_inputs: int,
+    hidden_size: int,
+    n_actions: int,
+    n_bold: int,
+    bold_stride: int,
+    leak: ArrayLike | None = None,
+) -> onnx.ModelProto:
+    """Write the main network, whose weights are an input.
+
+    Parameters
+    ----------
+    n_inputs, hidden_size, n_actions, n_bold : int
+        Sizes, all at least 1.
+    bold_stride : int
+        BOLD is read out at steps 0, ``bold_stride``, ``2 * bold_stride``, ...
+    leak : array_like, shape (hidden_size,), optional
+        Share of each unit renewed per step, in (0, 1]; left out of the graph when all are 1.
+
+    Returns
+    -------
+    onnx.ModelProto
+        Flat ``weights`` are W_ih, W_hh, b_ih, b_hh, W_ho, b_ho, each row-major, rows of W_ho being
+        the actions first, then BOLD.
+
+    Notes
+    -----
+    Everything that does not depend on the hidden state stands outside the `Scan`: a step costs
+    microseconds per node. Inside, `Gemm` takes a row vector and adds the drive in the same kernel.
+    As a matrix times a column vector the same product was 35 times slower in ONNX Runtime 1.31.
+    """
+    H, A, B = hidden_size, n_actions, n_bold
+    constants = {
+        "part_sizes": [H * n_inputs, H * H, H, H, A * H, B * H, A, B],
+        "shape_W_ih": [H, n_inputs],
+        "shape_W_hh": [H, H],
+        "shape_W_action": [A, H],
+        "shape_W_bold": [B, H],
+        "shape_row": [1, H],
+        "shape_rows": [-1, 1, H],
+        "shape_steps": [-1, H],
+        "shape_state": [H],
+        "first_step": [0],
+        "last_step": [np.iinfo(np.int64).max],
+        "time_axis": [0],
+        "bold_stride": [bold_stride],
+    }
+    initializers = [_int64(name, values) for name, values in constants.items()]
+    step = "h_new = Tanh (drive_h)"
+    leaks = None if leak is None else np.asarray(leak, dtype=np.float32)
+    if leaks is not None and not np.all(leaks == 1):
+        initializers.append(numpy_helper.from_array(leaks.reshape(1, H), "leak"))
+        step = """
+            h_target = Tanh (drive_h)
+            h_change = Sub (h_target, h)
+            h_step = Mul (leak, h_change)
+            h_new = Add (h, h_step)
+        """
+    n_weights = n_main_weights(n_inputs, H, A, B)
+    text = f"""
+    {_HEADER}
+    main_network (float[{n_weights}] weights, float[time, {n_inputs}] stimulus, float[{H}] state)
+        => (float[time, {A}] actions, float[frames, {B}] bold, float[{H}] final_state)
+    {{
+        flat_W_ih, flat_W_hh, b_ih, b_hh, flat_W_action, flat_W_bold, b_action, b_bold
+            = Split <axis = 0> (weights, part_sizes)
+        W_ih = Reshape (flat_W_ih, shape_W_ih)
+        W_hh = Reshape (flat_W_hh, shape_W_hh)
+        W_action = Reshape (flat_W_action, shape_W_action)
+        W_bold = Reshape (flat_W_bold, shape_W_bold)
+        b_hidden = Add (b_ih, b_hh)
+        drive = Gemm <transB = 1> (stimulus, W_ih, b_hidden)
+        drive_rows = Reshape (drive, shape_rows)
+        first_state = Reshape (state, shape_row)
+        last_state, hidden_rows = Scan <num_scan_inputs = 1, body = step (
+            float[1, {H}] h, float[1, {H}] drive_row
+        ) => (float[1, {H}] h_new, float[1, {H}] h_kept) {{
+            drive_h = Gemm <transB = 1> (h, W_hh, drive_row)
+            {step}
+            h_kept = Identity (h_new)
+        }}> (first_state, drive_rows)
+        final_state = Reshape (last_state, shape_state)
+        hidden = Reshape (hidden_rows, shape_steps)
+        action_logits = Gemm <transB = 1> (hidden, W_action, b_action)
+        actions = Sigmoid (action_logits)
+        hidden_at_frames = Slice (hidden, first_step, last_step, time_axis, bold_stride)
+        bold = Gemm <transB = 1> (hidden_at_frames, W_bold, b_bold)
+    }}
+    """
+    return _model(text, initializers)
+
+
+def paper_hypernetwork_graph(layers: Sequence[Layer]) -> onnx.ModelProto:
+    """Write a multi-layer perceptron with Mish between its layers.
+
+    Parameters
+    ----------
+    layers : sequence of (weight, bias)
+        Weight (outputs, inputs) and bias (outputs,), from edges to weights.
+    """
+    n_edges, n_weights = layers[0][0].shape[1], layers[-1][0].shape[0]
+    lines: list[str] = []
+    initializers: list[onnx.TensorProto] = []
+    x = "edges"
+    for i, (weight, bias) in enumerate(layers):
+        is_last = i == len(layers) - 1
+        y = "weights" if is_last else f"layer_{i}"
+        lines += _linear(x, y, weight, bias, initializers)
+        if not is_last:
+            lines += _mish(y, f"mish_{i}")
+            x = f"mish_{i}"
+    text = f"""
+    {_HEADER}
+    hypernetwork (float[people, {n_edges}] edges) => (float[people, {n_weights}] weights)
+    {{ {_joined(lines)} }}
+    """
+    return _model(text, initializers)
+
+
+def compact_hypernetwork_graph(
+    *,
+    edge_mean: NDArray[Any],
+    basis: NDArray[Any],
+    hidden: Layer,
+    latent: Layer,
+    skip_weight: NDArray[Any],
+    decoder: Layer,
+) -> onnx.ModelProto:
+    """Write edge basis, encoder and decoder: edges to latent and weights.
+
+    Parameters
+    ----------
+    edge_mean : ndarray, shape (edges,)
+        Subtracted from the edges (Fisher z).
+    basis : ndarray, shape (components, edges)
+        Rows that turn centered edges into components.
+    hidden : Layer
+        Components to units, followed by Mish.
+    latent : Layer
+        Units to latent.
+    skip_weight : ndarray, shape (latent, components)
+        The linear path past the units, without bias.
+    decoder : Layer
+        Latent to weights.
+
+    Notes
+    -----
+    An array given as float16 is stored so, at half the size, and cast to float32 in the graph;
+    all arithmetic is float32. See `halved`.
+    """
+    n_edges, n_latent, n_weights = edge_mean.size, skip_weight.shape[0], decoder[0].shape[0]
+    initializers: list[onnx.TensorProto] = []
+    lines = [
+        *_constant("edge_mean", edge_mean, initializers),
+        "centered = Sub (edges, edge_mean)",
+        *_constant("basis", basis, initializers),
+        "components = Gemm <transB = 1> (centered, basis)",
+        *_linear("components", "encoder_layer", *hidden, initializers, name="hidden"),
+        *_mish("encoder_layer", "encoder_units"),
+        *_linear("encoder_units", "latent_nonlinear", *latent, initializers, name="to_latent"),
+        *_constant("skip_weight", skip_weight, initializers),
+        "latent_linear = Gemm <transB = 1> (components, skip_weight)",
+        "latent = Add (latent_linear, latent_nonlinear)",
+        *_linear("latent", "weights", *decoder, initializers, name="decoder"),
+    ]
+    text = f"""
+    {_HEADER}
+    hypernetwork (float[people, {n_edges}] edges)
+        => (float[people, {n_latent}] latent, float[people, {n_weights}] weights)
+    {{ {_joined(lines)} }}
+    """
+    return _model(text, initializers)
+
+
+def decoder_graph(decoder: Layer) -> onnx.ModelProto:
+    """Write the decoder alone: latent to weights; float16 arrays are stored as float16.
+
+    Parameters
+    ----------
+    decoder : Layer
+        Weight (weights, latent) and bias (weights,).
+    """
+    n_weights, n_latent = decoder[0].shape
+    initializers: list[onnx.TensorProto] = []
+    lines = _linear("latent", "weights", *decoder, initializers, name="decoder")
+    text = f"""
+    {_HEADER}
+    decoder (float[people, {n_latent}] latent) => (float[people, {n_weights}] weights)
+    {{ {_joined(lines)} }}
+    """
+    return _model(text, initializers)
+
+
+def halved(values: NDArray[np.float32]) -> NDArray[Any]:
+    """Return `values` as float16 where that loses nothing, else as they are.
+
+    Training rounds what a bundle stores in half precision before it ends, so that a network and
+    its graph agree to the last digit; an array that was not rounded is never rounded in silence.
+    """
+    with np.errstate(over="ignore"):  # beyond 65,504 becomes inf, which then differs
+        half = values.astype(np.float16)
+    return half if np.array_equal(half.astype(np.float32), values) else values
+
+
+def graph_bytes(model: onnx.ModelProto) -> bytes:
+    """Return the file content of a graph; the same graph gives the same bytes."""
+    return bytes(model.SerializeToString(deterministic=True))
+
+
+def _model(text: str, initializers: Iterable[onnx.TensorProto]) -> onnx.ModelProto:
+    """Parse `text`, add the arrays and let onnx check types and shapes throughout."""
+    model = parser.parse_model(text)
+    model.graph.initializer.extend(initializers)
+    onnx.checker.check_model(model, full_check=True)
+    return model
+
+
+def _linear(
+    x: str,
+    y: str,
+    weight: NDArray[Any],
+    bias: NDArray[Any],
+    initializers: list[onnx.TensorProto],
+    *,
+    name: str | None = None,
+) -> list[str]:
+    """Return the nodes of ``y = x @ weight.T + bias``."""
+    w, b = f"{name or y}_weight", f"{name or y}_bias"
+    return [
+        *_constant(w, weight, initializers),
+        *_constant(b, bias, initializers),
+        f"{y} = Gemm <transB = 1> ({x}, {w}, {b})",
+    ]
+
+
+def _mish(x: str, y: str) -> list[str]:
+    """Return the nodes of Mish, ``x * tanh(softplus(x))``; the operator came with opset 18."""
+    return [
+        f"{y}_softplus = Softplus ({x})",
+        f"{y}_tanh = Tanh ({y}_softplus)",
+        f"{y} = Mul ({x}, {y}_tanh)",
+    ]
+
+
+def _constant(name: str, values: NDArray[Any], initializers: list[onnx.TensorProto]) -> list[str]:
+    """Store an array under `name`; return the cast node that float16 needs."""
+    if values.dtype == np.float16:
+        initializers.append(numpy_helper.from_array(np.ascontiguousarray(values), f"{name}_f16"))
+        return [f"{name} = Cast <to = {onnx.TensorProto.FLOAT}> ({name}_f16)"]
+    array = np.ascontiguousarray(values, dtype=np.float32)
+    initializers.append(numpy_helper.from_array(array, name))
+    return []
+
+
+def _int64(name: str, values: Sequence[int]) -> onnx.TensorProto:
+    return numpy_helper.from_array(np.array(values, dtype=np.int64), name)
+
+
+def _joined(lines: Iterable[str]) -> str:
+    return "\n".join(lines)
