@@ -1,0 +1,93 @@
+"""Both hypernetworks: formulas, the edge basis, float16 storage, seeds."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from dtb_models.config import compact_config, paper_config
+from dtb_models.hypernetwork import CompactHypernetwork, TwinNetwork, dropped
+
+
+def people(n: int, n_edges: int, seed: int = 0) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    factors = torch.randn(n, 3, generator=generator) @ torch.randn(3, n_edges, generator=generator)
+    return 0.3 * factors + 0.1 * torch.randn(n, n_edges, generator=generator) + 0.2
+
+
+def test_paper_hypernetwork_is_the_papers_perceptron() -> None:
+    config = paper_config(n_edges=15, n_bold=2, hidden_size=5, hypernetwork_sizes=(7, 6))
+    network = TwinNetwork(config, seed=3)
+    edges = people(4, 15)
+
+    def mish(u: np.ndarray) -> np.ndarray:
+        return u * np.tanh(np.log1p(np.exp(u)))
+
+    x = edges.double().numpy()
+    layers = list(network.hypernetwork.layers)
+    for i, layer in enumerate(layers):
+        x = x @ layer.weight.detach().double().numpy().T + layer.bias.detach().double().numpy()
+        x = mish(x) if i < 2 else x
+    np.testing.assert_allclose(network.weights(edges).detach(), x, rtol=2e-5, atol=1e-6)
+
+
+def test_edge_basis_gives_uncorrelated_scores_of_unit_variance() -> None:
+    network = TwinNetwork(compact_config(n_edges=300, n_bold=3, n_components=3))
+    hypernetwork = network.hypernetwork
+    assert isinstance(hypernetwork, CompactHypernetwork)
+    edges = people(60, 300)
+    hypernetwork.fit_basis(edges)
+    scores = hypernetwork.components(edges).numpy()
+    np.testing.assert_allclose(scores.mean(0), 0, atol=5e-3)
+    np.testing.assert_allclose(np.cov(scores.T), np.eye(3), atol=5e-3)
+
+
+def test_edge_basis_and_decoder_are_exactly_what_float16_can_hold() -> None:
+    network = TwinNetwork(compact_config(n_edges=300, n_bold=3, n_components=4))
+    hypernetwork = network.hypernetwork
+    assert isinstance(hypernetwork, CompactHypernetwork)
+    hypernetwork.fit_basis(people(20, 300))
+    hypernetwork.round_for_export()
+    for values in (hypernetwork.basis, hypernetwork.edge_mean, hypernetwork.decoder.weight):
+        assert torch.equal(values, values.half().float())
+    assert float(hypernetwork.basis.abs().max()) > 0
+
+
+def test_more_components_than_people_leaves_the_rest_empty() -> None:
+    network = TwinNetwork(compact_config(n_edges=50, n_bold=3, n_components=16))
+    hypernetwork = network.hypernetwork
+    assert isinstance(hypernetwork, CompactHypernetwork)
+    hypernetwork.fit_basis(people(5, 50))
+    assert torch.count_nonzero(hypernetwork.basis.abs().sum(1)) == 4
+
+
+def test_compact_weights_are_linear_in_the_latent() -> None:
+    network = TwinNetwork(compact_config(n_edges=50, n_bold=3, latent_size=4), seed=2)
+    a, b = torch.randn(2, 1, 4, generator=torch.Generator().manual_seed(0))
+    middle = (network.decode(a) + network.decode(b)) / 2
+    torch.testing.assert_close(network.decode((a + b) / 2), middle)
+
+
+def test_paper_preset_has_no_latent() -> None:
+    network = TwinNetwork(paper_config(n_edges=15, n_bold=2, hidden_size=5))
+    with pytest.raises(TypeError, match="paper preset has no latent"):
+        network.latent(people(2, 15))
+
+
+def test_same_seed_same_network() -> None:
+    config = compact_config(n_edges=50, n_bold=3)
+    first, second, other = (TwinNetwork(config, seed=s).state_dict() for s in (1, 1, 2))
+    assert all(torch.equal(first[k], second[k]) for k in first)
+    assert not torch.equal(
+        first["hypernetwork.decoder.weight"], other["hypernetwork.decoder.weight"]
+    )
+
+
+def test_dropout_keeps_the_mean_and_repeats_with_its_generator() -> None:
+    x = torch.ones(2000, 10)
+    first = dropped(x, 0.1, torch.Generator().manual_seed(1))
+    again = dropped(x, 0.1, torch.Generator().manual_seed(1))
+    assert torch.equal(first, again)
+    np.testing.assert_allclose(first.unique(), [0.0, 1 / 0.9], rtol=1e-6)
+    assert float(first.mean()) == pytest.approx(1.0, abs=0.01)
+    assert torch.equal(dropped(x, 0.1, None), x)
