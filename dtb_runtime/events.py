@@ -1,0 +1,424 @@
+"""One run's trials, from a BIDS events table: checked, and laid on the 80-ms grid."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import EventsError
+from .tables import is_missing, read_table
+from .tasks import (
+    DT_S,
+    HAMMER,
+    SHAPE_CODES,
+    STEPS_PER_TR,
+    STROOP,
+    TR_S,
+    Task,
+    get_task,
+)
+
+MAX_RUN_S = 3 * 3600.0
+"""Longest run that is accepted, in seconds; a longer one has its times in milliseconds."""
+OVERLAP_TOLERANCE_S = 0.05
+"""How far a trial may reach into the next one: measured screen times jitter by frames."""
+MIN_RESPONSE_TIME_S = 0.2
+"""A faster press answers something other than the stimulus."""
+MAX_RESPONSE_TIME_S = 5.0
+"""A slower press is a lapse."""
+
+_GRID_TOLERANCE = 1e-6  # in steps, so that 0.24 / 0.08 = 3.0000000000000004 is step 3
+_SHAPES = ", ".join(SHAPE_CODES)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Events:
+    """The trials of one run. Every trial has its own steps, in order, inside the run."""
+
+    task: str
+    """Name of the task."""
+    source: str
+    """File name, for messages."""
+    onset_s: NDArray[np.float64]
+    """Shape (n_trials,): when each trial starts, in seconds from the first BOLD frame."""
+    duration_s: NDArray[np.float64]
+    """Shape (n_trials,): how long each trial lasts, in seconds."""
+    trial_type: tuple[str, ...]
+    """The column as it stands in the file, e.g. ``"con1"``."""
+    trial_group: tuple[str, ...]
+    """The `Task.trial_types` entry of each trial, e.g. ``"congruent"``."""
+    correct_option: NDArray[np.int64]
+    """Shape (n_trials,): index into `Task.options` of the right answer."""
+    columns: Mapping[str, tuple[str, ...]]
+    """The other columns of the file, as text."""
+    onset_step: NDArray[np.int64]
+    """Shape (n_trials,): first step of each trial."""
+    offset_step: NDArray[np.int64]
+    """Shape (n_trials,): the step after each trial's last one, at most the next `onset_step`."""
+    n_frames: int
+    """BOLD frames (TR 0.8 s) of the run."""
+
+    @property
+    def n_trials(self) -> int:
+        """Number of trials."""
+        return len(self.trial_type)
+
+    @property
+    def n_steps(self) -> int:
+        """Number of 80-ms steps of the run."""
+        return self.n_frames * STEPS_PER_TR
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Responses:
+    """What one person did in the trials of one run."""
+
+    response_time_s: NDArray[np.float64]
+    """Shape (n_trials,): seconds from the trial's onset to the press, NaN where nobody pressed."""
+    correct: NDArray[np.bool_]
+    """Shape (n_trials,): answered, and rightly."""
+    usable: NDArray[np.bool_]
+    """Shape (n_trials,): either no response, or one of known correctness at 0.2 to 5 s and inside
+    its trial."""
+
+    @classmethod
+    def from_events(cls, events: Events) -> Responses:
+        """Responses recorded in the columns ``response_time`` and ``accuracy_binarized``.
+
+        Raises
+        ------
+        EventsError
+            One of the two columns is missing, or a value in it is not a number (n/a is allowed).
+        """
+        values = []
+        for name in ("response_time", "accuracy_binarized"):
+            if name not in events.columns:
+                raise EventsError(
+                    f"{events.source} has no column {name!r}, so it does not tell how the person "
+                    f"responded. Use an events file recorded in the scanner."
+                )
+            values.append(
+                np.array(
+                    [
+                        math.nan if is_missing(cell) else _number(cell, name, events.source, row)
+                        for row, cell in enumerate(events.columns[name], start=1)
+                    ]
+                )
+            )
+        response_time, accuracy = values
+        for row, value in enumerate(accuracy, start=1):
+            if not (math.isnan(value) or value in (0.0, 1.0)):
+                raise EventsError(
+                    f"{events.source}, row {row}: accuracy_binarized is {value:g}, expected 1 "
+                    "(correct), 0 (error or no response) or n/a. Correct it."
+                )
+        answered = ~np.isnan(response_time)
+        with np.errstate(invalid="ignore"):
+            in_time = (
+                (response_time >= MIN_RESPONSE_TIME_S)
+                & (response_time <= MAX_RESPONSE_TIME_S)
+                & (response_time <= events.duration_s)
+            )
+        usable = np.where(answered, in_time & ~np.isnan(accuracy), accuracy != 1.0)
+        responses = cls(response_time, answered & (accuracy == 1.0), usable)
+        for array in (responses.response_time_s, responses.correct, responses.usable):
+            array.setflags(write=False)
+        return responses
+
+
+def read_events(path: str | Path, task: Task | str) -> Events:
+    """Read and check a BIDS events.tsv.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        Tab-separated table with at least the task's `required_columns`; one row a trial.
+    task : Task or str
+        The task these events belong to.
+
+    Raises
+    ------
+    EventsError
+        The file cannot be read; a column is missing; a cell holds what it must not (the message
+        names row, column and value); trials are out of order or overlap.
+    UsageError
+        There is no such task.
+    """
+    if isinstance(task, str):
+        task = get_task(task)
+    table = read_table(Path(path), "\t", EventsError)
+    return events_from_columns(table.columns, task, table.source)
+
+
+def read_responses(path: str | Path, task: Task | str) -> Responses:
+    """Read the responses recorded in a BIDS events.tsv; raises as `read_events` does."""
+    return Responses.from_events(read_events(path, task))
+
+
+@cache
+def default_schedule(task: str) -> Events:
+    """The study's own schedule of a task, as it ships with this package."""
+    return read_events(Path(__file__).parent / "schedules" / f"{get_task(task).name}.tsv", task)
+
+
+def events_from_columns(
+    columns: Mapping[str, Sequence[str | float]], task: Task | str, source: str = "events"
+) -> Events:
+    """Check columns that are already in memory, as `read_events` does for a file.
+
+    Parameters
+    ----------
+    columns : mapping of str to sequence of str or float
+        Column name to one value a trial; NaN and None are written as n/a.
+    task : Task or str
+        The task these events belong to.
+    source : str
+        What messages call these columns.
+
+    Raises
+    ------
+    EventsError
+        As for `read_events`.
+    UsageError
+        There is no such task.
+    """
+    if isinstance(task, str):
+        task = get_task(task)
+    cells = {name: tuple(_cell(value) for value in column) for name, column in columns.items()}
+    _check_columns(cells, task, source)
+    onset_s = _numbers(cells, "onset", source)
+    duration_s = _numbers(cells, "duration", source)
+    _check_times(onset_s, duration_s, source)
+
+    groups, correct = [], []
+    for row in range(len(onset_s)):
+        trial = {name: column[row] for name, column in cells.items()}
+        group, option = _TRIAL_READERS[task.name](trial, f"{source}, row {row + 1}")
+        groups.append(group)
+        correct.append(option)
+
+    onset_step = np.floor(onset_s / DT_S + _GRID_TOLERANCE).astype(np.int64)
+    offset_step = np.ceil((onset_s + duration_s) / DT_S - _GRID_TOLERANCE).astype(np.int64)
+    offset_step[:-1] = np.minimum(offset_step[:-1], onset_step[1:])
+    _check_steps(onset_s, onset_step, offset_step, source)
+    correct_option = np.array(correct, dtype=np.int64)
+    for array in (onset_s, duration_s, correct_option, onset_step, offset_step):
+        array.setflags(write=False)
+    own_fields = ("onset", "duration", "trial_type")
+    return Events(
+        task=task.name,
+        source=source,
+        onset_s=onset_s,
+        duration_s=duration_s,
+        trial_type=cells["trial_type"],
+        trial_group=tuple(groups),
+        correct_option=correct_option,
+        columns=MappingProxyType({k: v for k, v in cells.items() if k not in own_fields}),
+        onset_step=onset_step,
+        offset_step=offset_step,
+        n_frames=_run_frames(cells, task, float(onset_s[-1] + duration_s[-1]), source),
+    )
+
+
+def _cell(value: str | float | None) -> str:
+    if isinstance(value, str):
+        return value.strip()
+    if value is None or math.isnan(value):
+        return "n/a"
+    return str(value)
+
+
+def _check_columns(cells: Mapping[str, tuple[str, ...]], task: Task, source: str) -> None:
+    missing = [name for name in task.required_columns if name not in cells]
+    if missing:
+        names = ", ".join(repr(name) for name in missing)
+        comma = len(cells) == 1 and re.search("[,;]", next(iter(cells)))
+        hint = " Columns must be separated by tabs." if comma else " Add what is missing."
+        raise EventsError(
+            f"{source} has no column {names}, which the task {task.name!r} needs; found "
+            f"{', '.join(cells) or 'no columns'}.{hint}"
+        )
+    lengths = {name: len(column) for name, column in cells.items()}
+    if len(set(lengths.values())) > 1:
+        listed = ", ".join(f"{name} {n}" for name, n in lengths.items())
+        raise EventsError(f"The columns of {source} differ in length: {listed}. Make them equal.")
+    if not lengths["onset"]:
+        raise EventsError(
+            f"{source} names its columns but holds no trials. Add one row for each trial."
+        )
+
+
+def _number(cell: str, column: str, source: str, row: int) -> float:
+    try:
+        value = float(cell)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise EventsError(
+            f"{source}, row {row}: {column} is {cell!r}, expected a number. Correct this cell."
+        )
+    return value
+
+
+def _numbers(cells: Mapping[str, tuple[str, ...]], column: str, source: str) -> NDArray[np.float64]:
+    rows = enumerate(cells[column], start=1)
+    return np.array([_number(cell, column, source, row) for row, cell in rows])
+
+
+def _check_times(
+    onset_s: NDArray[np.float64], duration_s: NDArray[np.float64], source: str
+) -> None:
+    for row, (onset, duration) in enumerate(zip(onset_s, duration_s, strict=True), start=1):
+        if onset < 0:
+            raise EventsError(
+                f"{source}, row {row}: onset is {onset:g} s, expected 0 or later. Count onsets "
+                "from the first BOLD frame and leave out trials before it."
+            )
+        if duration <= 0:
+            raise EventsError(
+                f"{source}, row {row}: duration is {duration:g} s, expected more than 0. "
+                "Give how long a response counted, in seconds."
+            )
+        if onset + duration > MAX_RUN_S:
+            raise EventsError(
+                f"{source}, row {row}: the trial at {onset:g} s lasting {duration:g} s ends after "
+                f"{MAX_RUN_S / 3600:g} hours. Give onset and duration in seconds, not milliseconds."
+            )
+    for row in range(1, len(onset_s)):
+        if onset_s[row] < onset_s[row - 1]:
+            raise EventsError(
+                f"{source}, row {row + 1}: onset {onset_s[row]:g} s comes before that of row {row} "
+                f"({onset_s[row - 1]:g} s). Sort the rows by onset."
+            )
+        end = onset_s[row - 1] + duration_s[row - 1]
+        if onset_s[row] < end - OVERLAP_TOLERANCE_S:
+            raise EventsError(
+                f"{source}: rows {row} and {row + 1} overlap: the trial at {onset_s[row - 1]:g} s "
+                f"ends at {end:g} s, after the next onset at {onset_s[row]:g} s. "
+                "Shorten the first or move the second."
+            )
+
+
+def _check_steps(
+    onset_s: NDArray[np.float64],
+    onset_step: NDArray[np.int64],
+    offset_step: NDArray[np.int64],
+    source: str,
+) -> None:
+    empty = np.flatnonzero(offset_step <= onset_step)
+    if len(empty):
+        row = int(empty[0]) + 1
+        raise EventsError(
+            f"{source}: rows {row} and {row + 1} start in the same {DT_S * 1000:.0f}-ms step (at "
+            f"{onset_s[row - 1]:g} and {onset_s[row]:g} s). Every trial needs a step of its own."
+        )
+
+
+def _hammer_trial(trial: Mapping[str, str], where: str) -> tuple[str, int]:
+    """Trial group and correct option of a row, after checking what the encoder will read."""
+    group = trial["trial_type"]
+    if group not in HAMMER.trial_types:
+        raise EventsError(
+            f"{where}: trial_type is {group!r}, expected one of {', '.join(HAMMER.trial_types)}. "
+            "Correct this cell, or leave the row out if it is no trial."
+        )
+    places = ("stimLeft", "stimTop", "stimRight")
+    for place in places:
+        name = trial[place]
+        if is_missing(name):
+            raise EventsError(f"{where}: {place} is {name!r}, expected a picture's file name.")
+        is_shape = Path(name).stem.lower() in SHAPE_CODES
+        if group == "shape" and not is_shape:
+            raise EventsError(
+                f"{where}: {place} is {name!r}, expected a known shape ({_SHAPES}) because "
+                "trial_type is 'shape'."
+            )
+        if group == "face" and is_shape:
+            raise EventsError(
+                f"{where}: {place} is the shape {name!r}, but trial_type is 'face'. Correct one."
+            )
+    left, top, right = (trial[place] for place in places)
+    if (left == top) == (right == top):
+        which = "both sides match" if left == top else "neither side matches"
+        raise EventsError(
+            f"{where}: {which} the top picture (stimLeft {left!r}, stimTop {top!r}, stimRight "
+            f"{right!r}), so there is no correct answer. Exactly one side must equal stimTop."
+        )
+    _check_cue(trial, where)
+    return group, 0 if left == top else 1
+
+
+def _check_cue(trial: Mapping[str, str], where: str) -> None:
+    start, end = trial["cueStartTime"], trial["cueEndTime"]
+    if is_missing(start) and is_missing(end):
+        return
+    try:
+        is_period = 0 <= float(start) < float(end) <= MAX_RUN_S
+    except ValueError:
+        is_period = False
+    if not is_period:
+        raise EventsError(
+            f"{where}: cueStartTime is {start!r} and cueEndTime {end!r}, expected two times in "
+            "seconds, the first earlier, or n/a in both."
+        )
+
+
+_STROOP_GROUPS = {
+    "congruent": re.compile(r"con[1-3]?|congruent", re.IGNORECASE),
+    "incongruent": re.compile(r"inc[1-6]?|incongruent", re.IGNORECASE),
+}
+
+
+def _stroop_trial(trial: Mapping[str, str], where: str) -> tuple[str, int]:
+    """Trial group and correct option of a row, after checking what the encoder will read."""
+    trial_type = trial["trial_type"]
+    groups = [name for name, form in _STROOP_GROUPS.items() if form.fullmatch(trial_type)]
+    if not groups:
+        raise EventsError(
+            f"{where}: trial_type is {trial_type!r}, expected con1 to con3, inc1 to inc6, "
+            "congruent or incongruent. Correct this cell, or leave the row out if it is no trial."
+        )
+    for column in ("stimulus_text", "stimulus_color"):
+        if trial[column].lower() not in STROOP.options:
+            raise EventsError(
+                f"{where}: {column} is {trial[column]!r}, expected one of "
+                f"{', '.join(STROOP.options)}. Correct this cell."
+            )
+    text, color = trial["stimulus_text"].lower(), trial["stimulus_color"].lower()
+    if (text == color) != (groups[0] == "congruent"):
+        raise EventsError(
+            f"{where}: trial_type is {trial_type!r}, but the word {text!r} is shown in {color}. "
+            "Correct trial_type, stimulus_text or stimulus_color."
+        )
+    return groups[0], STROOP.options.index(color)
+
+
+_TRIAL_READERS: Mapping[str, Callable[[Mapping[str, str], str], tuple[str, int]]] = {
+    HAMMER.name: _hammer_trial,
+    STROOP.name: _stroop_trial,
+}
+
+
+def _run_frames(
+    cells: Mapping[str, tuple[str, ...]], task: Task, last_end_s: float, source: str
+) -> int:
+    """Whole BOLD frames of the run, never fewer than the trials need."""
+    run_end_s = last_end_s + task.rest_after_s
+    for row, cell in enumerate(cells.get("runEndTime", ()), start=1):
+        if not is_missing(cell):
+            run_end_s = _number(cell, "runEndTime", source, row)
+            if not last_end_s - OVERLAP_TOLERANCE_S <= run_end_s <= MAX_RUN_S:
+                raise EventsError(
+                    f"{source}, row {row}: runEndTime is {run_end_s:g} s, expected a time after "
+                    f"the last trial, which ends at {last_end_s:g} s. Correct it or write n/a."
+                )
+    whole_frames = math.floor(run_end_s / TR_S + _GRID_TOLERANCE)
+    return max(whole_frames, math.ceil(last_end_s / TR_S - _GRID_TOLERANCE))
