@@ -26,6 +26,8 @@ from .tasks import (
     get_task,
 )
 
+SCHEDULES_DIR = Path(__file__).parent / "schedules"
+"""The folder of the default schedules, one ``<task>.tsv`` each."""
 MAX_RUN_S = 3 * 3600.0
 """Longest run that is accepted, in seconds; a longer one has its times in milliseconds."""
 OVERLAP_TOLERANCE_S = 0.05
@@ -166,7 +168,7 @@ def read_responses(path: str | Path, task: Task | str) -> Responses:
 @cache
 def default_schedule(task: str) -> Events:
     """The study's own schedule of a task, as it ships with this package."""
-    return read_events(Path(__file__).parent / "schedules" / f"{get_task(task).name}.tsv", task)
+    return read_events(SCHEDULES_DIR / f"{get_task(task).name}.tsv", task)
 
 
 def events_from_columns(

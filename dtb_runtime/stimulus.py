@@ -88,8 +88,8 @@ def encode(events: Events) -> NDArray[np.float32]:
 def _write_hammer(stimulus: NDArray[np.float32], events: Events) -> None:
     stimulus[:, 8] = HAMMER.flag
     cue_start, cue_end = events.columns["cueStartTime"], events.columns["cueEndTime"]
-    pictures = zip(*(events.columns[f"stim{place}"] for place in ("Top", "Left", "Right")))
-    for trial, names in enumerate(pictures):
+    pictures = [events.columns[f"stim{place}"] for place in ("Top", "Left", "Right")]
+    for trial, names in enumerate(zip(*pictures, strict=True)):
         is_shape = events.trial_group[trial] == "shape"
         codes = [SHAPE_CODES[shape_name(n)] if is_shape else face_code(n) for n in names]
         shown = slice(events.onset_step[trial], events.offset_step[trial])

@@ -14,10 +14,10 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-import dtb_runtime.events
 import numpy as np
+
 from dtb_runtime.errors import CohortError, DtbError
-from dtb_runtime.events import Events, read_events
+from dtb_runtime.events import SCHEDULES_DIR, Events, read_events
 from dtb_runtime.tables import is_missing
 from dtb_runtime.tasks import get_task
 
@@ -63,7 +63,9 @@ def make_schedule(bids_dir: Path, task: str) -> str:
             "folders of the study."
         )
     runs = [read_events(path, task) for path in paths]
-    orders = [tuple(zip(*(_column(run, name) for name in _SHARED[task]))) for run in runs]
+    orders = [
+        tuple(zip(*(_column(run, name) for name in _SHARED[task]), strict=True)) for run in runs
+    ]
     commonest = Counter(orders).most_common(1)[0][0]
     alike = [run for run, order in zip(runs, orders, strict=True) if order == commonest]
 
@@ -110,7 +112,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--out",
         type=Path,
-        default=Path(dtb_runtime.events.__file__).parent / "schedules",
+        default=SCHEDULES_DIR,
         help="where <task>.tsv is written (default: the schedules of the installed dtb_runtime)",
     )
     options = parser.parse_args(arguments)

@@ -1,0 +1,316 @@
+"""Files with an array of numbers, read as they are: one reader for each file name ending.
+
+A reader turns a path into a `RawArray` and judges only the file: whether the numbers are a
+connectome is decided in `connectome`. Another format is one more function in `READERS`.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Literal
+
+import numpy as np
+from numpy.lib import format as npy_format
+from numpy.typing import NDArray
+
+from .errors import ConnectomeError
+from .tables import check_is_file, is_missing, read_text
+
+MAX_ARRAY_BYTES = 2**30
+"""A larger array is refused before memory is asked for: it is no parcellated data."""
+
+_ARRAY_NAMES: Mapping[str, Literal["connectome", "timeseries"]] = MappingProxyType(
+    {"connectome": "connectome", "correlations": "connectome", "timeseries": "timeseries"}
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RawArray:
+    """What a file holds, before anything is known about what it means."""
+
+    values: NDArray[np.float64]
+    """Shape (rows, columns); a cell that says n/a is NaN."""
+    labels: tuple[str, ...] | None = None
+    """Names of the columns."""
+    row_labels: tuple[str, ...] | None = None
+    """Names of the rows, where the file has them."""
+    kind: Literal["connectome", "timeseries"] | None = None
+    """What the file itself says that it holds."""
+
+
+Reader = Callable[[Path], RawArray]
+
+
+def read_array(path: str | Path) -> RawArray:
+    """Read a file with the reader of its name's ending.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        The file; its ending must be in `READERS`.
+
+    Raises
+    ------
+    ConnectomeError
+        No reader has this ending; the file is missing, a folder, empty or damaged; it does not
+        hold one two-dimensional array of real numbers.
+    """
+    path = Path(path)
+    check_is_file(path, ConnectomeError)
+    reader = READERS.get(path.suffix.lower())
+    if reader is None:
+        raise ConnectomeError(
+            f"{path.name} has the ending {path.suffix or '(none)'!r}, expected one of "
+            f"{', '.join(READERS)}. Save the connectome in one of these formats."
+        )
+    if path.stat().st_size == 0:
+        raise ConnectomeError(
+            f"{path.name} is empty. Check how it was written, or pick another file."
+        )
+    return reader(path)
+
+
+def read_npy(path: Path) -> RawArray:
+    """Read a .npy file; arrays of Python objects are refused, since reading them runs code."""
+    with path.open("rb") as file:
+        array = _load_npy(file, path.stat().st_size, path.name)
+    return RawArray(_real_matrix(array, path.name))
+
+
+def read_npz(path: Path) -> RawArray:
+    """Read a .npz file: `connectome`, `correlations`, `timeseries`, or its only 2-D array.
+
+    Region names may stand beside it as `labels`, an array of text.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            arrays = {}
+            for member in archive.infolist():
+                name = f"{path.name}[{member.filename.removesuffix('.npy')}]"
+                with archive.open(member) as file:
+                    array = _load_npy(io.BytesIO(file.read(MAX_ARRAY_BYTES + 1)), None, name)
+                arrays[member.filename.removesuffix(".npy")] = array
+    except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, OSError, RuntimeError) as cause:
+        raise ConnectomeError(
+            f"{path.name} is not a readable .npz archive ({cause}). Write it again with "
+            "numpy.savez, or fetch it again if it was cut short."
+        ) from cause
+    found = ", ".join(f"{name} {_size(array)}" for name, array in arrays.items()) or "nothing"
+    named = [name for name in _ARRAY_NAMES if name in arrays]
+    two_dimensional = [name for name, array in arrays.items() if array.ndim == 2]
+    if not named and len(two_dimensional) != 1:
+        raise ConnectomeError(
+            f"{path.name} holds {found}; expected an array named {', '.join(_ARRAY_NAMES)} or only "
+            "one two-dimensional array. Save the array under one of these names."
+        )
+    key = named[0] if named else two_dimensional[0]
+    labels = None
+    if "labels" in arrays and key != "labels":
+        if arrays["labels"].dtype.kind != "U" or arrays["labels"].ndim != 1:
+            raise ConnectomeError(
+                f"{path.name}[labels] is a {_size(arrays['labels'])} array of "
+                f"{arrays['labels'].dtype}, expected a list of text. "
+                "Save labels as numpy.array([...], dtype=str)."
+            )
+        labels = tuple(str(label).strip() for label in arrays["labels"])
+    values = _real_matrix(arrays[key], f"{path.name}[{key}]")
+    return RawArray(values, labels, kind=_ARRAY_NAMES.get(key))
+
+
+def _load_npy(
+    file: io.BufferedReader | io.BytesIO, size: int | None, name: str
+) -> NDArray[np.generic]:
+    """One array in .npy format, refusing objects and sizes that its header only claims."""
+    try:
+        version = npy_format.read_magic(file)
+        read_header = (
+            npy_format.read_array_header_1_0
+            if version == (1, 0)
+            else npy_format.read_array_header_2_0
+        )
+        shape, _, dtype = read_header(file)
+    except (ValueError, EOFError) as cause:
+        raise ConnectomeError(
+            f"{name} is not a NumPy array file, or its header is damaged. "
+            "Write it again with numpy.save, or fetch it again if it was cut short."
+        ) from cause
+    if dtype.hasobject:
+        raise ConnectomeError(
+            f"{name} holds Python objects (pickle), which are never read because they can run "
+            "code. Save the numbers as a plain float array."
+        )
+    n_bytes = dtype.itemsize * int(np.prod([int(n) for n in shape], dtype=object))
+    if n_bytes > MAX_ARRAY_BYTES:
+        raise ConnectomeError(
+            f"{name} claims {n_bytes / 1e9:.1f} GB ({' x '.join(map(str, shape))}); at most "
+            f"{MAX_ARRAY_BYTES / 1e9:.1f} GB is read. Parcellate the data first."
+        )
+    file.seek(0)
+    try:
+        array: NDArray[np.generic] = npy_format.read_array(file, allow_pickle=False)
+    except (ValueError, EOFError) as cause:
+        raise ConnectomeError(
+            f"{name} is cut short: its header says {' x '.join(map(str, shape))} of {dtype}, "
+            "but the numbers end before. Write or fetch it again."
+        ) from cause
+    return array
+
+
+def _size(array: NDArray[np.generic]) -> str:
+    return " x ".join(str(n) for n in array.shape) or "scalar"
+
+
+def _real_matrix(array: NDArray[np.generic], name: str) -> NDArray[np.float64]:
+    if array.dtype.kind not in "fiub":
+        raise ConnectomeError(
+            f"{name} holds values of type {array.dtype}, expected real numbers. "
+            "Save it as a float array."
+        )
+    if array.ndim != 2 or 0 in array.shape:
+        raise ConnectomeError(
+            f"{name} is {_size(array)} ({array.ndim}-dimensional), expected a filled table of two "
+            "dimensions: regions by regions, or time by regions."
+        )
+    return array.astype(np.float64)
+
+
+def read_tsv(path: Path) -> RawArray:
+    """Read tab-separated numbers; a header row and an index column of labels are optional."""
+    return _read_delimited(path, "\t")
+
+
+def read_csv(path: Path) -> RawArray:
+    """Read comma-separated numbers; a header row and an index column of labels are optional."""
+    return _read_delimited(path, ",")
+
+
+def read_txt(path: Path) -> RawArray:
+    """Read numbers separated by commas, where there are any, else by blanks or tabs."""
+    return _read_delimited(path, None)
+
+
+def _read_delimited(path: Path, delimiter: str | None) -> RawArray:
+    text = read_text(path, ConnectomeError)
+    if delimiter is None and "," in text:
+        delimiter = ","
+    # A comment line, as numpy.savetxt writes its header, is no data.
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    if not lines:
+        raise ConnectomeError(f"{path.name} holds only comments. Pick a file with numbers.")
+    if delimiter is None:
+        rows = [line.split() for line in lines]
+    else:
+        try:
+            rows = [[c.strip() for c in row] for row in csv.reader(lines, delimiter=delimiter)]
+        except csv.Error as cause:
+            raise ConnectomeError(f"{path.name} cannot be read as a table: {cause}.") from cause
+    header = _take_header(rows)
+    row_labels = _take_index(rows, header)
+    if not rows:
+        raise ConnectomeError(
+            f"{path.name} has a header but no numbers under it. Check how it was written."
+        )
+    if header is not None and row_labels is not None and len(header) == len(rows[0]) + 1:
+        header = header[1:]  # the corner above the index column
+    values = _parse(rows, row_labels is not None, path.name)
+    if header is not None and len(header) != values.shape[1]:
+        raise ConnectomeError(
+            f"{path.name} names {len(header)} columns in its header but holds {values.shape[1]} "
+            "numbers a row. Give each column one name."
+        )
+    return RawArray(values, _names(header), _names(row_labels))
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return is_missing(cell)
+    return True
+
+
+def _counts(cells: Sequence[str]) -> bool:
+    """Whether the cells count 0, 1, 2 ... or 1, 2, 3 ..., as pandas writes absent names."""
+    return list(cells) in (
+        [str(i) for i in range(len(cells))],
+        [str(i + 1) for i in range(len(cells))],
+    )
+
+
+def _take_header(rows: list[list[str]]) -> list[str] | None:
+    """Remove and return the first row if it is one of names."""
+    first = rows[0]
+    # More than one name: a single word in a row of numbers is a bad cell or an index.
+    n_names = sum(not _is_number(cell) for cell in first)
+    after_corner = first[1:] if first[0] == "" else first
+    is_header = n_names > 1 or (n_names == 1 and len(first) == 1)
+    if is_header or (len(after_corner) > 2 and _counts(after_corner)):
+        return rows.pop(0)
+    return None
+
+
+def _take_index(rows: list[list[str]], header: list[str] | None) -> list[str] | None:
+    """Remove and return the first cell of every row if these are names."""
+    if not rows or any(len(row) < 2 for row in rows):
+        return None
+    first = [row[0] for row in rows]
+    # pandas leaves the corner empty above an index; R leaves it out.
+    has_corner = header is not None and (header[0] == "" or len(header) == len(rows[0]) - 1)
+    if not has_corner and any(_is_number(cell) for cell in first):
+        return None
+    for row in rows:
+        del row[0]
+    return first
+
+
+def _names(labels: list[str] | None) -> tuple[str, ...] | None:
+    return None if labels is None or _counts(labels) else tuple(labels)
+
+
+def _parse(rows: list[list[str]], has_index: bool, source: str) -> NDArray[np.float64]:
+    n_columns = len(rows[0])
+    values = np.empty((len(rows), n_columns))
+    for number, row in enumerate(rows, start=1):
+        if len(row) != n_columns:
+            raise ConnectomeError(
+                f"{source}: row {number} of the numbers has {len(row)} values, but row 1 has "
+                f"{n_columns}. Make every row equally long."
+            )
+        try:
+            values[number - 1] = row
+        except ValueError:
+            values[number - 1] = [
+                _parse_cell(cell, number, column + has_index, source)
+                for column, cell in enumerate(row, start=1)
+            ]
+    return values
+
+
+def _parse_cell(cell: str, row: int, column: int, source: str) -> float:
+    if is_missing(cell):
+        return np.nan
+    try:
+        return float(cell)
+    except ValueError:
+        raise ConnectomeError(
+            f"{source}: {cell!r} in row {row} of the numbers, column {column}, is not a number. "
+            "Write decimals with a point, and separate values as the file's ending says."
+        ) from None
+
+
+READERS: Mapping[str, Reader] = MappingProxyType(
+    {
+        ".npy": read_npy,
+        ".npz": read_npz,
+        ".tsv": read_tsv,
+        ".csv": read_csv,
+        ".txt": read_txt,
+    }
+)
+"""The reader of each file name ending, in lower case."""
