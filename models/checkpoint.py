@@ -8,7 +8,6 @@ folder without it is an unfinished checkpoint.
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,12 +61,14 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     state = {k: v.detach().cpu().contiguous() for k, v in checkpoint.network.state_dict().items()}
     partial = folder / (NETWORK_FILE + ".partial")
     save_file(state, partial)
-    os.replace(partial, folder / NETWORK_FILE)
+    partial.replace(folder / NETWORK_FILE)
     partial = folder / (NORMS_FILE + ".partial")
     # safetensors has no strings: names travel in the JSON.
-    arrays = {k: np.ascontiguousarray(v) for k, v in checkpoint.norms.items() if v.dtype.kind != "U"}
+    arrays = {
+        k: np.ascontiguousarray(v) for k, v in checkpoint.norms.items() if v.dtype.kind != "U"
+    }
     save_arrays(arrays, partial)
-    os.replace(partial, folder / NORMS_FILE)
+    partial.replace(folder / NORMS_FILE)
     parcellation = checkpoint.parcellation
     values = {
         "checkpoint_version": CHECKPOINT_VERSION,
@@ -86,7 +87,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     }
     text = folder / (JSON_FILE + ".partial")
     text.write_text(json.dumps(values, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    os.replace(text, folder / JSON_FILE)
+    text.replace(folder / JSON_FILE)
 
 
 def load_checkpoint(folder: Path | str) -> Checkpoint:

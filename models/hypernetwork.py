@@ -18,8 +18,8 @@ from .array_types import (
     BatchComponents,
     BatchEdges,
     BatchLatent,
-    BatchStimulus,
     BatchState,
+    BatchStimulus,
     BatchWeights,
     EdgeVector,
 )
@@ -82,7 +82,7 @@ class PaperHypernetwork(nn.Module):
             bound = 1 / math.sqrt(layer.in_features)
             for parameter in layer.parameters():
                 with torch.no_grad():
-                    parameter.copy_((torch.rand(parameter.shape, generator=generator) * 2 - 1))
+                    parameter.copy_(torch.rand(parameter.shape, generator=generator) * 2 - 1)
                     parameter.mul_(bound)
         base, scale = initial_weights(config, generator)
         last = self.layers[-1]
@@ -125,7 +125,7 @@ class CompactHypernetwork(nn.Module):
             for layer in (self.hidden, self.latent, self.skip):
                 bound = 1 / math.sqrt(layer.in_features)
                 for parameter in layer.parameters():
-                    parameter.copy_((torch.rand(parameter.shape, generator=generator) * 2 - 1))
+                    parameter.copy_(torch.rand(parameter.shape, generator=generator) * 2 - 1)
                     parameter.mul_(bound)
             self.decoder.bias.copy_(base)
             draw = torch.randn(self.decoder.weight.shape, generator=generator)
@@ -226,7 +226,9 @@ class TwinNetwork(nn.Module):
             return self.hypernetwork.components(edges)
         return edges
 
-    def weights_from(self, inputs: Tensor, generator: torch.Generator | None = None) -> BatchWeights:
+    def weights_from(
+        self, inputs: Tensor, generator: torch.Generator | None = None
+    ) -> BatchWeights:
         """Return the weights from `encoder_inputs`."""
         if isinstance(self.hypernetwork, CompactHypernetwork):
             return self.decode(self.hypernetwork.encode(inputs, generator))

@@ -47,6 +47,15 @@ class RunBlock:
 
 
 @dataclass(frozen=True, slots=True)
+class TrainingData:
+    """Edges and runs of a part of a cohort; blocks number people by their row in ``edges``."""
+
+    edges: Tensor
+    """(people, n_edges) Fisher z"""
+    blocks: tuple[RunBlock, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class BoldScale:
     """Mean and SD of each BOLD region over the people and frames of the training data."""
 
@@ -64,12 +73,13 @@ def edge_matrix(participants: Sequence[Participant]) -> Tensor:
     """
     rows = []
     for person in participants:
-        if person.connectome is None:
+        connectome = person.connectome
+        if connectome is None:
             raise CohortError(
                 f"Training needs a connectome of everybody; {person.participant_id} has none. "
                 "Give the cohort's derivatives folder, or leave this participant out."
             )
-        rows.append(person.connectome.edges())
+        rows.append(connectome.edges())
     return torch.from_numpy(np.stack(rows))
 
 
@@ -134,9 +144,11 @@ def bold_scale(participants: Sequence[Participant], columns: Sequence[int]) -> B
     n_frames = 0
     for person in participants:
         for run in person.runs:
-            if run.bold is None:
+            # Asked for once: a cohort may compute BOLD, or read it, each time.
+            bold = run.bold
+            if bold is None:
                 continue
-            values = np.asarray(run.bold, np.float64)[:, list(columns)]
+            values = np.asarray(bold, np.float64)[:, list(columns)]
             total += values.sum(0)
             squares += np.square(values).sum(0)
             n_frames += len(values)
@@ -235,9 +247,10 @@ def _block(
         targets[k, :length], counted[k, :length] = press_targets(
             one.events, one.responses, n_actions, masked=masked
         )
-        if one.bold is None:
+        measured = one.bold
+        if measured is None:
             continue
-        series = (np.asarray(one.bold, np.float32)[:, list(columns)] - scale.mean) / scale.sd
+        series = (np.asarray(measured, np.float32)[:, list(columns)] - scale.mean) / scale.sd
         if bold_stride == 1:
             series = interpolated_bold(series, length)
         usable = min(len(series), n_frames)

@@ -19,22 +19,10 @@ from .config import NetworkConfig
 from .hypernetwork import CompactHypernetwork, TwinNetwork
 from .losses import action_loss, bold_loss, total_loss
 from .settings import TrainingSettings
-from .tensors import RunBlock
+from .tensors import RunBlock, TrainingData
 from .training_state import EpochLosses, TrainingState, load_training_state, save_training_state
 
 STATE_FILE = "training_state.safetensors"
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingData:
-    """Edges and runs of the training and the validation people.
-
-    ``blocks`` number people by their row in ``edges``.
-    """
-
-    edges: Tensor
-    """(people, n_edges) Fisher z"""
-    blocks: tuple[RunBlock, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,9 +230,7 @@ def fit(
     )
     path = folder / STATE_FILE
     if resume and path.exists():
-        state = load_training_state(
-            path, network, optimizer, config, settings, state.people_digest
-        )
+        state = load_training_state(path, network, optimizer, config, settings, state.people_digest)
     inputs = network.encoder_inputs(training.edges.to(device))
 
     while state.epoch < settings.epochs and state.epoch - state.best_epoch <= settings.patience:

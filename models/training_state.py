@@ -7,7 +7,6 @@ in its header), because two files that are replaced one after the other can be t
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -79,7 +78,7 @@ def save_training_state(
         partial,
         metadata={"training": json.dumps(header)},
     )
-    os.replace(partial, path)
+    partial.replace(path)
 
 
 def load_training_state(

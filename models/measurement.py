@@ -1,0 +1,99 @@
+"""What a trained network gets right on people held out of its training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from dtb_runtime.responses import TrialDistributions, read_densities, read_hazards
+from dtb_runtime.tasks import DT_S, get_task
+
+from .cohorts import Participant, Run
+from .hypernetwork import TwinNetwork
+from .tensors import TrainingData
+
+FEWEST_FOR_R = 5
+"""A correlation over fewer people says nothing and is left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunForecast:
+    """A twin's answer to the events that its person really saw."""
+
+    participant: Participant
+    run: Run
+    distributions: TrialDistributions
+    bold: NDArray[np.float32]
+    """(n_frames, n_bold) in SDs of the training data."""
+
+
+@torch.no_grad()
+def run_forecasts(
+    network: TwinNetwork, participants: Sequence[Participant], data: TrainingData
+) -> Iterator[RunForecast]:
+    """Yield the forecast of every run of every participant.
+
+    Parameters
+    ----------
+    network : TwinNetwork
+    participants : sequence of Participant
+    data : TrainingData
+        Made from the same participants.
+    """
+    read = read_hazards if network.config.action_reading == "hazard" else read_densities
+    inputs = network.encoder_inputs(data.edges)
+    for block in data.blocks:
+        n_options = len(get_task(block.task).options)
+        for row, i in enumerate(block.people):
+            weights = network.weights_from(inputs[i : i + 1])
+            output = network.run(weights, block.stimulus[row : row + 1].float())
+            run = participants[i].run(block.run)
+            actions = torch.sigmoid(output.action_logits[0, : run.events.n_steps]).numpy()
+            yield RunForecast(
+                participant=participants[i],
+                run=run,
+                distributions=read(actions, run.events, n_options, DT_S),
+                bold=output.bold[0, : run.events.n_frames].numpy(),
+            )
+
+
+def held_out_figures(forecasts: Sequence[RunForecast]) -> dict[str, float]:
+    """Return figures over people, by task.
+
+    ``reaction_time_r:<task>`` and ``reaction_time_rmse_s:<task>``: mean response time of the
+    person's correct trials against the twin's mean of the same trials, over people.
+    ``choice_concordance:<task>``: share of answered trials in which the twin's most probable
+    option is the one the person pressed, as far as that is known (right where right; a wrong press
+    counts against a twin that expected the right one).
+    """
+    figures: dict[str, float] = {}
+    for task in sorted({f.run.task for f in forecasts}):
+        observed: dict[str, list[NDArray[np.float64]]] = {}
+        expected: dict[str, list[NDArray[np.float64]]] = {}
+        hits: list[NDArray[np.bool_]] = []
+        for f in forecasts:
+            if f.run.task != task:
+                continue
+            responses, name = f.run.responses, f.participant.participant_id
+            answered = responses.usable & ~np.isnan(responses.response_time_s)
+            right = answered & responses.correct
+            observed.setdefault(name, []).append(responses.response_time_s[right])
+            expected.setdefault(name, []).append(f.distributions.response_time_s[right])
+            is_right_expected = f.distributions.choice == f.run.events.correct_option
+            hits.append((is_right_expected == responses.correct)[answered])
+        own = {k: np.concatenate(v) for k, v in observed.items()}
+        people = [k for k, v in own.items() if len(v)]
+        x = np.array([own[k].mean() for k in people])
+        y = np.array([np.concatenate(expected[k]).mean() for k in people])
+        all_hits = np.concatenate(hits)
+        if len(people):
+            figures[f"reaction_time_rmse_s:{task}"] = float(np.sqrt(np.mean((x - y) ** 2)))
+        if len(people) >= FEWEST_FOR_R and x.std() > 0 and y.std() > 0:
+            figures[f"reaction_time_r:{task}"] = float(np.corrcoef(x, y)[0, 1])
+        if len(all_hits):
+            figures[f"choice_concordance:{task}"] = float(all_hits.mean())
+    return figures
