@@ -15,19 +15,24 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .connectome_checks import (
+    as_matrix,
+    check_diagonal,
+    check_finite,
+    check_range,
+    checked_labels,
+    label_differences,
+    listed,
+    region_name,
+    symmetric,
+)
 from .errors import ConnectomeError
 from .readers import RawArray, read_array
 
 FISHER_CLIP = 1.0 - 1e-6
 """|r| is clipped here before Fisher's transform, so that z stays under 7.26."""
-SYMMETRY_TOLERANCE = 1e-4
-"""Largest difference between r above and below the diagonal that is put down to rounding."""
 MIN_TIME_POINTS = 3
 """With fewer, every correlation is 1 or -1."""
-
-_DIAGONAL_TOLERANCE = 1e-4
-_RANGE_TOLERANCE = 1e-6  # float32 correlations overshoot 1 by about 1e-7
-_MAX_LISTED = 5
 
 
 def fisher_z(correlations: ArrayLike) -> NDArray[np.float64]:
@@ -156,7 +161,7 @@ class Connectome:
             return replace(self, labels=labels)
         if self.labels == labels:
             return self
-        differences = _label_differences(self.labels, labels)
+        differences = label_differences(self.labels, labels)
         if differences:
             raise ConnectomeError(
                 f"{self.source} has other region labels than parcellation {parcellation!r}: "
@@ -179,7 +184,7 @@ class Connectome:
         found = f"{self.source} is {n} x {n}"
         if self.n_timepoints is not None:
             found = f"{self.source} holds time series of {n} regions"
-        differences = _label_differences(self.labels, labels) if self.labels else ""
+        differences = label_differences(self.labels, labels) if self.labels else ""
         return (
             f"{found}, but {needs}{': ' if differences else ''}{differences}. Parcellate with the "
             f"atlas named in its manifest, or pick a bundle for {n} regions: dtb-run bundles."
@@ -214,7 +219,7 @@ class Connectome:
             It is not square, not finite, not symmetric, out of range, or has another diagonal;
             labels are missing or stand twice.
         """
-        values = _as_matrix(matrix, source)
+        values = as_matrix(matrix, source)
         n = values.shape[0]
         if values.shape[1] != n:
             raise ConnectomeError(
@@ -223,16 +228,16 @@ class Connectome:
             )
         if n < 2:
             raise ConnectomeError(f"{source} has only one region. A connectome needs at least two.")
-        names = _checked_labels(labels, n, source)
+        names = checked_labels(labels, n, source)
         diagonal = np.diagonal(values).copy()
         values[np.diag_indices(n)] = 1.0
-        _check_finite(values, names, source)
-        _check_range(values, names, fisher_z, source)
-        notes = _check_diagonal(diagonal, names, fisher_z, source)
+        check_finite(values, names, source)
+        check_range(values, names, fisher_z, source)
+        notes = check_diagonal(diagonal, names, fisher_z, source)
         if fisher_z:
             values = np.tanh(values)
             values[np.diag_indices(n)] = 1.0
-        correlations, note = _symmetric(values, names, source)
+        correlations, note = symmetric(values, names, source)
         return cls(_read_only(correlations), names, source, notes + note)
 
     @classmethod
@@ -260,7 +265,7 @@ class Connectome:
             Fewer than three time points or two regions; a value is not finite; a region is
             constant.
         """
-        series = _as_matrix(timeseries, source)
+        series = as_matrix(timeseries, source)
         n_timepoints, n = series.shape
         if n < 2:
             raise ConnectomeError(f"{source} has only one region. A connectome needs at least two.")
@@ -269,18 +274,18 @@ class Connectome:
                 f"{source} has {n_timepoints} time points, expected at least {MIN_TIME_POINTS} "
                 "(and hundreds for a usable connectome). Rows are time, columns are regions."
             )
-        names = _checked_labels(labels, n, source)
+        names = checked_labels(labels, n, source)
         bad = np.argwhere(~np.isfinite(series))
         if len(bad):
             time, region = bad[0]
             raise ConnectomeError(
-                f"{source}: time point {time + 1} of {_region(int(region), names)} is "
+                f"{source}: time point {time + 1} of {region_name(int(region), names)} is "
                 f"{series[time, region]} ({len(bad)} such values). Remove these frames or regions "
                 "before; nothing is filled in."
             )
         constant = np.flatnonzero(np.ptp(series, axis=0) == 0)
         if len(constant):
-            listed = _listed([_region(int(region), names) for region in constant])
+            listed = listed([region_name(int(region), names) for region in constant])
             raise ConnectomeError(
                 f"{source}: {listed} never changes, so it has no correlations. The region was "
                 "probably outside the scanned volume; use a scan that covers it."
@@ -288,7 +293,7 @@ class Connectome:
         series = series / np.abs(series).max(axis=0)  # so that no square overflows or vanishes
         series -= series.mean(axis=0)
         series /= np.sqrt((series**2).sum(axis=0))
-        correlations, _ = _symmetric(np.clip(series.T @ series, -1.0, 1.0), names, source)
+        correlations, _ = symmetric(np.clip(series.T @ series, -1.0, 1.0), names, source)
         correlations[np.diag_indices(n)] = 1.0
         notes: tuple[str, ...] = ()
         if n_timepoints < n:
@@ -355,147 +360,6 @@ def _matrix_labels(raw: RawArray, source: str) -> tuple[str, ...] | None:
                 "Rows and columns of a connectome must have the same order."
             )
     return raw.labels
-
-
-def _as_matrix(matrix: ArrayLike, source: str) -> NDArray[np.float64]:
-    array = np.asarray(matrix)
-    if array.dtype.kind not in "fiub" or array.ndim != 2:
-        raise ConnectomeError(
-            f"{source} is {array.ndim}-dimensional of type {array.dtype}, expected a "
-            "two-dimensional array of real numbers."
-        )
-    return array.astype(np.float64)
-
-
-def _checked_labels(
-    labels: Sequence[str] | None, n_regions: int, source: str
-) -> tuple[str, ...] | None:
-    if labels is None:
-        return None
-    names = tuple(str(label).strip() for label in labels)
-    if len(names) != n_regions:
-        raise ConnectomeError(
-            f"{source} has {len(names)} labels for {n_regions} regions. Give each region one label."
-        )
-    if "" in names:
-        raise ConnectomeError(
-            f"{source}: region {names.index('') + 1} has an empty label. Name it."
-        )
-    repeated = [name for index, name in enumerate(names) if name in names[:index]]
-    if repeated:
-        raise ConnectomeError(
-            f"{source} has more than one region labeled {_listed(sorted(set(repeated)))}. "
-            "Give each region its own label."
-        )
-    return names
-
-
-def _region(index: int, labels: tuple[str, ...] | None) -> str:
-    return f"region {index + 1}" if labels is None else f"region {labels[index]!r}"
-
-
-def _pair(row: int, column: int, labels: tuple[str, ...] | None) -> str:
-    if labels is None:
-        return f"row {row + 1}, column {column + 1}"
-    return f"regions {labels[row]!r} and {labels[column]!r}"
-
-
-def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:_MAX_LISTED])
-    more = len(names) - _MAX_LISTED
-    return f"{shown} and {more} more" if more > 0 else shown
-
-
-def _label_differences(labels: Sequence[str], expected: Sequence[str]) -> str:
-    found, wanted = set(labels), set(expected)
-    missing = [label for label in expected if label not in found]
-    unknown = [label for label in labels if label not in wanted]
-    parts = []
-    if missing:
-        parts.append(f"missing {_listed(missing)}")
-    if unknown:
-        parts.append(f"unknown {_listed(unknown)}")
-    return "; ".join(parts)
-
-
-def _check_finite(values: NDArray[np.float64], labels: tuple[str, ...] | None, source: str) -> None:
-    bad = ~np.isfinite(values)
-    if not bad.any():
-        return
-    row, column = np.argwhere(bad)[0]
-    n = values.shape[0]
-    whole = np.flatnonzero(bad.sum(axis=1) == n - 1)
-    without = f", none at all for {_listed([_region(int(r), labels) for r in whole])}"
-    raise ConnectomeError(
-        f"{source}: the value at {_pair(row, column, labels)} is {values[row, column]} "
-        f"({int(bad.sum())} such values{without if len(whole) else ''}). "
-        "Every pair of regions needs a number; nothing is filled in."
-    )
-
-
-def _check_range(
-    values: NDArray[np.float64], labels: tuple[str, ...] | None, is_z: bool, source: str
-) -> None:
-    if is_z:
-        return
-    size = np.abs(values)
-    if size.max() > 1.0 + _RANGE_TOLERANCE:
-        row, column = np.unravel_index(int(size.argmax()), size.shape)
-        raise ConnectomeError(
-            f"{source}: the value at {_pair(int(row), int(column), labels)} is "
-            f"{values[row, column]:.4g}, but correlations lie between -1 and 1. This looks like "
-            "Fisher z: pass --fisher-z (fisher_z=True) if it is."
-        )
-    np.clip(values, -1.0, 1.0, out=values)
-
-
-def _check_diagonal(
-    diagonal: NDArray[np.float64], labels: tuple[str, ...] | None, is_z: bool, source: str
-) -> tuple[str, ...]:
-    """Notes about a diagonal that was set, after refusing one that means something else."""
-    is_nan, is_zero = np.isnan(diagonal), diagonal == 0
-    is_one = np.abs((np.tanh(diagonal) if is_z else diagonal) - 1.0) <= _DIAGONAL_TOLERANCE
-    is_other = ~(is_nan | is_zero | is_one)
-    if is_other.any():
-        region = int(np.flatnonzero(is_other)[0])
-        value = diagonal[region]
-        if is_z and abs(value - 1.0) <= _DIAGONAL_TOLERANCE:
-            advice = "That is a diagonal of correlations: drop --fisher-z (fisher_z=False)."
-        elif not is_z and (np.isinf(value) or abs(np.tanh(value) - 1.0) <= _DIAGONAL_TOLERANCE):
-            advice = "This looks like Fisher z: pass --fisher-z (fisher_z=True) if it is."
-        else:
-            advice = "Give correlations, not covariances or partial correlations."
-        raise ConnectomeError(
-            f"{source}: the diagonal of {_region(region, labels)} is {value:.4g}, expected "
-            f"{'infinity' if is_z else '1'} (or 0 or NaN, which is set). {advice}"
-        )
-    kinds = [name for name, where in (("0", is_zero), ("NaN", is_nan)) if where.any()]
-    if not kinds:
-        return ()
-    n_set = int((is_zero | is_nan).sum())
-    where = "" if n_set == len(diagonal) else f" for {n_set} of {len(diagonal)} regions"
-    return (f"The diagonal of {source} was {' or '.join(kinds)}{where} and was set to 1.",)
-
-
-def _symmetric(
-    values: NDArray[np.float64], labels: tuple[str, ...] | None, source: str
-) -> tuple[NDArray[np.float64], tuple[str, ...]]:
-    difference = np.abs(values - values.T)
-    worst = float(difference.max())
-    row, column = sorted(int(i) for i in np.unravel_index(int(difference.argmax()), values.shape))
-    if worst > SYMMETRY_TOLERANCE:
-        raise ConnectomeError(
-            f"{source} is not symmetric: {_pair(row, column, labels)} is {values[row, column]:.4g} "
-            f"one way and {values[column, row]:.4g} the other. Functional connectivity has no "
-            "direction; check that rows and columns have the same order."
-        )
-    notes: tuple[str, ...] = ()
-    if worst > _RANGE_TOLERANCE:
-        notes = (
-            f"Values of {source} above and below the diagonal differ by up to {worst:.1e} and "
-            "were averaged.",
-        )
-    return (values + values.T) / 2.0, notes
 
 
 def _read_only(correlations: NDArray[np.float64]) -> NDArray[np.float32]:

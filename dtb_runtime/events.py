@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -15,16 +15,8 @@ from numpy.typing import NDArray
 
 from .errors import EventsError
 from .tables import is_missing, read_table
-from .tasks import (
-    DT_S,
-    HAMMER,
-    SHAPE_CODES,
-    STEPS_PER_TR,
-    STROOP,
-    TR_S,
-    Task,
-    get_task,
-)
+from .tasks import DT_S, STEPS_PER_TR, TR_S, Task, get_task
+from .trials import TRIAL_READERS
 
 SCHEDULES_DIR = Path(__file__).parent / "schedules"
 """The folder of the default schedules, one ``<task>.tsv`` each."""
@@ -38,7 +30,6 @@ MAX_RESPONSE_TIME_S = 5.0
 """A slower press is a lapse."""
 
 _GRID_TOLERANCE = 1e-6  # in steps, so that 0.24 / 0.08 = 3.0000000000000004 is step 3
-_SHAPES = ", ".join(SHAPE_CODES)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -203,7 +194,7 @@ def events_from_columns(
     groups, correct = [], []
     for row in range(len(onset_s)):
         trial = {name: column[row] for name, column in cells.items()}
-        group, option = _TRIAL_READERS[task.name](trial, f"{source}, row {row + 1}")
+        group, option = TRIAL_READERS[task.name](trial, f"{source}, row {row + 1}")
         groups.append(group)
         correct.append(option)
 
@@ -322,91 +313,6 @@ def _check_steps(
             f"{source}: rows {row} and {row + 1} start in the same {DT_S * 1000:.0f}-ms step (at "
             f"{onset_s[row - 1]:g} and {onset_s[row]:g} s). Every trial needs a step of its own."
         )
-
-
-def _hammer_trial(trial: Mapping[str, str], where: str) -> tuple[str, int]:
-    """Trial group and correct option of a row, after checking what the encoder will read."""
-    group = trial["trial_type"]
-    if group not in HAMMER.trial_types:
-        raise EventsError(
-            f"{where}: trial_type is {group!r}, expected one of {', '.join(HAMMER.trial_types)}. "
-            "Correct this cell, or leave the row out if it is no trial."
-        )
-    places = ("stimLeft", "stimTop", "stimRight")
-    for place in places:
-        name = trial[place]
-        if is_missing(name):
-            raise EventsError(f"{where}: {place} is {name!r}, expected a picture's file name.")
-        is_shape = Path(name).stem.lower() in SHAPE_CODES
-        if group == "shape" and not is_shape:
-            raise EventsError(
-                f"{where}: {place} is {name!r}, expected a known shape ({_SHAPES}) because "
-                "trial_type is 'shape'."
-            )
-        if group == "face" and is_shape:
-            raise EventsError(
-                f"{where}: {place} is the shape {name!r}, but trial_type is 'face'. Correct one."
-            )
-    left, top, right = (trial[place] for place in places)
-    if (left == top) == (right == top):
-        which = "both sides match" if left == top else "neither side matches"
-        raise EventsError(
-            f"{where}: {which} the top picture (stimLeft {left!r}, stimTop {top!r}, stimRight "
-            f"{right!r}), so there is no correct answer. Exactly one side must equal stimTop."
-        )
-    _check_cue(trial, where)
-    return group, 0 if left == top else 1
-
-
-def _check_cue(trial: Mapping[str, str], where: str) -> None:
-    start, end = trial["cueStartTime"], trial["cueEndTime"]
-    if is_missing(start) and is_missing(end):
-        return
-    try:
-        is_period = 0 <= float(start) < float(end) <= MAX_RUN_S
-    except ValueError:
-        is_period = False
-    if not is_period:
-        raise EventsError(
-            f"{where}: cueStartTime is {start!r} and cueEndTime {end!r}, expected two times in "
-            "seconds, the first earlier, or n/a in both."
-        )
-
-
-_STROOP_GROUPS = {
-    "congruent": re.compile(r"con[1-3]?|congruent", re.IGNORECASE),
-    "incongruent": re.compile(r"inc[1-6]?|incongruent", re.IGNORECASE),
-}
-
-
-def _stroop_trial(trial: Mapping[str, str], where: str) -> tuple[str, int]:
-    """Trial group and correct option of a row, after checking what the encoder will read."""
-    trial_type = trial["trial_type"]
-    groups = [name for name, form in _STROOP_GROUPS.items() if form.fullmatch(trial_type)]
-    if not groups:
-        raise EventsError(
-            f"{where}: trial_type is {trial_type!r}, expected con1 to con3, inc1 to inc6, "
-            "congruent or incongruent. Correct this cell, or leave the row out if it is no trial."
-        )
-    for column in ("stimulus_text", "stimulus_color"):
-        if trial[column].lower() not in STROOP.options:
-            raise EventsError(
-                f"{where}: {column} is {trial[column]!r}, expected one of "
-                f"{', '.join(STROOP.options)}. Correct this cell."
-            )
-    text, color = trial["stimulus_text"].lower(), trial["stimulus_color"].lower()
-    if (text == color) != (groups[0] == "congruent"):
-        raise EventsError(
-            f"{where}: trial_type is {trial_type!r}, but the word {text!r} is shown in {color}. "
-            "Correct trial_type, stimulus_text or stimulus_color."
-        )
-    return groups[0], STROOP.options.index(color)
-
-
-_TRIAL_READERS: Mapping[str, Callable[[Mapping[str, str], str], tuple[str, int]]] = {
-    HAMMER.name: _hammer_trial,
-    STROOP.name: _stroop_trial,
-}
 
 
 def _run_frames(

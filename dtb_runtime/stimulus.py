@@ -22,7 +22,6 @@ from __future__ import annotations
 import hashlib
 import math
 from functools import cache
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,6 +29,7 @@ from numpy.typing import NDArray
 
 from .tables import is_missing
 from .tasks import DT_S, HAMMER, N_INPUTS, SHAPE_CODES, STROOP
+from .trials import shape_name
 
 if TYPE_CHECKING:
     from .events import Events
@@ -42,11 +42,6 @@ STROOP_WORD_S = 2.0
 _STROOP_BLANK_STEPS = 3
 # The blank that the shortest trial of the study (2.25 s) leaves. Shorter trials of other studies
 # keep it too: without a blank, a word shown twice in a row would be one long stimulus.
-
-
-def shape_name(file_name: str) -> str:
-    """A shape's name from its file name: ``"circle.bmp"`` is ``"circle"``."""
-    return PurePosixPath(file_name).stem.lower()
 
 
 @cache

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dtb_runtime.errors import CohortError, DtbError
+from dtb_runtime.errors import CohortError, DtbError, OutputError
 from dtb_runtime.events import SCHEDULES_DIR, Events, read_events
 from dtb_runtime.tables import is_missing
 from dtb_runtime.tasks import get_task
@@ -24,11 +24,21 @@ from dtb_runtime.tasks import get_task
 RUN_OF_TASK = {"hammer": "hammerAP", "stroop": "stroopAP"}
 """The BIDS task label whose files make each default schedule."""
 
-_MEASURED = ("onset", "duration", "cueStartTime", "cueEndTime", "runEndTime")
-_SHARED = {
-    "hammer": ("trial_type", "stimLeft", "stimTop", "stimRight"),
-    "stroop": ("trial_type", "stimulus_text", "stimulus_color"),
+_COLUMNS = {
+    "hammer": (
+        "onset",
+        "duration",
+        "trial_type",
+        "cueStartTime",
+        "cueEndTime",
+        "runEndTime",
+        "stimLeft",
+        "stimTop",
+        "stimRight",
+    ),
+    "stroop": ("onset", "duration", "trial_type", "stimulus_text", "stimulus_color"),
 }
+_MEASURED = ("onset", "duration", "cueStartTime", "cueEndTime", "runEndTime")
 _DECIMALS = 2
 
 
@@ -63,24 +73,17 @@ def make_schedule(bids_dir: Path, task: str) -> str:
             "folders of the study."
         )
     runs = [read_events(path, task) for path in paths]
-    orders = [
-        tuple(zip(*(_column(run, name) for name in _SHARED[task]), strict=True)) for run in runs
-    ]
+    names = _COLUMNS[task]
+    shared = [name for name in names if name not in _MEASURED]
+    orders = [tuple(_column(run, name) for name in shared) for run in runs]
     commonest = Counter(orders).most_common(1)[0][0]
     alike = [run for run, order in zip(runs, orders, strict=True) if order == commonest]
 
-    names = ["onset", "duration", "trial_type"]
-    names += [name for name in (*_MEASURED, *_SHARED[task]) if name not in names]
-    names = [
-        name
-        for name in names
-        if name in ("onset", "duration", *_SHARED[task]) or name in alike[0].columns
-    ]
     table = [
         _median(alike, name) if name in _MEASURED else _column(alike[0], name) for name in names
     ]
-    rows = ["\t".join(names), *("\t".join(cells) for cells in zip(*table, strict=True))]
-    return "\n".join(rows) + "\n"
+    lines = ["\t".join(names), *("\t".join(cells) for cells in zip(*table, strict=True))]
+    return "\n".join(lines) + "\n"
 
 
 def _column(run: Events, name: str) -> tuple[str, ...]:
@@ -89,7 +92,7 @@ def _column(run: Events, name: str) -> tuple[str, ...]:
     if name in ("onset", "duration"):
         values = run.onset_s if name == "onset" else run.duration_s
         return tuple(repr(float(value)) for value in values)
-    return run.columns[name]
+    return run.columns.get(name, ("n/a",) * run.n_trials)  # runEndTime need not be there
 
 
 def _median(runs: Sequence[Events], name: str) -> tuple[str, ...]:
@@ -121,11 +124,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except DtbError as error:
         print(f"Error: {error}", file=sys.stderr)
         return error.exit_code
-    options.out.mkdir(parents=True, exist_ok=True)
-    for task, text in schedules.items():
-        path = options.out / f"{task}.tsv"
-        path.write_text(text, encoding="utf-8", newline="\n")
-        print(path)
+    try:
+        options.out.mkdir(parents=True, exist_ok=True)
+        for task, text in schedules.items():
+            path = options.out / f"{task}.tsv"
+            path.write_text(text, encoding="utf-8", newline="\n")
+            print(path)
+    except OSError as cause:
+        print(f"Error: {options.out} cannot be written: {cause.strerror}.", file=sys.stderr)
+        return OutputError.exit_code
     return 0
 
 

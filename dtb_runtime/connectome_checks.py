@@ -1,0 +1,157 @@
+"""What makes an array a connectome: one check and one sentence for each way it can fail."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .errors import ConnectomeError
+
+SYMMETRY_TOLERANCE = 1e-4
+"""Largest difference between r above and below the diagonal that is put down to rounding."""
+_DIAGONAL_TOLERANCE = 1e-4
+_RANGE_TOLERANCE = 1e-6  # float32 correlations overshoot 1 by about 1e-7
+_MAX_LISTED = 5
+
+
+def as_matrix(matrix: ArrayLike, source: str) -> NDArray[np.float64]:
+    array = np.asarray(matrix)
+    if array.dtype.kind not in "fiub" or array.ndim != 2:
+        raise ConnectomeError(
+            f"{source} is {array.ndim}-dimensional of type {array.dtype}, expected a "
+            "two-dimensional array of real numbers."
+        )
+    return array.astype(np.float64)
+
+
+def checked_labels(
+    labels: Sequence[str] | None, n_regions: int, source: str
+) -> tuple[str, ...] | None:
+    if labels is None:
+        return None
+    names = tuple(str(label).strip() for label in labels)
+    if len(names) != n_regions:
+        raise ConnectomeError(
+            f"{source} has {len(names)} labels for {n_regions} regions. Give each region one label."
+        )
+    if "" in names:
+        raise ConnectomeError(
+            f"{source}: region {names.index('') + 1} has an empty label. Name it."
+        )
+    repeated = [name for index, name in enumerate(names) if name in names[:index]]
+    if repeated:
+        raise ConnectomeError(
+            f"{source} has more than one region labeled {listed(sorted(set(repeated)))}. "
+            "Give each region its own label."
+        )
+    return names
+
+
+def region_name(index: int, labels: tuple[str, ...] | None) -> str:
+    return f"region {index + 1}" if labels is None else f"region {labels[index]!r}"
+
+
+def pair_name(row: int, column: int, labels: tuple[str, ...] | None) -> str:
+    if labels is None:
+        return f"row {row + 1}, column {column + 1}"
+    return f"regions {labels[row]!r} and {labels[column]!r}"
+
+
+def listed(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:_MAX_LISTED])
+    more = len(names) - _MAX_LISTED
+    return f"{shown} and {more} more" if more > 0 else shown
+
+
+def label_differences(labels: Sequence[str], expected: Sequence[str]) -> str:
+    found, wanted = set(labels), set(expected)
+    missing = [label for label in expected if label not in found]
+    unknown = [label for label in labels if label not in wanted]
+    parts = []
+    if missing:
+        parts.append(f"missing {listed(missing)}")
+    if unknown:
+        parts.append(f"unknown {listed(unknown)}")
+    return "; ".join(parts)
+
+
+def check_finite(values: NDArray[np.float64], labels: tuple[str, ...] | None, source: str) -> None:
+    bad = ~np.isfinite(values)
+    if not bad.any():
+        return
+    row, column = np.argwhere(bad)[0]
+    n = values.shape[0]
+    whole = np.flatnonzero(bad.sum(axis=1) == n - 1)
+    without = f", none at all for {listed([region_name(int(r), labels) for r in whole])}"
+    raise ConnectomeError(
+        f"{source}: the value at {pair_name(row, column, labels)} is {values[row, column]} "
+        f"({int(bad.sum())} such values{without if len(whole) else ''}). "
+        "Every pair of regions needs a number; nothing is filled in."
+    )
+
+
+def check_range(
+    values: NDArray[np.float64], labels: tuple[str, ...] | None, is_z: bool, source: str
+) -> None:
+    if is_z:
+        return
+    size = np.abs(values)
+    if size.max() > 1.0 + _RANGE_TOLERANCE:
+        row, column = np.unravel_index(int(size.argmax()), size.shape)
+        raise ConnectomeError(
+            f"{source}: the value at {pair_name(int(row), int(column), labels)} is "
+            f"{values[row, column]:.4g}, but correlations lie between -1 and 1. This looks like "
+            "Fisher z: pass --fisher-z (fisher_z=True) if it is."
+        )
+    np.clip(values, -1.0, 1.0, out=values)
+
+
+def check_diagonal(
+    diagonal: NDArray[np.float64], labels: tuple[str, ...] | None, is_z: bool, source: str
+) -> tuple[str, ...]:
+    """Notes about a diagonal that was set, after refusing one that means something else."""
+    is_nan, is_zero = np.isnan(diagonal), diagonal == 0
+    is_one = np.abs((np.tanh(diagonal) if is_z else diagonal) - 1.0) <= _DIAGONAL_TOLERANCE
+    is_other = ~(is_nan | is_zero | is_one)
+    if is_other.any():
+        region = int(np.flatnonzero(is_other)[0])
+        value = diagonal[region]
+        if is_z and abs(value - 1.0) <= _DIAGONAL_TOLERANCE:
+            advice = "That is a diagonal of correlations: drop --fisher-z (fisher_z=False)."
+        elif not is_z and (np.isinf(value) or abs(np.tanh(value) - 1.0) <= _DIAGONAL_TOLERANCE):
+            advice = "This looks like Fisher z: pass --fisher-z (fisher_z=True) if it is."
+        else:
+            advice = "Give correlations, not covariances or partial correlations."
+        raise ConnectomeError(
+            f"{source}: the diagonal of {region_name(region, labels)} is {value:.4g}, expected "
+            f"{'infinity' if is_z else '1'} (or 0 or NaN, which is set). {advice}"
+        )
+    kinds = [name for name, where in (("0", is_zero), ("NaN", is_nan)) if where.any()]
+    if not kinds:
+        return ()
+    n_set = int((is_zero | is_nan).sum())
+    where = "" if n_set == len(diagonal) else f" for {n_set} of {len(diagonal)} regions"
+    return (f"The diagonal of {source} was {' or '.join(kinds)}{where} and was set to 1.",)
+
+
+def symmetric(
+    values: NDArray[np.float64], labels: tuple[str, ...] | None, source: str
+) -> tuple[NDArray[np.float64], tuple[str, ...]]:
+    difference = np.abs(values - values.T)
+    worst = float(difference.max())
+    row, column = sorted(int(i) for i in np.unravel_index(int(difference.argmax()), values.shape))
+    if worst > SYMMETRY_TOLERANCE:
+        raise ConnectomeError(
+            f"{source} is not symmetric: {pair_name(row, column, labels)} is {values[row, column]:.4g} "
+            f"one way and {values[column, row]:.4g} the other. Functional connectivity has no "
+            "direction; check that rows and columns have the same order."
+        )
+    notes: tuple[str, ...] = ()
+    if worst > _RANGE_TOLERANCE:
+        notes = (
+            f"Values of {source} above and below the diagonal differ by up to {worst:.1e} and "
+            "were averaged.",
+        )
+    return (values + values.T) / 2.0, notes
