@@ -285,10 +285,10 @@ class Connectome:
             )
         constant = np.flatnonzero(np.ptp(series, axis=0) == 0)
         if len(constant):
-            listed = listed([region_name(int(region), names) for region in constant])
+            still = listed([region_name(int(region), names) for region in constant])
             raise ConnectomeError(
-                f"{source}: {listed} never changes, so it has no correlations. The region was "
-                "probably outside the scanned volume; use a scan that covers it."
+                f"{source}: the series of {still} never changes, so it has no correlations. It was "
+                "probably outside the scanned volume; use a scan that covers every region."
             )
         series = series / np.abs(series).max(axis=0)  # so that no square overflows or vanishes
         series -= series.mean(axis=0)

@@ -13,10 +13,12 @@ SYMMETRY_TOLERANCE = 1e-4
 """Largest difference between r above and below the diagonal that is put down to rounding."""
 _DIAGONAL_TOLERANCE = 1e-4
 _RANGE_TOLERANCE = 1e-6  # float32 correlations overshoot 1 by about 1e-7
+_LARGEST_Z = 20.0  # arctanh of the double just below 1 is 18.7
 _MAX_LISTED = 5
 
 
 def as_matrix(matrix: ArrayLike, source: str) -> NDArray[np.float64]:
+    """A float64 copy of a two-dimensional array of real numbers."""
     array = np.asarray(matrix)
     if array.dtype.kind not in "fiub" or array.ndim != 2:
         raise ConnectomeError(
@@ -29,6 +31,7 @@ def as_matrix(matrix: ArrayLike, source: str) -> NDArray[np.float64]:
 def checked_labels(
     labels: Sequence[str] | None, n_regions: int, source: str
 ) -> tuple[str, ...] | None:
+    """Labels without surrounding blanks: one a region, none empty, all different."""
     if labels is None:
         return None
     names = tuple(str(label).strip() for label in labels)
@@ -50,22 +53,26 @@ def checked_labels(
 
 
 def region_name(index: int, labels: tuple[str, ...] | None) -> str:
+    """What messages call a region: its label, else its position counted from 1."""
     return f"region {index + 1}" if labels is None else f"region {labels[index]!r}"
 
 
 def pair_name(row: int, column: int, labels: tuple[str, ...] | None) -> str:
+    """What messages call the place of one value."""
     if labels is None:
         return f"row {row + 1}, column {column + 1}"
     return f"regions {labels[row]!r} and {labels[column]!r}"
 
 
 def listed(names: Sequence[str]) -> str:
+    """The first five names, and how many more there are."""
     shown = ", ".join(names[:_MAX_LISTED])
     more = len(names) - _MAX_LISTED
     return f"{shown} and {more} more" if more > 0 else shown
 
 
 def label_differences(labels: Sequence[str], expected: Sequence[str]) -> str:
+    """Which expected labels are missing and which labels are unknown; empty if none."""
     found, wanted = set(labels), set(expected)
     missing = [label for label in expected if label not in found]
     unknown = [label for label in labels if label not in wanted]
@@ -78,6 +85,7 @@ def label_differences(labels: Sequence[str], expected: Sequence[str]) -> str:
 
 
 def check_finite(values: NDArray[np.float64], labels: tuple[str, ...] | None, source: str) -> None:
+    """Refuse NaN and infinity off the diagonal, which the caller has set."""
     bad = ~np.isfinite(values)
     if not bad.any():
         return
@@ -86,7 +94,8 @@ def check_finite(values: NDArray[np.float64], labels: tuple[str, ...] | None, so
     whole = np.flatnonzero(bad.sum(axis=1) == n - 1)
     without = f", none at all for {listed([region_name(int(r), labels) for r in whole])}"
     raise ConnectomeError(
-        f"{source}: the value at {pair_name(row, column, labels)} is {values[row, column]} "
+        f"{source}: the value at {pair_name(int(row), int(column), labels)} is "
+        f"{values[row, column]} "
         f"({int(bad.sum())} such values{without if len(whole) else ''}). "
         "Every pair of regions needs a number; nothing is filled in."
     )
@@ -95,17 +104,24 @@ def check_finite(values: NDArray[np.float64], labels: tuple[str, ...] | None, so
 def check_range(
     values: NDArray[np.float64], labels: tuple[str, ...] | None, is_z: bool, source: str
 ) -> None:
-    if is_z:
-        return
+    """Refuse what is no correlation (or Fisher z), and clip float rounding beyond 1."""
     size = np.abs(values)
-    if size.max() > 1.0 + _RANGE_TOLERANCE:
-        row, column = np.unravel_index(int(size.argmax()), size.shape)
+    worst = float(size.max())
+    if worst <= (_LARGEST_Z if is_z else 1.0 + _RANGE_TOLERANCE):
+        if not is_z:
+            np.clip(values, -1.0, 1.0, out=values)
+        return
+    row, column = (int(i) for i in np.unravel_index(int(size.argmax()), size.shape))
+    found = f"{source}: the value at {pair_name(row, column, labels)} is {values[row, column]:.4g}"
+    if worst > _LARGEST_Z:
         raise ConnectomeError(
-            f"{source}: the value at {pair_name(int(row), int(column), labels)} is "
-            f"{values[row, column]:.4g}, but correlations lie between -1 and 1. This looks like "
-            "Fisher z: pass --fisher-z (fisher_z=True) if it is."
+            f"{found}, which is neither a correlation (between -1 and 1) nor its Fisher z. "
+            "Give correlations, not covariances or counts."
         )
-    np.clip(values, -1.0, 1.0, out=values)
+    raise ConnectomeError(
+        f"{found}, but correlations lie between -1 and 1. This looks like Fisher z: pass "
+        "--fisher-z (fisher_z=True) if it is."
+    )
 
 
 def check_diagonal(
@@ -139,13 +155,22 @@ def check_diagonal(
 def symmetric(
     values: NDArray[np.float64], labels: tuple[str, ...] | None, source: str
 ) -> tuple[NDArray[np.float64], tuple[str, ...]]:
+    """The mean of a matrix and its transpose, after refusing more than rounding between them.
+
+    Returns
+    -------
+    numpy.ndarray, shape (n_regions, n_regions), float64
+        Exactly symmetric.
+    tuple of str
+        A note, if the difference was larger than float32 rounding.
+    """
     difference = np.abs(values - values.T)
     worst = float(difference.max())
     row, column = sorted(int(i) for i in np.unravel_index(int(difference.argmax()), values.shape))
     if worst > SYMMETRY_TOLERANCE:
         raise ConnectomeError(
-            f"{source} is not symmetric: {pair_name(row, column, labels)} is {values[row, column]:.4g} "
-            f"one way and {values[column, row]:.4g} the other. Functional connectivity has no "
+            f"{source} is not symmetric: {pair_name(row, column, labels)} is "
+            f"{values[row, column]:.4g} one way and {values[column, row]:.4g} the other. Functional connectivity has no "
             "direction; check that rows and columns have the same order."
         )
     notes: tuple[str, ...] = ()
