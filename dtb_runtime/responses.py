@@ -1,0 +1,427 @@
+"""From the main network's action outputs to a response-time distribution for every trial.
+
+The main network gives one number in [0, 1] per option and time step. A bundle's manifest says how
+to read them: ``hazard`` (the chance to press in this step, given no press so far in the trial;
+`read_hazards`) or ``density`` (the chance to press in this step, full stop; `read_densities`).
+Both readings end in the same `TrialDistributions`, so nothing after this module knows which it was.
+
+Time inside a step. Steps are 80 ms, response times are wanted finer, and a trial's onset lies
+between two grid points as a rule. So each step is cut to the part that lies inside the trial's
+window ``[onset, onset + duration)``, times count from the true onset, and inside a step a hazard
+becomes a constant rate and a density a constant density.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from .events import Events
+
+NO_RESPONSE = -1
+"""Option index that `TrialDistributions.sample` gives to a trial without a response."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrialDistributions:
+    """When and what a twin presses in each trial of one run.
+
+    Trials differ in length, so arrays over steps are padded to the longest window; padded steps
+    have length 0 and mass 0. Times are seconds after the trial's own onset. Arrays are read-only.
+    """
+
+    option_probability: NDArray[np.float64]
+    """Chance that the option is the one pressed. Shape (n_trials, n_options), in [0, 1]."""
+
+    p_no_response: NDArray[np.float64]
+    """Chance that nothing is pressed; 1 minus the row sum above. Shape (n_trials,), in [0, 1]."""
+
+    response_time_s: NDArray[np.float64]
+    """Mean response time given a response, in seconds; NaN where a response is impossible.
+    Shape (n_trials,)."""
+
+    step_mass: NDArray[np.float64]
+    """Chance that the press is this option and falls into this step.
+    Shape (n_trials, n_window_steps, n_options)."""
+
+    step_start_s: NDArray[np.float64]
+    """Where the step's part inside the window begins. Shape (n_trials, n_window_steps)."""
+
+    step_length_s: NDArray[np.float64]
+    """How long that part is, at most one time step. Shape (n_trials, n_window_steps)."""
+
+    step_hazard: NDArray[np.float64]
+    """Hazard accumulated over that part, in [0, inf]. It shapes the time of a press inside the
+    step: a truncated exponential, uniform where it is 0 and at the step's beginning where it is
+    infinite. All 0 under the density reading. Shape (n_trials, n_window_steps)."""
+
+    step_peak: NDArray[np.float64]
+    """Largest action output over the options, as the network gave it; -inf in padded steps.
+    Shape (n_trials, n_window_steps)."""
+
+    dt_s: float
+    """Time step of the main network in seconds."""
+
+    @property
+    def n_trials(self) -> int:
+        """Number of trials."""
+        return len(self.p_no_response)
+
+    @property
+    def n_options(self) -> int:
+        """Number of response options."""
+        return int(self.option_probability.shape[1])
+
+    @property
+    def choice(self) -> NDArray[np.int64]:
+        """Most probable option of each trial, the first of equals. Shape (n_trials,)."""
+        choice: NDArray[np.int64] = self.option_probability.argmax(axis=1)
+        return choice
+
+    def quantile(self, q: float) -> NDArray[np.float64]:
+        """Response time that a share `q` of the responses does not exceed.
+
+        Parameters
+        ----------
+        q : float
+            Share of the responses, in [0, 1]. 0 gives the earliest possible response time.
+
+        Returns
+        -------
+        numpy.ndarray, shape (n_trials,)
+            Seconds after onset, given a response; NaN where a response is impossible.
+
+        Raises
+        ------
+        UsageError
+            If `q` is outside [0, 1].
+        """
+        if not 0.0 <= q <= 1.0:
+            raise UsageError(f"A quantile must lie in [0, 1], but {q} was asked for.")
+        cumulative = self._cumulative()
+        p_response = cumulative[:, -1]
+        time_s = self._time_at(cumulative, q * p_response)
+        time_s[p_response == 0.0] = np.nan
+        return time_s
+
+    def p_response_by(self, time_s: ArrayLike) -> NDArray[np.float64]:
+        """Chance of a response no later than `time_s`, not conditional on a response.
+
+        Parameters
+        ----------
+        time_s : float or array-like, shape (n_trials,)
+            Seconds after each trial's onset.
+
+        Returns
+        -------
+        numpy.ndarray, shape (n_trials,)
+            In [0, 1 - p_no_response].
+        """
+        time = np.broadcast_to(np.asarray(time_s, dtype=np.float64), (self.n_trials,))
+        elapsed_s = time[:, None] - self.step_start_s
+        position = np.zeros_like(elapsed_s)
+        np.divide(elapsed_s, self.step_length_s, out=position, where=self.step_length_s > 0.0)
+        share = _share_before(np.clip(position, 0.0, 1.0), self.step_hazard)
+        # A certain press sits on the step's beginning, which counts as reached at that very time.
+        share[np.isposinf(self.step_hazard) & (elapsed_s >= 0.0)] = 1.0
+        p_response: NDArray[np.float64] = (self.step_mass.sum(axis=2) * share).sum(axis=1)
+        return p_response
+
+    def first_crossing_s(self, threshold: float = 0.5) -> NDArray[np.float64]:
+        """Response time as the paper reads it: the first step whose output reaches a threshold.
+
+        Steps are counted from the step that holds the onset, so this is a multiple of the time
+        step, and it knows nothing of chance. It stands beside the mean where the paper's figures
+        are compared.
+
+        Parameters
+        ----------
+        threshold : float
+            Output that counts as a press, in (0, 1].
+
+        Returns
+        -------
+        numpy.ndarray, shape (n_trials,)
+            Seconds; NaN where no option's output reaches `threshold` inside the window.
+
+        Raises
+        ------
+        UsageError
+            If `threshold` is outside (0, 1].
+        """
+        if not 0.0 < threshold <= 1.0:
+            raise UsageError(f"A crossing threshold must lie in (0, 1], but {threshold} was given.")
+        crossed = self.step_peak >= threshold
+        return np.where(crossed.any(axis=1), crossed.argmax(axis=1) * self.dt_s, np.nan)
+
+    def sample(self, rng: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Draw one response per trial.
+
+        Parameters
+        ----------
+        rng : numpy.random.Generator
+            Two numbers per trial are drawn from it, whatever the outcome.
+
+        Returns
+        -------
+        option : numpy.ndarray, shape (n_trials,)
+            Index of the option pressed, `NO_RESPONSE` where none is.
+        response_time_s : numpy.ndarray, shape (n_trials,)
+            Seconds after onset, NaN where there is no response.
+        """
+        draws = rng.random((2, self.n_trials))
+        cumulative = self._cumulative()
+        responded = draws[0] < cumulative[:, -1]
+        level = np.where(responded, draws[0], 0.0)
+        mass = self.step_mass[np.arange(self.n_trials), self._step_at(cumulative, level)]
+        within = mass.cumsum(axis=1)
+        # Compared with the last sum, not with 1, so that rounding can never point past the last
+        # option; `<=` passes over options that have no mass.
+        option = (within <= draws[1, :, None] * within[:, -1:]).sum(axis=1)
+        time_s = self._time_at(cumulative, level)
+        return np.where(responded, option, NO_RESPONSE), np.where(responded, time_s, np.nan)
+
+    def _cumulative(self) -> NDArray[np.float64]:
+        """Chance of a response up to the end of each step. Shape (n_trials, n_window_steps)."""
+        cumulative: NDArray[np.float64] = self.step_mass.sum(axis=2).cumsum(axis=1)
+        return cumulative
+
+    def _step_at(
+        self, cumulative: NDArray[np.float64], level: NDArray[np.float64]
+    ) -> NDArray[np.int64]:
+        """Step in which the chance of a response reaches `level`. Shape (n_trials,)."""
+        column = level[:, None]
+        # Level 0 is reached before the first step that has mass, not at the first step.
+        before = np.where(column > 0.0, cumulative < column, cumulative <= 0.0)
+        step: NDArray[np.int64] = np.minimum(before.sum(axis=1), cumulative.shape[1] - 1)
+        return step
+
+    def _time_at(
+        self, cumulative: NDArray[np.float64], level: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Time at which the chance of a response reaches `level`. Shape (n_trials,)."""
+        trial = np.arange(self.n_trials)
+        step = self._step_at(cumulative, level)
+        mass = self.step_mass[trial, step].sum(axis=1)
+        before = np.where(step > 0, cumulative[trial, step - 1], 0.0)
+        share = np.zeros_like(level)
+        np.divide(level - before, mass, out=share, where=mass > 0.0)
+        position = _position_of(np.clip(share, 0.0, 1.0), self.step_hazard[trial, step])
+        return self.step_start_s[trial, step] + position * self.step_length_s[trial, step]
+
+
+def read_hazards(
+    actions: NDArray[np.floating], events: Events, n_options: int, dt_s: float
+) -> TrialDistributions:
+    """Read action outputs as discrete-time hazards.
+
+    In a step the chance of any press, given none so far, is ``p = 1 - prod(1 - p_o)`` over the
+    options; it is split among them in proportion to their odds ``p_o / (1 - p_o)``, which is the
+    chance that only this one was pressed. Inside the step the press has the constant rate
+    ``-log(1 - p) / dt_s``, so a step of which only a fraction f lies in the window keeps
+    ``1 - (1 - p) ** f``.
+
+    Parameters
+    ----------
+    actions : numpy.ndarray, shape (n_steps, n_actions)
+        The main network's action outputs after the sigmoid, in [0, 1].
+    events : Events
+        The run's trials with their response windows.
+    n_options : int
+        The first `n_options` columns of `actions` are the task's options.
+    dt_s : float
+        Time step in seconds.
+
+    Returns
+    -------
+    TrialDistributions
+        ``option_probability.sum(axis=1) + p_no_response`` is 1 to 1e-12. An output of exactly 1
+        is a press at the beginning of its step; options that share it share the press evenly.
+
+    Raises
+    ------
+    DataError
+        If `actions` is not such an array, or is shorter than the last response window.
+
+    Examples
+    --------
+    A window of three steps with hazard 0.5 each leaves ``0.5 ** 3`` without a response.
+    """
+    windows = _Windows.cut(actions, events, n_options, dt_s)
+    p = windows.outputs
+    with np.errstate(divide="ignore"):
+        rates = -np.log1p(-p)
+        odds = p / (1.0 - p)
+    fraction = windows.fraction
+    # 0 * inf: a certain press in a part of length 0 does not happen.
+    hazard = np.where(fraction > 0.0, rates.sum(axis=2), 0.0) * fraction
+    elapsed = np.zeros_like(hazard)
+    elapsed[:, 1:] = hazard[:, :-1].cumsum(axis=1)
+    mass = np.exp(-elapsed) * -np.expm1(-hazard)
+
+    certain = p == 1.0
+    weight = np.where(certain.any(axis=2, keepdims=True), certain, odds)
+    total = weight.sum(axis=2, keepdims=True)
+    split = np.zeros_like(weight)
+    np.divide(weight, total, out=split, where=total > 0.0)
+    p_no_response = np.exp(-(elapsed[:, -1] + hazard[:, -1]))
+    return windows.distributions(mass[:, :, None] * split, hazard, p_no_response)
+
+
+def read_densities(
+    actions: NDArray[np.floating], events: Events, n_options: int, dt_s: float
+) -> TrialDistributions:
+    """Read action outputs as densities: the chance that the press falls into this step.
+
+    This is what outputs mean after the paper's unmasked loss. A step of which only a fraction
+    lies in the window keeps that fraction. Where a trial's outputs sum to more than 1 they are
+    divided by their sum; what they lack to 1 is the chance of no response.
+
+    Parameters
+    ----------
+    actions : numpy.ndarray, shape (n_steps, n_actions)
+        The main network's action outputs after the sigmoid, in [0, 1].
+    events : Events
+        The run's trials with their response windows.
+    n_options : int
+        The first `n_options` columns of `actions` are the task's options.
+    dt_s : float
+        Time step in seconds.
+
+    Returns
+    -------
+    TrialDistributions
+        ``option_probability.sum(axis=1) + p_no_response`` is 1 to 1e-12.
+
+    Raises
+    ------
+    DataError
+        If `actions` is not such an array, or is shorter than the last response window.
+    """
+    windows = _Windows.cut(actions, events, n_options, dt_s)
+    mass = windows.outputs * windows.fraction[:, :, None]
+    mass /= np.maximum(mass.sum(axis=(1, 2)), 1.0)[:, None, None]
+    p_no_response = np.maximum(1.0 - mass.sum(axis=(1, 2)), 0.0)
+    return windows.distributions(mass, np.zeros_like(windows.fraction), p_no_response)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Windows:
+    """The response windows of a run, cut out of the action outputs and padded to one length."""
+
+    outputs: NDArray[np.float64]  # (n_trials, n_window_steps, n_options), 0 in padded steps
+    fraction: NDArray[np.float64]  # (n_trials, n_window_steps), share of the step in the window
+    start_s: NDArray[np.float64]  # (n_trials, n_window_steps), seconds after the trial's onset
+    peak: NDArray[np.float64]  # (n_trials, n_window_steps), -inf in padded steps
+    dt_s: float
+
+    @classmethod
+    def cut(
+        cls, actions: NDArray[np.floating], events: Events, n_options: int, dt_s: float
+    ) -> _Windows:
+        _check_actions(actions, events, n_options)
+        first = events.onset_step
+        n_window_steps = max(int((events.offset_step - first).max(initial=0)), 1)
+        steps = first[:, None] + np.arange(n_window_steps)
+        inside = steps < events.offset_step[:, None]
+
+        # In units of steps, so that whole steps get a fraction of exactly 1.
+        onset = events.onset_s[:, None] / dt_s
+        end = (events.onset_s + events.duration_s)[:, None] / dt_s
+        begins = np.clip(onset - steps, 0.0, 1.0)
+        ends = np.clip(end - steps, 0.0, 1.0)
+        fraction = np.where(inside, np.maximum(ends - begins, 0.0), 0.0)
+        start_s = np.maximum(steps + begins - onset, 0.0) * dt_s
+
+        rows = np.minimum(steps, len(actions) - 1)
+        outputs = np.where(inside[:, :, None], actions[rows, :n_options], 0.0).astype(np.float64)
+        peak = np.where(inside, outputs.max(axis=2), -np.inf)
+        return cls(outputs, fraction, start_s, peak, dt_s)
+
+    def distributions(
+        self,
+        step_mass: NDArray[np.float64],
+        step_hazard: NDArray[np.float64],
+        p_no_response: NDArray[np.float64],
+    ) -> TrialDistributions:
+        length_s = self.fraction * self.dt_s
+        mass = step_mass.sum(axis=2)
+        p_response = mass.sum(axis=1)
+        moment_s = (mass * (self.start_s + _mean_position(step_hazard) * length_s)).sum(axis=1)
+        response_time_s = np.full_like(p_response, np.nan)
+        np.divide(moment_s, p_response, out=response_time_s, where=p_response > 0.0)
+        return TrialDistributions(
+            option_probability=_read_only(step_mass.sum(axis=1)),
+            p_no_response=_read_only(p_no_response),
+            response_time_s=_read_only(response_time_s),
+            step_mass=_read_only(step_mass),
+            step_start_s=_read_only(self.start_s),
+            step_length_s=_read_only(length_s),
+            step_hazard=_read_only(step_hazard),
+            step_peak=_read_only(self.peak),
+            dt_s=self.dt_s,
+        )
+
+
+def _check_actions(actions: NDArray[np.floating], events: Events, n_options: int) -> None:
+    if actions.ndim != 2 or actions.shape[1] < n_options or len(actions) == 0:
+        raise DataError(
+            f"Action outputs must have shape (steps, at least {n_options} actions), but have shape "
+            f"{actions.shape}."
+        )
+    n_steps_needed = int(events.offset_step.max(initial=0))
+    if len(actions) < n_steps_needed:
+        raise DataError(
+            f"Action outputs cover {len(actions)} steps, but the last response window of "
+            f"{events.source} ends at step {n_steps_needed}. Run the main network over the whole "
+            f"schedule."
+        )
+    options = actions[:, :n_options]
+    lowest, highest = float(options.min()), float(options.max())
+    # Written so that NaN, which passes no comparison, is caught too.
+    if not (lowest >= 0.0 and highest <= 1.0):
+        found = "NaN" if np.isnan(options).any() else f"values from {lowest:g} to {highest:g}"
+        raise DataError(
+            f"Action outputs must lie in [0, 1] (after the sigmoid), but {found} were found."
+        )
+
+
+def _mean_position(hazard: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean place, in [0, 0.5], of a press inside a step of this hazard and length 1."""
+    # 1/h - 1/(exp(h) - 1) cancels near 0. At the switch the series is good to 3e-15 and the
+    # formula loses two digits.
+    small = hazard < 0.01
+    h = np.where(small, 1.0, hazard)
+    with np.errstate(over="ignore"):
+        exact = 1.0 / h - 1.0 / np.expm1(h)
+    s = np.where(small, hazard, 0.0)
+    return np.where(small, 0.5 - s / 12.0 + s**3 / 720.0, exact)
+
+
+def _position_of(share: NDArray[np.float64], hazard: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Place in [0, 1] inside a step before which this share of the step's presses falls."""
+    bent = (hazard > 0.0) & np.isfinite(hazard)
+    h = np.where(bent, hazard, 1.0)
+    position = -np.log1p(np.where(bent, share, 0.0) * np.expm1(-h)) / h
+    return np.where(bent, np.minimum(position, 1.0), np.where(hazard > 0.0, 0.0, share))
+
+
+def _share_before(
+    position: NDArray[np.float64], hazard: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Share of a step's presses before this place in [0, 1]; the inverse of `_position_of`."""
+    bent = (hazard > 0.0) & np.isfinite(hazard)
+    h = np.where(bent, hazard, 1.0)
+    return np.where(bent, np.expm1(-h * position) / np.expm1(-h), position)
+
+
+def _read_only(array: NDArray[np.float64]) -> NDArray[np.float64]:
+    array.flags.writeable = False
+    return array
