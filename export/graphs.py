@@ -190,6 +190,7 @@ def compact_hypernetwork_graph(
     latent: Layer,
     skip_weight: NDArray[Any],
     decoder: Layer,
+    component_limit: float | None = None,
 ) -> onnx.ModelProto:
     """Write edge basis, encoder and decoder: edges to latent and weights.
 
@@ -207,6 +208,9 @@ def compact_hypernetwork_graph(
         The linear path past the units, without bias.
     decoder : Layer
         Latent to weights.
+    component_limit : float, optional
+        Components are squashed to ``limit * tanh(component / limit)``; None leaves them as they
+        are.
 
     Notes
     -----
@@ -219,7 +223,7 @@ def compact_hypernetwork_graph(
         *_constant("edge_mean", edge_mean, initializers),
         "centered = Sub (edges, edge_mean)",
         *_constant("basis", basis, initializers),
-        "components = Gemm <transB = 1> (centered, basis)",
+        *_components(component_limit, initializers),
         *_linear("components", "encoder_layer", *hidden, initializers, name="hidden"),
         *_mish("encoder_layer", "encoder_units"),
         *_linear("encoder_units", "latent_nonlinear", *latent, initializers, name="to_latent"),
@@ -235,6 +239,19 @@ def compact_hypernetwork_graph(
     {{ {_joined(lines)} }}
     """
     return _model(text, initializers)
+
+
+def _components(limit: float | None, initializers: list[onnx.TensorProto]) -> list[str]:
+    if limit is None:
+        return ["components = Gemm <transB = 1> (centered, basis)"]
+    return [
+        *_constant("component_limit", np.array([limit], np.float32), initializers),
+        *_constant("component_scale", np.array([1 / limit], np.float32), initializers),
+        "components_raw = Gemm <transB = 1> (centered, basis)",
+        "components_scaled = Mul (components_raw, component_scale)",
+        "components_squashed = Tanh (components_scaled)",
+        "components = Mul (components_squashed, component_limit)",
+    ]
 
 
 def decoder_graph(decoder: Layer) -> onnx.ModelProto:

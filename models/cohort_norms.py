@@ -1,4 +1,4 @@
-"""What the people of a bundle are like: distributions that make one person's numbers mean something.
+"""What the people of a bundle are like: distributions that give one person's numbers a meaning.
 
 The arrays go into a bundle's ``norms.npz`` as they are; `dtb_runtime.norms` reads them.
 """

@@ -51,6 +51,10 @@ class NetworkConfig:
     bold_stride: int = 10
     """Steps between two BOLD readouts: 10 steps of 80 ms are one TR of 0.8 s."""
     action_reading: ActionReading = "hazard"
+    component_limit: float = 4.0
+    """Scores on the edge basis (compact), in SDs of the training people, are squashed to
+    ``limit * tanh(score / limit)``: a connectome from another scanner, 20 SDs away, then gives an
+    extreme twin and not an absurd one. Its strangeness is reported beside it."""
 
     def __post_init__(self) -> None:
         for name in ("n_edges", "n_bold", "hidden_size", "n_inputs", "n_actions", "bold_stride"):
@@ -68,6 +72,8 @@ class NetworkConfig:
                 f"leak must hold {self.hidden_size} values in (0, 1], one per hidden unit; "
                 f"found {len(self.leak)} values."
             )
+        if self.component_limit <= 0:
+            raise UsageError(f"component_limit must be above 0, found {self.component_limit}.")
         if not 0 <= self.dropout < 1:
             raise UsageError(f"dropout must be in [0, 1), found {self.dropout}.")
         has_latent = self.latent_size > 0 and self.n_components > 0

@@ -8,6 +8,7 @@ linear in z, so a twin is a few numbers, and norms, intervals and calibration li
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -76,7 +77,7 @@ class PaperHypernetwork(nn.Module):
         self.dropout = config.dropout
         sizes = (config.n_edges, *config.hypernetwork_sizes, config.n_weights)
         self.layers = nn.ModuleList(
-            nn.Linear(a, b) for a, b in zip(sizes[:-1], sizes[1:], strict=True)
+            nn.Linear(a, b) for a, b in pairwise(sizes)
         )
         for layer in self.layers:
             bound = 1 / math.sqrt(layer.in_features)
@@ -113,6 +114,7 @@ class CompactHypernetwork(nn.Module):
     def __init__(self, config: NetworkConfig, generator: torch.Generator) -> None:
         super().__init__()
         self.dropout = config.dropout
+        self.component_limit = config.component_limit
         (size,) = config.hypernetwork_sizes
         self.register_buffer("edge_mean", torch.zeros(config.n_edges))
         self.register_buffer("basis", torch.zeros(config.n_components, config.n_edges))
@@ -158,8 +160,9 @@ class CompactHypernetwork(nn.Module):
         self.decoder.weight.copy_(self.decoder.weight.half().float())
 
     def components(self, edges: BatchEdges) -> BatchComponents:
-        """Return each person's scores on the edge basis, shape (batch, n_components)."""
-        return (edges - self.edge_mean) @ self.basis.T
+        """Return each person's squashed scores on the edge basis, shape (batch, n_components)."""
+        scores = (edges - self.edge_mean) @ self.basis.T
+        return self.component_limit * torch.tanh(scores / self.component_limit)
 
     def encode(
         self, scores: BatchComponents, generator: torch.Generator | None = None
@@ -218,7 +221,7 @@ class TwinNetwork(nn.Module):
         return weights
 
     def encoder_inputs(self, edges: BatchEdges) -> Tensor:
-        """Return what the learned part of the hypernetwork sees, the same at every step of training.
+        """Return what the learned part of the hypernetwork sees; it stays the same in training.
 
         Compact: the scores on the fixed edge basis, shape (batch, n_components); paper: the edges.
         """

@@ -37,9 +37,21 @@ def test_edge_basis_gives_uncorrelated_scores_of_unit_variance() -> None:
     assert isinstance(hypernetwork, CompactHypernetwork)
     edges = people(60, 300)
     hypernetwork.fit_basis(edges)
-    scores = hypernetwork.components(edges).numpy()
+    scores = ((edges - hypernetwork.edge_mean) @ hypernetwork.basis.T).numpy()
     np.testing.assert_allclose(scores.mean(0), 0, atol=5e-3)
     np.testing.assert_allclose(np.cov(scores.T), np.eye(3), atol=5e-3)
+
+
+def test_scores_of_a_connectome_far_from_everybody_are_bounded() -> None:
+    network = TwinNetwork(compact_config(n_edges=300, n_bold=3, n_components=3))
+    hypernetwork = network.hypernetwork
+    assert isinstance(hypernetwork, CompactHypernetwork)
+    edges = people(60, 300)
+    hypernetwork.fit_basis(edges)
+    raw = (edges - hypernetwork.edge_mean) @ hypernetwork.basis.T
+    torch.testing.assert_close(hypernetwork.components(edges), 4 * torch.tanh(raw / 4))
+    far = hypernetwork.components(edges + 100 * hypernetwork.basis[:1])
+    assert float(far.abs().max()) <= 4.0
 
 
 def test_edge_basis_and_decoder_are_exactly_what_float16_can_hold() -> None:

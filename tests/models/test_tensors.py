@@ -1,0 +1,169 @@
+"""From trials to targets: which step is pressed, which steps count, how BOLD is scaled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+import torch
+from dtb_models.cohorts import Participant, Run
+from dtb_models.tensors import (
+    BoldScale,
+    bold_scale,
+    edge_matrix,
+    interpolated_bold,
+    press_targets,
+    run_blocks,
+)
+from dtb_runtime.connectome import Connectome
+from dtb_runtime.errors import CohortError
+from dtb_runtime.events import Events, Responses
+from dtb_runtime.stimulus import network_input
+from dtb_runtime.tasks import get_task
+
+
+def answers(events: Events, time_s: float = 0.7, correct: bool = True) -> Responses:
+    n = events.n_trials
+    return Responses(
+        response_time_s=np.full(n, time_s),
+        correct=np.full(n, correct),
+        usable=np.ones(n, np.bool_),
+    )
+
+
+@pytest.fixture
+def stroop() -> Events:
+    return get_task("stroop").schedule()
+
+
+@pytest.fixture
+def hammer() -> Events:
+    return get_task("hammer").schedule()
+
+
+def test_press_lands_in_the_step_that_holds_it_and_masks_until_the_next_trial(
+    hammer: Events,
+) -> None:
+    targets, counted = press_targets(hammer, answers(hammer), 3, masked=True)
+    for trial in range(hammer.n_trials):
+        pressed_s = hammer.onset_s[trial] + 0.7
+        steps = np.flatnonzero(targets[hammer.onset_step[trial] :].sum(1))
+        step = int(steps[0] + hammer.onset_step[trial])
+        assert step * 0.08 <= pressed_s + 1e-5
+        assert pressed_s < (step + 1) * 0.08 + 1e-5
+        assert targets[step].argmax() == hammer.correct_option[trial]
+        end = hammer.n_steps if trial + 1 == hammer.n_trials else hammer.onset_step[trial + 1]
+        assert counted[hammer.onset_step[trial] : step + 1].all()
+        assert not counted[step + 1 : end].any()
+    assert targets.sum() == hammer.n_trials
+
+
+def test_a_wrong_press_is_shared_between_the_options_it_can_have_been(stroop: Events) -> None:
+    targets, _ = press_targets(stroop, answers(stroop, correct=False), 3, masked=True)
+    pressed = targets[targets.sum(1) > 0]
+    assert len(pressed) == stroop.n_trials
+    np.testing.assert_array_equal(np.sort(pressed, 1), np.tile([0, 0.5, 0.5], (len(pressed), 1)))
+    rows = np.flatnonzero(targets.sum(1) > 0)
+    assert (targets[rows, stroop.correct_option] == 0).all()
+
+
+def test_a_wrong_press_of_two_options_is_the_other_one(hammer: Events) -> None:
+    targets, _ = press_targets(hammer, answers(hammer, correct=False), 3, masked=True)
+    rows = np.flatnonzero(targets.sum(1) > 0)
+    np.testing.assert_array_equal(targets[rows, 1 - hammer.correct_option], 1)
+
+
+def test_no_response_counts_every_step_and_presses_none(stroop: Events) -> None:
+    targets, counted = press_targets(stroop, answers(stroop, np.nan), 3, masked=True)
+    assert targets.sum() == 0
+    assert counted.all()
+
+
+def test_an_unusable_response_hides_its_trial(stroop: Events) -> None:
+    responses = replace(answers(stroop), usable=np.arange(stroop.n_trials) != 3)
+    targets, counted = press_targets(stroop, responses, 3, masked=True)
+    trial = slice(int(stroop.onset_step[3]), int(stroop.onset_step[4]))
+    assert not counted[trial].any()
+    assert targets[trial].sum() == 0
+
+
+def test_the_papers_form_counts_every_step(stroop: Events) -> None:
+    responses = replace(answers(stroop), usable=np.arange(stroop.n_trials) != 3)
+    targets, counted = press_targets(stroop, responses, 3, masked=False)
+    assert counted.all()
+    assert targets.sum() == stroop.n_trials - 1
+
+
+@dataclass(frozen=True)
+class People:
+    participants: tuple[Participant, ...]
+    bold: tuple[np.ndarray, ...]
+
+
+@pytest.fixture
+def people(stroop: Events, hammer: Events, rng: np.random.Generator) -> People:
+    participants, series = [], []
+    for i in range(3):
+        matrix = np.corrcoef(rng.normal(size=(4, 30)))
+        runs = []
+        for task, events in (("hammer", hammer), ("stroop", stroop)):
+            if i == 2 and task == "hammer":
+                continue
+            bold = rng.normal(i, 2, (events.n_frames - 7, 4)).astype(np.float32)
+            series.append(bold)
+            runs.append(Run(task, f"{task}AP_run-01", events, answers(events), bold))
+        connectome = Connectome.from_matrix(matrix)
+        participants.append(Participant(f"sub-{i}", tuple(runs), connectome))
+    return People(tuple(participants), tuple(series))
+
+
+def test_bold_scale_is_the_mean_and_sd_over_people_and_frames(people: People) -> None:
+    scale = bold_scale(people.participants, [2, 0])
+    everything = np.concatenate(people.bold).astype(np.float64)[:, [2, 0]]
+    np.testing.assert_allclose(scale.mean, everything.mean(0), rtol=1e-5)
+    np.testing.assert_allclose(scale.sd, everything.std(0), rtol=1e-5)
+
+
+def test_blocks_hold_each_run_once_delayed_and_scaled(people: People, hammer: Events) -> None:
+    scale = BoldScale(np.full(2, 1.0, np.float32), np.full(2, 2.0, np.float32))
+    blocks = run_blocks(
+        people.participants, n_actions=3, columns=[2, 0], scale=scale, masked=True, bold_stride=10
+    )
+    assert [(b.task, b.people) for b in blocks] == [("hammer", (0, 1)), ("stroop", (0, 1, 2))]
+    block = blocks[0]
+    expected = network_input(get_task("hammer").stimulus(hammer))
+    np.testing.assert_allclose(block.stimulus[0].float(), expected, atol=5e-4)
+    n_measured = hammer.n_frames - 7
+    np.testing.assert_allclose(
+        block.bold[0, :n_measured], (people.bold[0][:, [2, 0]] - 1) / 2, rtol=1e-6
+    )
+    assert block.bold_counted[0].sum() == n_measured
+    assert bool(torch.isfinite(block.bold).all())
+
+
+def test_interpolated_bold_passes_through_the_volumes(rng: np.random.Generator) -> None:
+    bold = rng.normal(size=(20, 3)).astype(np.float32)
+    steps = interpolated_bold(bold, 200)
+    np.testing.assert_allclose(steps[::10], bold, atol=1e-5)
+    np.testing.assert_allclose(steps[190:], np.tile(bold[-1], (10, 1)), atol=1e-5)
+
+
+def test_somebody_without_a_connectome_is_named(people: People) -> None:
+    alone = replace(people.participants[1], connectome_source=None)
+    with pytest.raises(CohortError, match="connectome of everybody; sub-1 has none"):
+        edge_matrix([people.participants[0], alone])
+
+
+def test_a_cohort_without_bold_is_refused(people: People) -> None:
+    runs = tuple(replace(run, bold_source=None) for run in people.participants[0].runs)
+    with pytest.raises(CohortError, match="task BOLD of at least one participant"):
+        bold_scale([replace(people.participants[0], runs=runs)], [0, 1])
+
+
+def test_a_constant_region_is_refused(people: People, stroop: Events) -> None:
+    bold = people.bold[0].copy()
+    bold[:, 1] = 4.0
+    run = Run("stroop", "stroopAP_run-01", stroop, answers(stroop), bold)
+    with pytest.raises(CohortError, match=r"positions \[1\] are constant"):
+        bold_scale([replace(people.participants[0], runs=(run,))], [0, 1])
