@@ -1,0 +1,279 @@
+"""Cohorts of simulated people whose truth is known, alone or around real people's behavior."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property, lru_cache, partial
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dtb_runtime.connectome import Connectome
+from dtb_runtime.errors import CohortError, UsageError
+from dtb_runtime.parcellation import Parcellation
+from dtb_runtime.tasks import get_task
+
+from .cohorts import Bold, CohortKind, Participant, Run, connectome_from_rest
+from .measured_traits import measured_traits, trait_correlations
+from .response_maps import ResponseMaps, synthetic_maps
+from .simulated_behavior import Temperament, perform
+from .simulated_bold import ResponseScales, simulate_bold
+from .simulated_connectome import ConnectomeModel, PersonBrain
+from .simulated_people import TRAIT_CORRELATIONS, TRAITS, TraitModel, person_generator
+from .tcp_layout import REST_RUNS
+
+DEFAULT_SHARE = 0.18
+"""Trait variance that connectomes carry, about what real studies find (r = 0.42)."""
+SIMULATED_RUNS: Mapping[str, str] = MappingProxyType(
+    {"hammerAP_run-01": "hammer", "stroopAP_run-01": "stroop"}
+)
+
+_WARNING_SIMULATED = (
+    "Simulated bundle: behavior, connectomes and BOLD of all people it was trained on are "
+    "simulated; what it forecasts says nothing about real people."
+)
+_WARNING_SEMI_SYNTHETIC = (
+    "Semi-synthetic bundle: behavior of {n} real people, but connectomes and BOLD simulated "
+    "around it; what this twin reads from a connectome was learned from simulated people."
+)
+
+
+class SimulatedCohort:
+    """People whose connectomes, traits, trials and BOLD are drawn from a seed.
+
+    Nobody depends on how many others there are. Connectomes and BOLD are made when they are asked
+    for and are the same each time.
+
+    Parameters
+    ----------
+    parcellation : Parcellation
+        Regions; networks, hemispheres and coordinates shape connectomes and responses.
+    n_people : int, optional
+        Number of people; with `behavior_from`, the first so many of the real people (default
+        all).
+    seed : int
+    share : float
+        R2 of each trait on the true connectome factors, in [0, 1].
+    n_factors : int
+        Factors along which connectomes depart from the group's, at least one per trait (5).
+    factor_strength : float
+        Multiple of the default size of the factors' effect on edges.
+    n_rest_runs, n_rest_frames : int
+        The resting scan that connectomes are estimated from: 1 to 4 runs, frames of 0.8 s.
+    response_maps : ResponseMaps, optional
+        Responses of the regions to trials; by default `synthetic_maps`.
+    behavior_from : str or Path, optional
+        BIDS folder of real people: their events and responses are kept, and their measured traits
+        drive the simulated connectomes.
+
+    Raises
+    ------
+    UsageError
+        If a number is out of range or `n_people` is missing.
+    CohortError
+        If the response maps are of other regions, or the folder cannot be used.
+    """
+
+    def __init__(
+        self,
+        parcellation: Parcellation,
+        n_people: int | None = None,
+        seed: int = 0,
+        *,
+        share: float = DEFAULT_SHARE,
+        n_factors: int = len(TRAITS),
+        factor_strength: float = 1.0,
+        n_rest_runs: int = len(REST_RUNS),
+        n_rest_frames: int = 488,
+        response_maps: ResponseMaps | None = None,
+        behavior_from: str | Path | None = None,
+    ) -> None:
+        if seed < 0:
+            raise UsageError(f"The seed must be at least 0, found {seed}.")
+        if n_people is not None and n_people < 1:
+            raise UsageError(f"n_people must be at least 1, found {n_people}.")
+        if n_people is None and behavior_from is None:
+            raise UsageError("A simulated cohort needs n_people, unless behavior_from is given.")
+        if not 1 <= n_rest_runs <= len(REST_RUNS) or n_rest_frames < 20:
+            raise UsageError(
+                f"A resting scan has 1 to {len(REST_RUNS)} runs of at least 20 frames, "
+                f"found {n_rest_runs} of {n_rest_frames}."
+            )
+        self._maps = synthetic_maps(parcellation) if response_maps is None else response_maps
+        if self._maps.labels != parcellation.labels:
+            raise CohortError(
+                f"The response maps have {len(self._maps.labels)} regions that are not those of "
+                f"parcellation {parcellation.name!r} ({parcellation.n_regions}). Carry them over "
+                "with transfer_maps."
+            )
+        self._parcellation = parcellation
+        self._seed = seed
+        self._rest = dict.fromkeys(REST_RUNS[:n_rest_runs], n_rest_frames)
+        self._real: dict[str, Participant] = {}
+        self._measured: dict[str, NDArray[np.float64]] = {}
+        correlations = TRAIT_CORRELATIONS
+        if behavior_from is None:
+            self._ids = tuple(f"sub-NDARINVSIM{i + 1:05d}" for i in range(n_people or 0))
+        else:
+            correlations = self._read_behavior(behavior_from)
+            self._ids = tuple(self._real)[:n_people]
+        self._traits = TraitModel.random(
+            share=share, n_factors=n_factors, seed=seed, correlations=correlations
+        )
+        self._connectomes = ConnectomeModel.random(
+            parcellation, n_factors=n_factors, seed=seed, factor_strength=factor_strength
+        )
+        # A few of each are kept, since training asks for the same thing several times in a row.
+        self._brain: Callable[[str], PersonBrain] = lru_cache(4)(self._make_brain)
+        self._connectome: Callable[[str], Connectome] = lru_cache(4)(self._make_connectome)
+        self._bold: Callable[[str, str], Bold] = lru_cache(6)(self._make_bold)
+
+    @property
+    def participant_ids(self) -> tuple[str, ...]:
+        """Everybody's BIDS id, in order."""
+        return self._ids
+
+    @property
+    def parcellation(self) -> Parcellation:
+        """Regions of connectomes and BOLD."""
+        return self._parcellation
+
+    @property
+    def kind(self) -> CohortKind:
+        """``"simulated"``, or ``"semi-synthetic"`` around real behavior."""
+        return "semi-synthetic" if self._real else "simulated"
+
+    @property
+    def description(self) -> str:
+        """One sentence for model cards."""
+        n_minutes = sum(self._rest.values()) * 0.8 / 60
+        who = f"{len(self._ids)} {'real people' if self._real else 'simulated people'}"
+        what = "behavior, with connectomes and BOLD simulated around it" if self._real else ""
+        what = what or "behavior, connectomes and BOLD all simulated"
+        return (
+            f"{who}: {what}; {self._parcellation.n_regions} regions ({self._parcellation.name}), "
+            f"{n_minutes:.0f} min of rest, traits carried by the connectome with a share of "
+            f"{self._traits.share:g} of their variance. {self._maps.source}"
+        )
+
+    @property
+    def warning(self) -> str:
+        """The sentence that stands beside every result learned from these people."""
+        if self._real:
+            return _WARNING_SEMI_SYNTHETIC.format(n=len(self._ids))
+        return _WARNING_SIMULATED
+
+    @property
+    def trait_model(self) -> TraitModel:
+        """The joint distribution of factors and traits that people were drawn from."""
+        return self._traits
+
+    @cached_property
+    def participants(self) -> Sequence[Participant]:
+        """Everybody, in order. Connectomes and BOLD are made when asked for."""
+        return tuple(self._participant(participant_id) for participant_id in self._ids)
+
+    def rest_runs(self, participant_id: str) -> Mapping[str, Bold]:
+        """Return a participant's resting scans by run name, each (n_frames, n_regions)."""
+        brain = self._brain(self._known(participant_id))
+        return {
+            name: brain.series(n_frames, self._generator(participant_id, f"rest {name}"))
+            for name, n_frames in self._rest.items()
+        }
+
+    def true_connectome(self, participant_id: str) -> Connectome:
+        """Return the connectome an endless scan of this participant would give."""
+        return Connectome.from_matrix(
+            self._brain(self._known(participant_id)).correlations(),
+            labels=self._parcellation.labels,
+            source=f"{participant_id} (truth)",
+        )
+
+    def _participant(self, participant_id: str) -> Participant:
+        factors, traits = self._factors_and_traits(participant_id)
+        scales = self._scales(participant_id, traits)
+        truth = dict(zip(TRAITS, traits.tolist(), strict=True))
+        truth |= {f"factor_{k + 1}": float(value) for k, value in enumerate(factors)}
+        truth |= {
+            "response_gain": scales.gain,
+            "face_shape_scale": scales.face_shape,
+            "incongruent_congruent_scale": scales.incongruent_congruent,
+        }
+        real = self._real.get(participant_id)
+        return Participant(
+            participant_id=participant_id,
+            runs=self._runs(participant_id, traits, real),
+            connectome_source=partial(self._connectome, participant_id),
+            phenotype=real.phenotype if real else MappingProxyType({"Group": "Simulated"}),
+            truth=MappingProxyType(truth),
+        )
+
+    def _runs(
+        self, participant_id: str, traits: NDArray[np.float64], real: Participant | None
+    ) -> tuple[Run, ...]:
+        if real is not None:
+            trials = [(run.task, run.run, run.events, run.responses) for run in real.runs]
+        else:
+            rng = self._generator(participant_id, "temperament")
+            temperament = Temperament.from_traits(traits, rng)
+            trials = []
+            for run, task in SIMULATED_RUNS.items():
+                rng = self._generator(participant_id, f"trials {run}")
+                schedule = get_task(task).schedule()
+                trials.append((task, run, *perform(temperament, schedule, rng)))
+        return tuple(
+            Run(task, run, events, responses, partial(self._bold, participant_id, run))
+            for task, run, events, responses in trials
+        )
+
+    def _factors_and_traits(
+        self, participant_id: str
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        rng = self._generator(participant_id, "traits")
+        if participant_id in self._measured:
+            return self._traits.draw_given(self._measured[participant_id], rng)
+        return self._traits.draw(rng)
+
+    def _scales(self, participant_id: str, traits: NDArray[np.float64]) -> ResponseScales:
+        return ResponseScales.from_traits(traits, self._generator(participant_id, "scales"))
+
+    def _make_brain(self, participant_id: str) -> PersonBrain:
+        factors, _ = self._factors_and_traits(participant_id)
+        return self._connectomes.person(factors, self._generator(participant_id, "signature"))
+
+    def _make_connectome(self, participant_id: str) -> Connectome:
+        return connectome_from_rest(
+            self.rest_runs(participant_id),
+            labels=self._parcellation.labels,
+            source=participant_id,
+        )
+
+    def _make_bold(self, participant_id: str, run_name: str) -> Bold:
+        person = self.participants[self._ids.index(participant_id)]
+        run = person.run(run_name)
+        _, traits = self._factors_and_traits(participant_id)
+        responses = self._scales(participant_id, traits).responses(self._maps, run.task)
+        rng = self._generator(participant_id, f"bold {run_name}")
+        return simulate_bold(run.events, self._brain(participant_id), responses, rng)
+
+    def _read_behavior(self, folder: str | Path) -> NDArray[np.float64]:
+        from .tcp import TcpCohort  # not needed, and not loaded, for people simulated throughout
+
+        people = TcpCohort(folder).participants
+        self._real = {person.participant_id: person for person in people}
+        scores = measured_traits(people)
+        self._measured = dict(zip(self._real, scores, strict=True))
+        return trait_correlations(scores)
+
+    def _generator(self, participant_id: str, purpose: str) -> np.random.Generator:
+        return person_generator(self._seed, participant_id, purpose)
+
+    def _known(self, participant_id: str) -> str:
+        if participant_id not in self._ids:
+            raise UsageError(
+                f"This cohort has no participant {participant_id!r}; its ids look like "
+                f"{self._ids[0]!r}."
+            )
+        return participant_id
