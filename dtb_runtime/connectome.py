@@ -26,7 +26,7 @@ from .connectome_checks import (
     region_name,
     symmetric,
 )
-from .errors import ConnectomeError
+from .errors import ConnectomeError, UsageError
 from .readers import RawArray, read_array
 
 FISHER_CLIP = 1.0 - 1e-6
@@ -322,10 +322,12 @@ def read_connectome(
     ------
     ConnectomeError
         The file cannot be read, or is not what it should be.
+    UsageError
+        Both flags are given.
     """
     path = Path(path)
     if fisher_z and timeseries:
-        raise ConnectomeError(
+        raise UsageError(
             "Fisher z and time series exclude each other: a time series has no correlations yet. "
             "Pass --timeseries alone."
         )

@@ -170,8 +170,8 @@ def symmetric(
     if worst > SYMMETRY_TOLERANCE:
         raise ConnectomeError(
             f"{source} is not symmetric: {pair_name(row, column, labels)} is "
-            f"{values[row, column]:.4g} one way and {values[column, row]:.4g} the other. Functional connectivity has no "
-            "direction; check that rows and columns have the same order."
+            f"{values[row, column]:.4g} one way and {values[column, row]:.4g} the other. "
+            "Functional connectivity has no direction; check that rows and columns have the same order."
         )
     notes: tuple[str, ...] = ()
     if worst > _RANGE_TOLERANCE:

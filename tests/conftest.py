@@ -1,0 +1,27 @@
+"""Fixtures for every test: a seeded generator and, where it is present, the real data."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+SEED = 20260719
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """A generator of its own for each test, always with the same seed."""
+    return np.random.default_rng(SEED)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real data that development uses; tests that need it skip without it."""
+    beside_checkout = Path(__file__).parents[2] / "shared"
+    folder = Path(os.environ.get("DTB_SHARED", beside_checkout)) / "data"
+    if not folder.is_dir():
+        pytest.skip(f"no real data at {folder}: set DTB_SHARED to the folder that holds data/")
+    return folder
