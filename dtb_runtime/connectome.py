@@ -227,7 +227,7 @@ class Connectome:
                 "regions). If its rows are time points, pass --timeseries (timeseries=True)."
             )
         if n < 2:
-            raise ConnectomeError(f"{source} has only one region. A connectome needs at least two.")
+            raise ConnectomeError(f"{source} has {n} regions. A connectome needs at least two.")
         names = checked_labels(labels, n, source)
         diagonal = np.diagonal(values).copy()
         values[np.diag_indices(n)] = 1.0
@@ -268,7 +268,7 @@ class Connectome:
         series = as_matrix(timeseries, source)
         n_timepoints, n = series.shape
         if n < 2:
-            raise ConnectomeError(f"{source} has only one region. A connectome needs at least two.")
+            raise ConnectomeError(f"{source} has {n} regions. A connectome needs at least two.")
         if n_timepoints < MIN_TIME_POINTS:
             raise ConnectomeError(
                 f"{source} has {n_timepoints} time points, expected at least {MIN_TIME_POINTS} "

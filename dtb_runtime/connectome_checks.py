@@ -171,7 +171,7 @@ def symmetric(
         raise ConnectomeError(
             f"{source} is not symmetric: {pair_name(row, column, labels)} is "
             f"{values[row, column]:.4g} one way and {values[column, row]:.4g} the other. "
-            "Functional connectivity has no direction; check that rows and columns have the same order."
+            "Functional connectivity has no direction; check the order of rows and columns."
         )
     notes: tuple[str, ...] = ()
     if worst > _RANGE_TOLERANCE:

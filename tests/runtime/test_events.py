@@ -223,7 +223,9 @@ def test_responses_without_their_column_say_so(tmp_path: Path, stroop: Columns) 
 
 def test_an_accuracy_that_is_no_accuracy_is_named(stroop: Columns) -> None:
     stroop |= {"response_time": ["1"] * 3, "accuracy_binarized": ["1", "0", "2"]}
-    with pytest.raises(EventsError, match="row 3: accuracy_binarized is 2, expected 1 .* 0 .* n/a"):
+    with pytest.raises(
+        EventsError, match=r"row 3: accuracy_binarized is 2, expected 1 .* 0 .* n/a"
+    ):
         Responses.from_events(events_from_columns(stroop, "stroop"))
 
 
@@ -339,7 +341,7 @@ def test_columns_of_different_length_are_refused(stroop: Columns) -> None:
 def test_a_short_row_and_a_repeated_column_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "e.tsv"
     path.write_text("onset\tduration\n1\t2\n3\n")
-    with pytest.raises(EventsError, match="row 2 under the header has 1 cells, .* 2 columns"):
+    with pytest.raises(EventsError, match=r"row 2 under the header has 1 cells, .* 2 columns"):
         read_events(path, "stroop")
     path.write_text("onset\tonset\n1\t2\n")
     with pytest.raises(EventsError, match="more than one column named 'onset'"):
