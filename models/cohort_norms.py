@@ -123,4 +123,5 @@ def _similarity(edges: Tensor, mean: Tensor) -> NDArray[np.float32]:
     """Return the Pearson correlation of each person's edges with the mean edges."""
     a = edges.double() - edges.double().mean(1, keepdim=True)
     b = mean.double() - mean.double().mean()
-    return ((a @ b) / (a.norm(dim=1) * b.norm())).float().numpy()
+    similarity: NDArray[np.float32] = ((a @ b) / (a.norm(dim=1) * b.norm())).float().numpy()
+    return similarity

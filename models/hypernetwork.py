@@ -76,17 +76,16 @@ class PaperHypernetwork(nn.Module):
         super().__init__()
         self.dropout = config.dropout
         sizes = (config.n_edges, *config.hypernetwork_sizes, config.n_weights)
-        self.layers = nn.ModuleList(
-            nn.Linear(a, b) for a, b in pairwise(sizes)
-        )
-        for layer in self.layers:
+        linear = [nn.Linear(a, b) for a, b in pairwise(sizes)]
+        self.layers = nn.ModuleList(linear)
+        for layer in linear:
             bound = 1 / math.sqrt(layer.in_features)
             for parameter in layer.parameters():
                 with torch.no_grad():
                     parameter.copy_(torch.rand(parameter.shape, generator=generator) * 2 - 1)
                     parameter.mul_(bound)
         base, scale = initial_weights(config, generator)
-        last = self.layers[-1]
+        last = linear[-1]
         with torch.no_grad():
             last.bias.copy_(base)
             last.weight.mul_(scale.unsqueeze(1))

@@ -58,7 +58,7 @@ def split_weights(weights: BatchWeights, config: NetworkConfig) -> MainWeights:
     """Cut flat weights, shape (batch, n_weights), into the six arrays of each person."""
     shapes = weight_shapes(config)
     sizes = [int(torch.Size(shape).numel()) for shape in shapes]
-    parts = weights.split(sizes, dim=1)
+    parts = torch.split(weights, sizes, dim=1)
     return MainWeights(*(p.reshape(-1, *s) for p, s in zip(parts, shapes, strict=True)))
 
 
@@ -88,7 +88,7 @@ class _Recurrence(torch.autograd.Function):
         return hidden
 
     @staticmethod
-    @torch.autograd.function.once_differentiable  # type: ignore[untyped-decorator]
+    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
         (grad_hidden,) = grads
         w_hh, state, leak, hidden, squashed = ctx.saved_tensors

@@ -17,7 +17,7 @@ from .bold_regions import paper_bold_regions
 from .checkpoint import Checkpoint, save_checkpoint
 from .cohort_norms import cohort_norms
 from .cohorts import Cohort, Participant, split_participants
-from .config import NetworkConfig, Preset, compact_config, paper_config
+from .config import NetworkConfig, Preset, compact_config, graded_leak, paper_config
 from .hypernetwork import TwinNetwork
 from .measurement import held_out_figures, run_forecasts
 from .settings import TrainingSettings, default_settings
@@ -56,14 +56,17 @@ def preset_config(
             f"BOLD regions must be regions of parcellation '{parcellation.name}'; unknown: "
             f"{', '.join(unknown[:10])}."
         )
-    sizes: dict[str, int] = {} if hidden_size is None else {"hidden_size": hidden_size}
     if preset == "paper":
         if latent_size is not None:
             raise UsageError("The paper preset has no latent; leave out the latent size.")
-        return paper_config(n_edges, len(bold_regions), **sizes), tuple(bold_regions)
-    if latent_size is not None:
-        sizes["latent_size"] = latent_size
-    return compact_config(n_edges, len(bold_regions), **sizes), tuple(bold_regions)
+        config = paper_config(n_edges, len(bold_regions))
+    else:
+        config = compact_config(n_edges, len(bold_regions))
+        config = config if latent_size is None else replace(config, latent_size=latent_size)
+    if hidden_size is not None:
+        leak = graded_leak(hidden_size) if preset == "compact" else (1.0,) * hidden_size
+        config = replace(config, hidden_size=hidden_size, leak=leak)
+    return config, tuple(bold_regions)
 
 
 def train(

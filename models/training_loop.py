@@ -60,7 +60,7 @@ def segments(n_steps: int, length: int) -> Iterator[Segment]:
 
 def make_optimizer(network: TwinNetwork, settings: TrainingSettings) -> torch.optim.Optimizer:
     """Return Adam, with weight decay on the compact encoder only."""
-    decayed: list[torch.nn.Parameter] = []
+    decayed: list[Tensor] = []
     if isinstance(network.hypernetwork, CompactHypernetwork):
         hyper = network.hypernetwork
         decayed = [hyper.hidden.weight, hyper.latent.weight, hyper.skip.weight]
