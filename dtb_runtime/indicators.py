@@ -58,6 +58,8 @@ _TASK_OF = {
     "amygdala_response": "hammer",
 }
 
+_FLAT = "The forecast BOLD of {} does not vary beyond what the design explains, so it has no t."
+
 
 @dataclass(frozen=True, slots=True)
 class Indicators:
@@ -67,7 +69,7 @@ class Indicators:
     """Finite numbers by name. Read-only."""
 
     unavailable: Mapping[str, str]
-    """For each indicator that could not be given, a sentence that says why. Read-only."""
+    """For each indicator that could not be given, a sentence or two that say why. Read-only."""
 
     tasks: tuple[str, ...]
     """Names of the tasks forecast."""
@@ -78,19 +80,24 @@ class Indicators:
         Raises
         ------
         UsageError
-            If there is no such indicator here; the message says why, or what there is.
+            If this forecast does not give it; the message says why, or which names there are.
         """
         if name in self.values:
             return self.values[name]
+        measure, _, rest = name.partition(":")
+        task = rest.partition(":")[0]
         if name in self.unavailable:
-            raise UsageError(self.unavailable[name])
-        near = difflib.get_close_matches(name, [*self.values, *self.unavailable], n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise UsageError(
-            f"There is no indicator named {name!r} for {_listed(self.tasks)};{hint} There are "
-            f"{', '.join(self.values) or 'none'}, and contrast:<contrast>:<region> for every "
-            f"region."
-        )
+            why = self.unavailable[name]
+        elif measure in _AVERAGED and task in TASKS and task not in self.tasks:
+            why = _needs_task(task, self.tasks)
+        else:
+            near = difflib.get_close_matches(name, [*self.values, *self.unavailable], n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise UsageError(
+                f"There is no indicator {name!r}.{hint} A forecast of {_listed(self.tasks)} gives "
+                f"{', '.join(self.values)}, and contrast:<contrast>:<region> for each region."
+            )
+        raise UsageError(f"The indicator {name!r} cannot be given. {why}")
 
 
 def task_indicators(
@@ -139,13 +146,15 @@ def task_indicators(
             if mean is not None:
                 values[name] = mean
             else:
-                unavailable[name] = _why_no_mean(name, trial_type, events, bool(chosen.any()))
+                unavailable[name] = _why_no_mean(trial_type, events, bool(chosen.any()))
     _average_tasks(values, unavailable, (task.name,))
-    for name, (positive, negative) in _EFFECTS.items():
+    for name, trial_types in _EFFECTS.items():
         if _TASK_OF[name] == task.name:
-            _add_effect(values, unavailable, name, (positive, negative))
+            _add_effect(values, unavailable, name, trial_types)
     if _TASK_OF["amygdala_response"] == task.name:
         _add_amygdala(values, unavailable, structure_t, contrast_problem)
+    if contrast_problem is not None:
+        unavailable[f"contrast:{task.contrast_name}"] = contrast_problem
     _name_missing_tasks(unavailable, (task.name,))
     return _frozen(values, unavailable, (task.name,))
 
@@ -195,7 +204,11 @@ def combine_indicators(forecasts: Iterable[Indicators]) -> Indicators:
 
 
 def contrast_indicator(
-    name: str, contrasts: Mapping[str, Contrast], region_labels: Sequence[str]
+    name: str,
+    contrasts: Mapping[str, Contrast],
+    region_labels: Sequence[str],
+    *,
+    unavailable: Mapping[str, str] = MappingProxyType({}),
 ) -> float:
     """Return the t of one region in one contrast, by its indicator name.
 
@@ -207,6 +220,8 @@ def contrast_indicator(
         By contrast name, such as ``face_shape``.
     region_labels : sequence of str
         Labels in the order of the contrasts' arrays.
+    unavailable : mapping of str to str, optional
+        `Indicators.unavailable`, where a contrast that could not be fitted has its reason.
 
     Returns
     -------
@@ -219,28 +234,28 @@ def contrast_indicator(
         If the name has another form, or there is no such contrast or region, or the region has no
         t because its forecast BOLD is flat.
     """
-    prefix, _, rest = name.partition(":")
+    measure, _, rest = name.partition(":")
     contrast_name, _, region = rest.partition(":")
-    if prefix != "contrast" or not region:
+    if measure != "contrast" or not region:
         raise UsageError(
-            f"A contrast indicator is written contrast:<contrast>:<region label>, but {name!r} was "
-            f"asked for; for example contrast:face_shape:{next(iter(region_labels), 'L_V1')}."
+            f"A contrast indicator is written contrast:<contrast>:<region label>, for example "
+            f"contrast:face_shape:{next(iter(region_labels), 'L_V1')}, but {name!r} was asked for."
         )
     if contrast_name not in contrasts:
-        raise UsageError(
-            f"{name!r} needs the contrast {contrast_name!r}, but this forecast has "
-            f"{_listed(contrasts) or 'no contrast'}.{_elsewhere(contrast_name)}"
+        why = unavailable.get(f"contrast:{contrast_name}") or _why_no_contrast(
+            contrast_name, contrasts
         )
+        raise UsageError(f"The indicator {name!r} cannot be given. {why}")
     if region not in region_labels:
         near = difflib.get_close_matches(region, region_labels, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise UsageError(
-            f"{name!r} needs a region {region!r}, which is not among this bundle's "
-            f"{len(region_labels)} regions.{hint}"
+            f"The indicator {name!r} cannot be given. No region {region!r} is among the "
+            f"{len(region_labels)} regions of the bundle.{hint}"
         )
     t = float(contrasts[contrast_name].t[list(region_labels).index(region)])
     if math.isnan(t):
-        raise UsageError(f"{name!r} cannot be given: the forecast BOLD of {region} does not vary.")
+        raise UsageError(f"The indicator {name!r} cannot be given. {_FLAT.format(region)}")
     return t
 
 
@@ -250,11 +265,21 @@ def _mean(per_trial: NDArray[np.float64]) -> float | None:
     return float(known.mean()) if len(known) else None
 
 
-def _why_no_mean(name: str, trial_type: str | None, events: Events, has_trials: bool) -> str:
-    if not has_trials:
-        return f"{name!r} cannot be given: {events.source} has no {trial_type} trials."
+def _why_no_mean(trial_type: str | None, events: Events, has_trials: bool) -> str:
     kind = f"{trial_type} " if trial_type else ""
-    return f"{name!r} cannot be given: the twin responds in none of the {kind}trials."
+    if has_trials:
+        return f"The twin responds in none of the {kind}trials of {events.source}."
+    return f"{events.source} has no {kind}trials; add some to the events."
+
+
+def _why_no_contrast(contrast_name: str, contrasts: Iterable[str]) -> str:
+    found = _listed(contrasts)
+    has = f"This forecast has the contrast {found}" if found else "This forecast has no contrast"
+    for task in TASKS.values():
+        if task.contrast_name == contrast_name:
+            return f"{has}; forecast the task {task.name} for {contrast_name}."
+    known = ", ".join(task.contrast_name for task in TASKS.values())
+    return f"{has}, and no task has a contrast {contrast_name!r}; there are {known}."
 
 
 def _average_tasks(
@@ -265,7 +290,7 @@ def _average_tasks(
         lacking = [name for name in names if name not in values]
         if lacking:
             # A mean over fewer tasks than were asked for would pass for the real one.
-            unavailable[measure] = unavailable[lacking[0]].replace(lacking[0], measure, 1)
+            unavailable[measure] = unavailable[lacking[0]]
         else:
             values[measure] = sum(values[name] for name in names) / len(names)
 
@@ -276,7 +301,7 @@ def _add_effect(
     sides = [f"reaction_time:{_TASK_OF[name]}:{trial_type}" for trial_type in trial_types]
     lacking = [side for side in sides if side not in values]
     if lacking:
-        unavailable[name] = unavailable[lacking[0]].replace(lacking[0], name, 1)
+        unavailable[name] = unavailable[lacking[0]]
     else:
         values[name] = values[sides[0]] - values[sides[1]]
 
@@ -289,16 +314,14 @@ def _add_amygdala(
 ) -> None:
     name = "amygdala_response"
     if contrast_problem is not None:
-        unavailable[name] = f"{name!r} cannot be given: {contrast_problem}"
+        unavailable[name] = contrast_problem
     elif AMYGDALA not in structure_t:
         unavailable[name] = (
-            f"{name!r} cannot be given: this bundle's regions have no right amygdala. Use a bundle "
-            f"of a parcellation with subcortical regions, such as tcp434."
+            "The bundle's regions have no right amygdala; use a bundle of a parcellation with "
+            "subcortical regions, such as tcp434."
         )
     elif math.isnan(structure_t[AMYGDALA]):
-        unavailable[name] = (
-            f"{name!r} cannot be given: the forecast BOLD of the right amygdala does not vary."
-        )
+        unavailable[name] = _FLAT.format("the right amygdala")
     else:
         values[name] = float(structure_t[AMYGDALA])
 
@@ -306,17 +329,11 @@ def _add_amygdala(
 def _name_missing_tasks(unavailable: dict[str, str], tasks: Sequence[str]) -> None:
     for name, task in _TASK_OF.items():
         if task not in tasks:
-            unavailable[name] = (
-                f"{name!r} needs the task {task}, but this is a forecast of {_listed(tasks)}."
-            )
+            unavailable[name] = _needs_task(task, tasks)
 
 
-def _elsewhere(contrast_name: str) -> str:
-    """Name the task that has this contrast, if one has."""
-    for task in TASKS.values():
-        if task.contrast_name == contrast_name:
-            return f" Forecast the task {task.name}."
-    return ""
+def _needs_task(task: str, tasks: Sequence[str]) -> str:
+    return f"It needs the task {task}, but this is a forecast of {_listed(tasks)}."
 
 
 def _listed(names: Iterable[str]) -> str:

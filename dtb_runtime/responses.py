@@ -5,10 +5,9 @@ to read them: ``hazard`` (the chance to press in this step, given no press so fa
 `read_hazards`) or ``density`` (the chance to press in this step, full stop; `read_densities`).
 Both readings end in the same `TrialDistributions`, so nothing after this module knows which it was.
 
-Time inside a step. Steps are 80 ms, response times are wanted finer, and a trial's onset lies
-between two grid points as a rule. So each step is cut to the part that lies inside the trial's
-window ``[onset, onset + duration)``, times count from the true onset, and inside a step a hazard
-becomes a constant rate and a density a constant density.
+Steps are 80 ms and response times are wanted finer. So each step is cut to the part of it that
+lies in the trial's window (`response_windows`), times count from the true onset, and inside a step
+a hazard becomes a constant rate and a density a constant density.
 """
 
 from __future__ import annotations
@@ -18,7 +17,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .errors import DataError, UsageError
+from .errors import UsageError
+from .response_windows import ResponseWindows
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -182,9 +182,11 @@ class TrialDistributions:
         level = np.where(responded, draws[0], 0.0)
         mass = self.step_mass[np.arange(self.n_trials), self._step_at(cumulative, level)]
         within = mass.cumsum(axis=1)
-        # Compared with the last sum, not with 1, so that rounding can never point past the last
-        # option; `<=` passes over options that have no mass.
-        option = (within <= draws[1, :, None] * within[:, -1:]).sum(axis=1)
+        # Below the last sum, so that rounding never points past the last option, and compared with
+        # `<=`, which passes over options that have no mass.
+        total = within[:, -1:]
+        mark = np.minimum(draws[1, :, None] * total, np.nextafter(total, 0.0))
+        option = (within <= mark).sum(axis=1)
         time_s = self._time_at(cumulative, level)
         return np.where(responded, option, NO_RESPONSE), np.where(responded, time_s, np.nan)
 
@@ -252,9 +254,9 @@ def read_hazards(
 
     Examples
     --------
-    A window of three steps with hazard 0.5 each leaves ``0.5 ** 3`` without a response.
+    Three whole steps of hazard 0.5 leave ``0.5 ** 3`` of the trials without a response.
     """
-    windows = _Windows.cut(actions, events, n_options, dt_s)
+    windows = ResponseWindows.cut(actions, events, n_options, dt_s)
     p = windows.outputs
     with np.errstate(divide="ignore"):
         rates = -np.log1p(-p)
@@ -272,7 +274,7 @@ def read_hazards(
     split = np.zeros_like(weight)
     np.divide(weight, total, out=split, where=total > 0.0)
     p_no_response = np.exp(-(elapsed[:, -1] + hazard[:, -1]))
-    return windows.distributions(mass[:, :, None] * split, hazard, p_no_response)
+    return _distributions(windows, mass[:, :, None] * split, hazard, p_no_response)
 
 
 def read_densities(
@@ -305,92 +307,36 @@ def read_densities(
     DataError
         If `actions` is not such an array, or is shorter than the last response window.
     """
-    windows = _Windows.cut(actions, events, n_options, dt_s)
+    windows = ResponseWindows.cut(actions, events, n_options, dt_s)
     mass = windows.outputs * windows.fraction[:, :, None]
     mass /= np.maximum(mass.sum(axis=(1, 2)), 1.0)[:, None, None]
     p_no_response = np.maximum(1.0 - mass.sum(axis=(1, 2)), 0.0)
-    return windows.distributions(mass, np.zeros_like(windows.fraction), p_no_response)
+    return _distributions(windows, mass, np.zeros_like(windows.fraction), p_no_response)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Windows:
-    """The response windows of a run, cut out of the action outputs and padded to one length."""
-
-    outputs: NDArray[np.float64]  # (n_trials, n_window_steps, n_options), 0 in padded steps
-    fraction: NDArray[np.float64]  # (n_trials, n_window_steps), share of the step in the window
-    start_s: NDArray[np.float64]  # (n_trials, n_window_steps), seconds after the trial's onset
-    peak: NDArray[np.float64]  # (n_trials, n_window_steps), -inf in padded steps
-    dt_s: float
-
-    @classmethod
-    def cut(
-        cls, actions: NDArray[np.floating], events: Events, n_options: int, dt_s: float
-    ) -> _Windows:
-        _check_actions(actions, events, n_options)
-        first = events.onset_step
-        n_window_steps = max(int((events.offset_step - first).max(initial=0)), 1)
-        steps = first[:, None] + np.arange(n_window_steps)
-        inside = steps < events.offset_step[:, None]
-
-        # In units of steps, so that whole steps get a fraction of exactly 1.
-        onset = events.onset_s[:, None] / dt_s
-        end = (events.onset_s + events.duration_s)[:, None] / dt_s
-        begins = np.clip(onset - steps, 0.0, 1.0)
-        ends = np.clip(end - steps, 0.0, 1.0)
-        fraction = np.where(inside, np.maximum(ends - begins, 0.0), 0.0)
-        start_s = np.maximum(steps + begins - onset, 0.0) * dt_s
-
-        rows = np.minimum(steps, len(actions) - 1)
-        outputs = np.where(inside[:, :, None], actions[rows, :n_options], 0.0).astype(np.float64)
-        peak = np.where(inside, outputs.max(axis=2), -np.inf)
-        return cls(outputs, fraction, start_s, peak, dt_s)
-
-    def distributions(
-        self,
-        step_mass: NDArray[np.float64],
-        step_hazard: NDArray[np.float64],
-        p_no_response: NDArray[np.float64],
-    ) -> TrialDistributions:
-        length_s = self.fraction * self.dt_s
-        mass = step_mass.sum(axis=2)
-        p_response = mass.sum(axis=1)
-        moment_s = (mass * (self.start_s + _mean_position(step_hazard) * length_s)).sum(axis=1)
-        response_time_s = np.full_like(p_response, np.nan)
-        np.divide(moment_s, p_response, out=response_time_s, where=p_response > 0.0)
-        return TrialDistributions(
-            option_probability=_read_only(step_mass.sum(axis=1)),
-            p_no_response=_read_only(p_no_response),
-            response_time_s=_read_only(response_time_s),
-            step_mass=_read_only(step_mass),
-            step_start_s=_read_only(self.start_s),
-            step_length_s=_read_only(length_s),
-            step_hazard=_read_only(step_hazard),
-            step_peak=_read_only(self.peak),
-            dt_s=self.dt_s,
-        )
-
-
-def _check_actions(actions: NDArray[np.floating], events: Events, n_options: int) -> None:
-    if actions.ndim != 2 or actions.shape[1] < n_options or len(actions) == 0:
-        raise DataError(
-            f"Action outputs must have shape (steps, at least {n_options} actions), but have shape "
-            f"{actions.shape}."
-        )
-    n_steps_needed = int(events.offset_step.max(initial=0))
-    if len(actions) < n_steps_needed:
-        raise DataError(
-            f"Action outputs cover {len(actions)} steps, but the last response window of "
-            f"{events.source} ends at step {n_steps_needed}. Run the main network over the whole "
-            f"schedule."
-        )
-    options = actions[:, :n_options]
-    lowest, highest = float(options.min()), float(options.max())
-    # Written so that NaN, which passes no comparison, is caught too.
-    if not (lowest >= 0.0 and highest <= 1.0):
-        found = "NaN" if np.isnan(options).any() else f"values from {lowest:g} to {highest:g}"
-        raise DataError(
-            f"Action outputs must lie in [0, 1] (after the sigmoid), but {found} were found."
-        )
+def _distributions(
+    windows: ResponseWindows,
+    step_mass: NDArray[np.float64],
+    step_hazard: NDArray[np.float64],
+    p_no_response: NDArray[np.float64],
+) -> TrialDistributions:
+    length_s = windows.fraction * windows.dt_s
+    mass = step_mass.sum(axis=2)
+    p_response = mass.sum(axis=1)
+    moment_s = (mass * (windows.start_s + _mean_position(step_hazard) * length_s)).sum(axis=1)
+    response_time_s = np.full_like(p_response, np.nan)
+    np.divide(moment_s, p_response, out=response_time_s, where=p_response > 0.0)
+    return TrialDistributions(
+        option_probability=_read_only(step_mass.sum(axis=1)),
+        p_no_response=_read_only(p_no_response),
+        response_time_s=_read_only(response_time_s),
+        step_mass=_read_only(step_mass),
+        step_start_s=_read_only(windows.start_s),
+        step_length_s=_read_only(length_s),
+        step_hazard=_read_only(step_hazard),
+        step_peak=_read_only(windows.peak),
+        dt_s=windows.dt_s,
+    )
 
 
 def _mean_position(hazard: NDArray[np.float64]) -> NDArray[np.float64]:
