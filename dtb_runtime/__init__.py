@@ -1,1 +1,82 @@
-"""The lean runtime (work in progress)."""
+"""From a connectome to forecast choices, response times and BOLD, without PyTorch.
+
+    import dtb_runtime
+
+    bundle = dtb_runtime.load_bundle("tcp434")
+    twin = bundle.personalize(dtb_runtime.read_connectome("sub-01_connectome.csv"))
+    forecast = twin.forecast("stroop")
+    print(forecast.indicators["stroop_effect"], forecast.trials["response_time"])
+
+Where things are::
+
+    errors         every error raised on purpose
+    connectome     a person's correlations, checked; Fisher z; edges
+    readers        files a connectome can come from, by suffix
+    parcellation   regions: labels, networks, coordinates, structures
+    tasks          hammer and stroop: options, trial types, contrasts
+    events         schedules (BIDS events), recorded responses
+    stimulus       from events to the main network's input
+    manifest       version 1 of the bundle format
+    bundle         load_bundle, Bundle
+    bundle_files   a bundle folder, verified
+    onnx_scan      what an ONNX file contains, without the onnx package
+    inference      ONNX Runtime: providers and threads
+    norms          how unusual a person is for the training cohort
+    twin           Twin, saved and loaded
+    forecast       Forecast: one twin through one run
+    responses      response-time distributions from action outputs
+    glm, hrf       contrasts of BOLD
+    indicators     scalars of a forecast
+    outputs        BIDS-named tables and the summary
+    tables         delimited text; json_object: strict JSON; atomic: files whole or not at all
+
+``import dtb_runtime`` loads none of them: a name is imported when it is first used. onnxruntime is
+imported when a bundle is loaded, PyTorch never.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .bundle import Bundle, available_bundles, load_bundle
+    from .connectome import Connectome, read_connectome
+    from .errors import DtbError
+    from .forecast import Forecast
+    from .twin import Twin
+
+__all__ = [
+    "Bundle",
+    "Connectome",
+    "DtbError",
+    "Forecast",
+    "Twin",
+    "available_bundles",
+    "load_bundle",
+    "read_connectome",
+]
+
+_MODULE_OF = {
+    "Bundle": "bundle",
+    "Connectome": "connectome",
+    "DtbError": "errors",
+    "Forecast": "forecast",
+    "Twin": "twin",
+    "available_bundles": "bundle",
+    "load_bundle": "bundle",
+    "read_connectome": "connectome",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value: object = getattr(import_module(f".{_MODULE_OF[name]}", __name__), name)
+    globals()[name] = value  # found without this function from now on
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .errors import DataError
+from .json_object import JsonObject
 from .tables import Table, is_missing, read_table
 
 _COORDINATES = ("x", "y", "z")
@@ -127,6 +130,54 @@ class Parcellation:
                 f"{self.labels[0]!r}."
             )
         return np.array([position[label] for label in labels], dtype=np.int64)
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything as JSON values, coordinates as three lists with null where unknown."""
+        x, y, z = (
+            [None if math.isnan(value) else value for value in axis]
+            for axis in self.coordinates.T.tolist()
+        )
+        return {
+            "name": self.name,
+            "labels": list(self.labels),
+            "network": list(self.network),
+            "hemisphere": list(self.hemisphere),
+            "x": x,
+            "y": y,
+            "z": z,
+            "structures": {name: list(labels) for name, labels in self.structures.items()},
+        }
+
+    @classmethod
+    def from_json(cls, values: object, where: str = "parcellation") -> Parcellation:
+        """Read what `to_json` gave.
+
+        Parameters
+        ----------
+        values : object
+            A JSON object.
+        where : str
+            What messages call it.
+
+        Raises
+        ------
+        DataError
+            A key is missing, unknown or of the wrong type, or the fields do not fit together.
+        """
+        document = JsonObject(values, where, DataError)
+        name, labels = document.text("name"), document.texts("labels")
+        network, hemisphere = (document.texts(key, blank=True) for key in ("network", "hemisphere"))
+        axes = [document.numbers(axis, null_is_nan=True) for axis in _COORDINATES]
+        structures = document.child("structures")
+        members = {key: structures.texts(key) for key in structures.remaining_keys()}
+        document.close()
+        for axis, numbers in zip(_COORDINATES, axes, strict=True):
+            if len(numbers) != len(labels):
+                raise DataError(
+                    f"{where} has {len(labels)} labels but {len(numbers)} values of {axis}, "
+                    "expected one for each."
+                )
+        return cls(name, labels, network, hemisphere, np.array(axes).T, members)
 
 
 def read_regions_table(path: str | Path, name: str | None = None) -> Parcellation:

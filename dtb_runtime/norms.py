@@ -1,0 +1,297 @@
+"""Where one person stands among the people a bundle was trained on."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import BundleError
+from .manifest import MAX_BUNDLE_BYTES, NORMS_FILE, Manifest
+
+N_QUANTILES = 101
+"""Quantiles kept of each indicator: the percentiles 0, 1, ..., 100."""
+UNUSUAL_PERCENTILE = 95.0
+"""A connectome further out than this share of the cohort is called unusual."""
+
+
+@dataclass(frozen=True, slots=True)
+class Strangeness:
+    """How unusual a connectome is for the cohort its bundle was trained on."""
+
+    distance: float | None
+    """Mahalanobis distance of the latent from the cohort's mean; None without a latent."""
+    distance_percentile: float | None
+    """Percent of the cohort that is nearer; 100 means nobody is as far out."""
+    similarity_to_cohort: float | None
+    """Pearson r of the edges (Fisher z) with the cohort's mean edges."""
+    similarity_percentile: float | None
+    """Percent of the cohort that is less similar; 0 means nobody is as dissimilar."""
+    sentence: str
+    """The same in words."""
+
+    @property
+    def is_outside(self) -> bool:
+        """Whether nobody in the cohort is as far out, by either measure."""
+        return _outlyingness(self) >= 100.0
+
+    def to_json(self) -> dict[str, float | str | None]:
+        """The fields as JSON values."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LatentNorms:
+    """Where the cohort's latents lie."""
+
+    mean: NDArray[np.float64]
+    """Shape (latent,)."""
+    precision: NDArray[np.float64]
+    """Inverse of the covariance, shape (latent, latent)."""
+    distance: NDArray[np.float64]
+    """Each person's Mahalanobis distance, ascending, shape (people,)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EdgeNorms:
+    """How alike the cohort's connectomes are."""
+
+    direction: NDArray[np.float32]
+    """Mean edges, centered and scaled to length 1, shape (edges,)."""
+    similarity: NDArray[np.float64]
+    """Each person's Pearson r with the mean, ascending, shape (people,)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Norms:
+    """Distributions over the training cohort."""
+
+    latent: LatentNorms | None
+    """None for a bundle without a latent."""
+    edges: EdgeNorms | None
+    """None for a bundle that does not say."""
+    indicator_quantiles: Mapping[str, NDArray[np.float64]]
+    """Indicator name to its percentiles 0 to 100 in the cohort, shape (101,)."""
+
+    def strangeness(
+        self, edges: NDArray[np.float32], latent: NDArray[np.float32] | None
+    ) -> Strangeness | None:
+        """How unusual one person is, None if the bundle has no norms to say so.
+
+        Parameters
+        ----------
+        edges : numpy.ndarray, shape (n_edges,)
+            Fisher z of the upper triangle.
+        latent : numpy.ndarray, shape (latent,), or None
+            What the hypernetwork makes of them.
+        """
+        distance = distance_percentile = similarity = similarity_percentile = None
+        if latent is not None and self.latent is not None:
+            offset = latent.astype(np.float64) - self.latent.mean
+            distance = float(np.sqrt(offset @ self.latent.precision @ offset))
+            distance_percentile = _percent_below(self.latent.distance, distance)
+        if self.edges is not None:
+            centered = edges - edges.mean(dtype=np.float64)
+            length = float(np.linalg.norm(centered))
+            similarity = float(centered @ self.edges.direction) / length if length > 0 else 0.0
+            similarity_percentile = _percent_below(self.edges.similarity, similarity)
+        if distance is None and similarity is None:
+            return None
+        return _in_words(distance, distance_percentile, similarity, similarity_percentile)
+
+    def indicator_percentile(self, name: str, value: float) -> float | None:
+        """Percent of the cohort with a lower value of an indicator.
+
+        Returns
+        -------
+        float or None
+            In [0, 100]; None if the bundle has no norms of this indicator or `value` is NaN.
+        """
+        quantiles = self.indicator_quantiles.get(name)
+        if quantiles is None or np.isnan(value):
+            return None
+        return float(np.interp(value, quantiles, np.linspace(0.0, 100.0, N_QUANTILES)))
+
+
+def read_norms(data: bytes, manifest: Manifest) -> Norms:
+    """Read and check the content of `norms.npz`.
+
+    Parameters
+    ----------
+    data : bytes
+        The file. Arrays: ``latent_mean``, ``latent_covariance`` and ``latent_distance``;
+        ``edge_mean`` and ``edge_similarity``; ``indicator_names`` and ``indicator_quantiles``.
+        Each group is there whole or not at all.
+    manifest : Manifest
+        Gives the sizes.
+
+    Raises
+    ------
+    BundleError
+        Not such a file, an array missing, unknown, of the wrong shape or not finite.
+    """
+    arrays = _read_arrays(data)
+    latent, edges, people = manifest.latent_size, manifest.n_edges, None
+    groups: tuple[Mapping[str, tuple[int | None, ...]], ...] = (
+        {
+            "latent_mean": (latent,),
+            "latent_covariance": (latent, latent),
+            "latent_distance": (people,),
+        },
+        {"edge_mean": (edges,), "edge_similarity": (people,)},
+        {"indicator_names": (None,), "indicator_quantiles": (None, N_QUANTILES)},
+    )
+    unknown = sorted(set(arrays) - {name for group in groups for name in group})
+    if unknown:
+        raise _damaged(f"unknown array {unknown[0]!r}")
+    for group in groups:
+        _check_group(arrays, group)
+    if "latent_mean" in arrays and latent == 0:
+        raise _damaged("it has norms of a latent, but the manifest says there is none")
+    return Norms(
+        latent=_latent_norms(arrays),
+        edges=_edge_norms(arrays),
+        indicator_quantiles=_indicator_quantiles(arrays),
+    )
+
+
+def _read_arrays(data: bytes) -> dict[str, NDArray[np.generic]]:
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            # A small compressed file may unpack to anything.
+            size = sum(member.file_size for member in archive.infolist())
+        if size > MAX_BUNDLE_BYTES:
+            raise _damaged(f"it unpacks to {size / 1e6:.0f} MB")
+        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
+            return {name: np.asarray(archive[name]) for name in archive.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, NotImplementedError) as cause:
+        raise _damaged(str(cause)) from cause
+
+
+def _check_group(
+    arrays: Mapping[str, NDArray[np.generic]], group: Mapping[str, tuple[int | None, ...]]
+) -> None:
+    present = [name for name in group if name in arrays]
+    if present and len(present) < len(group):
+        missing = next(name for name in group if name not in arrays)
+        raise _damaged(f"it has {present[0]!r} without {missing!r}")
+    for name in present:
+        array, shape = arrays[name], group[name]
+        kind = "U" if name == "indicator_names" else "f"
+        fits = array.ndim == len(shape) and all(
+            expected in (None, length) for expected, length in zip(shape, array.shape, strict=True)
+        )
+        if array.dtype.kind != kind or not fits or array.size == 0:
+            expected = tuple("any" if length is None else length for length in shape)
+            raise _damaged(f"{name} is {array.dtype} {array.shape}, expected shape {expected}")
+        if kind == "f":
+            _check_values(name, array.astype(np.float64))
+
+
+def _check_values(name: str, array: NDArray[np.float64]) -> None:
+    if not np.isfinite(array).all():
+        raise _damaged(f"{name} is not finite")
+    is_sorted = name in ("latent_distance", "edge_similarity", "indicator_quantiles")
+    if is_sorted and (np.diff(array, axis=-1) < 0).any():
+        raise _damaged(f"{name} is not in ascending order")
+
+
+def _latent_norms(arrays: Mapping[str, NDArray[np.generic]]) -> LatentNorms | None:
+    if "latent_mean" not in arrays:
+        return None
+    mean, covariance, distance = (
+        arrays[f"latent_{name}"].astype(np.float64) for name in ("mean", "covariance", "distance")
+    )
+    try:
+        inverse_root = np.linalg.inv(np.linalg.cholesky(covariance))
+    except np.linalg.LinAlgError as cause:
+        raise _damaged("latent_covariance is not positive definite") from cause
+    precision = inverse_root.T @ inverse_root
+    return LatentNorms(_read_only(mean), _read_only(precision), _read_only(distance))
+
+
+def _edge_norms(arrays: Mapping[str, NDArray[np.generic]]) -> EdgeNorms | None:
+    if "edge_mean" not in arrays:
+        return None
+    centered = arrays["edge_mean"].astype(np.float64)
+    centered -= centered.mean()
+    length = float(np.linalg.norm(centered))
+    if length == 0:
+        raise _damaged("edge_mean is the same everywhere")
+    direction = (centered / length).astype(np.float32)
+    direction.setflags(write=False)
+    return EdgeNorms(direction, _read_only(arrays["edge_similarity"].astype(np.float64)))
+
+
+def _indicator_quantiles(
+    arrays: Mapping[str, NDArray[np.generic]],
+) -> Mapping[str, NDArray[np.float64]]:
+    if "indicator_names" not in arrays:
+        return MappingProxyType({})
+    names = [str(name) for name in arrays["indicator_names"]]
+    quantiles = _read_only(arrays["indicator_quantiles"].astype(np.float64))
+    if len(names) != len(quantiles) or len(set(names)) != len(names):
+        raise _damaged("indicator_names does not name each row of indicator_quantiles once")
+    return MappingProxyType(dict(zip(names, quantiles, strict=True)))
+
+
+def _read_only(array: NDArray[np.float64]) -> NDArray[np.float64]:
+    array.setflags(write=False)
+    return array
+
+
+def _damaged(what: str) -> BundleError:
+    return BundleError(f"{NORMS_FILE} cannot be used: {what}. Export the bundle again.")
+
+
+def _percent_below(ascending: NDArray[np.float64], value: float) -> float:
+    """Percent of values below, those equal counted half."""
+    below = np.searchsorted(ascending, value, side="left")
+    up_to = np.searchsorted(ascending, value, side="right")
+    return float(50.0 * (below + up_to) / len(ascending))
+
+
+def _outlyingness(strangeness: Strangeness) -> float:
+    """Percent of the cohort that is less unusual, by the measure that finds more."""
+    distance, similarity = strangeness.distance_percentile, strangeness.similarity_percentile
+    return max(
+        0.0 if distance is None else distance, 0.0 if similarity is None else 100.0 - similarity
+    )
+
+
+def _in_words(
+    distance: float | None,
+    distance_percentile: float | None,
+    similarity: float | None,
+    similarity_percentile: float | None,
+) -> Strangeness:
+    facts = []
+    if distance is not None:
+        facts.append(f"farther from the mean than {distance_percentile:.0f} % of it")
+    if similarity is not None:
+        facts.append(
+            f"r = {similarity:.2f} with the mean connectome "
+            f"(lower in {similarity_percentile:.0f} % of it)"
+        )
+    unworded = Strangeness(distance, distance_percentile, similarity, similarity_percentile, "")
+    outlyingness = _outlyingness(unworded)
+    if outlyingness >= 100.0:
+        verdict = (
+            "This connectome lies outside the training cohort, so the forecast is an extrapolation"
+        )
+    elif outlyingness > UNUSUAL_PERCENTILE:
+        verdict = "This connectome is unusual for the training cohort"
+    else:
+        verdict = "This connectome is typical of the training cohort"
+    return Strangeness(
+        distance,
+        distance_percentile,
+        similarity,
+        similarity_percentile,
+        f"{verdict}: {', '.join(facts)}.",
+    )

@@ -1,0 +1,220 @@
+"""A twin: the main network with the weights generated for one person."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .atomic import write_files
+from .errors import TwinError, UsageError
+from .forecast import Forecast, forecast_run
+from .json_object import JsonObject
+from .norms import Strangeness
+
+if TYPE_CHECKING:
+    from .bundle import Bundle
+    from .events import Events
+
+FORMAT_VERSION = 1
+"""Version of the file that `Twin.save` writes."""
+MAX_FILE_BYTES = 64 * 1024**2
+"""Limit for a saved twin, packed or unpacked; 400 hidden units and no latent take 0.7 MB."""
+
+_PARTICIPANT = re.compile(r"(?:sub-)?([A-Za-z0-9]+)")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Twin:
+    """One person's network. Immutable; may be used from several threads at once.
+
+    Made by `Bundle.personalize` or read by `Bundle.load_twin`.
+    """
+
+    bundle: Bundle
+    """The bundle it was made with and runs in."""
+    latent: NDArray[np.float32] | None
+    """The person as a few numbers, shape (latent_size,), read-only; None without a latent."""
+    weights: NDArray[np.float32]
+    """Weights of the main network, shape (n_weights,), read-only: W_ih, W_hh, b_ih, b_hh, W_ho,
+    b_ho, each row by row."""
+    participant_id: str | None
+    """``sub-<label>``, or None."""
+    strangeness: Strangeness | None
+    """How unusual the connectome is for the training cohort; None if the bundle cannot say."""
+    connectome_digest: str | None = None
+    """SHA-256 of the connectome it was made from; None for bare edges."""
+    notes: tuple[str, ...] = ()
+    """What was set or is doubtful about the connectome."""
+
+    def __post_init__(self) -> None:
+        for name in ("latent", "weights"):
+            array = getattr(self, name)
+            if array is not None:
+                own = np.array(array, dtype=np.float32)
+                own.setflags(write=False)
+                object.__setattr__(self, name, own)
+
+    def __repr__(self) -> str:
+        return f"Twin({self.participant_id!r}, bundle={self.bundle.name!r})"
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Sentences that every output of this twin carries: the bundle's, then its own."""
+        outside = self.strangeness is not None and self.strangeness.is_outside
+        own = (self.strangeness.sentence,) if self.strangeness is not None and outside else ()
+        return (*self.bundle.warnings, *self.notes, *own)
+
+    def forecast(
+        self, task: str, events: Events | Path | str | None = None, *, seed: int | None = None
+    ) -> Forecast:
+        """Forecast choices, response times and BOLD in one run of a task.
+
+        Parameters
+        ----------
+        task : str
+            ``"hammer"`` or ``"stroop"``.
+        events : Events, or path of an events.tsv, optional
+            The schedule; the study's own by default.
+        seed : int, optional
+            Also draw one choice and response time per trial, with this seed.
+
+        Raises
+        ------
+        UsageError
+            No such task, one this bundle was not trained on, or a negative seed.
+        EventsError
+            The events file cannot be used.
+        """
+        return forecast_run(self, task, events, seed)
+
+    def save(self, path: str | Path, *, force: bool = False) -> None:
+        """Write the twin to one .npz file without pickled objects.
+
+        It holds the latent (the weights where there is none), what is known about the person and
+        the digest of the bundle, which is needed again to load it: `Bundle.load_twin`.
+
+        Raises
+        ------
+        OutputError
+            The file is there already and `force` is not set, or it cannot be written.
+        """
+        strangeness = None if self.strangeness is None else self.strangeness.to_json()
+        about = {
+            "twin_version": FORMAT_VERSION,
+            "bundle": self.bundle.name,
+            "bundle_digest": self.bundle.digest,
+            "participant_id": self.participant_id,
+            "connectome_digest": self.connectome_digest,
+            "strangeness": strangeness,
+            "notes": list(self.notes),
+        }
+        key, values = ("weights", self.weights) if self.latent is None else ("latent", self.latent)
+        buffer = io.BytesIO()
+        arrays: dict[str, Any] = {"about": np.array(json.dumps(about)), key: values}
+        np.savez(buffer, **arrays)
+        path = Path(path)
+        write_files(path.parent, {path.name: buffer.getvalue()}, force=force)
+
+
+def checked_participant_id(participant_id: str | None) -> str | None:
+    """``sub-<label>`` from a label with or without ``sub-``; None stays None.
+
+    Raises
+    ------
+    UsageError
+        The label is not made of letters and digits alone, as BIDS asks. It becomes part of file
+        names.
+    """
+    if participant_id is None:
+        return None
+    match = _PARTICIPANT.fullmatch(participant_id)
+    if match is None:
+        raise UsageError(
+            f"A participant label must be letters and digits, as in sub-01, found "
+            f"{participant_id!r}."
+        )
+    return f"sub-{match[1]}"
+
+
+def read_twin(path: Path, bundle: Bundle) -> Twin:
+    """Read what `Twin.save` wrote; raises `TwinError`, see `Bundle.load_twin`."""
+    arrays = _read_arrays(path)
+    text = arrays.get("about")
+    if text is None or text.shape != () or text.dtype.kind != "U":
+        raise TwinError(f"{path} is not a saved twin. Give a file that Twin.save wrote.")
+    about = JsonObject.parse(str(text), str(path), TwinError)
+    version = about.take("twin_version")
+    if version != FORMAT_VERSION:
+        raise TwinError(
+            f"{path} is a twin of version {version!r}, this dtb-runtime reads version "
+            f"{FORMAT_VERSION}. Update dtb-runtime, or personalize again."
+        )
+    name, digest = about.text("bundle"), about.text("bundle_digest")
+    if digest != bundle.digest:
+        raise TwinError(
+            f"{path} was made with bundle {name!r} (digest {digest[:12]}), but this is bundle "
+            f"{bundle.name!r} (digest {bundle.digest[:12]}). Load it with its own bundle, or "
+            "personalize the connectome again."
+        )
+    participant_id, connectome_digest = (
+        about.optional_text(key) for key in ("participant_id", "connectome_digest")
+    )
+    strangeness = about.optional_child("strangeness")
+    notes = about.texts("notes")
+    about.close()
+    has_latent = bundle.manifest.latent_size > 0
+    key = "latent" if has_latent else "weights"
+    length = bundle.manifest.latent_size if has_latent else bundle.manifest.n_weights
+    if set(arrays) != {"about", key} or arrays[key].shape != (length,):
+        raise TwinError(f"{path} must hold {length} numbers named {key!r}. Personalize again.")
+    values = arrays[key]
+    if values.dtype != np.float32 or not np.isfinite(values).all():
+        raise TwinError(f"{path}: {key} must be finite float32 numbers. Personalize again.")
+    return Twin(
+        bundle=bundle,
+        latent=values if has_latent else None,
+        weights=bundle.decode(values) if has_latent else values,
+        participant_id=participant_id,
+        strangeness=None if strangeness is None else _strangeness(strangeness),
+        connectome_digest=connectome_digest,
+        notes=notes,
+    )
+
+
+def _strangeness(document: JsonObject) -> Strangeness:
+    def number(key: str) -> float | None:
+        return document.optional_number(key)
+
+    strangeness = Strangeness(
+        distance=number("distance"),
+        distance_percentile=number("distance_percentile"),
+        similarity_to_cohort=number("similarity_to_cohort"),
+        similarity_percentile=number("similarity_percentile"),
+        sentence=document.text("sentence"),
+    )
+    document.close()
+    return strangeness
+
+
+def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    try:
+        data = path.read_bytes() if path.stat().st_size <= MAX_FILE_BYTES else b""
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            if sum(member.file_size for member in archive.infolist()) > MAX_FILE_BYTES:
+                raise TwinError(f"{path} unpacks to more than {MAX_FILE_BYTES} bytes.")
+        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
+            return {name: np.asarray(archive[name]) for name in archive.files}
+    except OSError as cause:
+        raise TwinError(f"{path} cannot be read: {cause.strerror or cause}.") from cause
+    except (ValueError, EOFError, zipfile.BadZipFile, NotImplementedError) as cause:
+        raise TwinError(
+            f"{path} is not a saved twin, or it is damaged ({cause}). Personalize again."
+        ) from cause
