@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from dtb_runtime.glm import design_matrix, fit_contrast
 from dtb_runtime.responses import TrialDistributions, read_densities, read_hazards
-from dtb_runtime.tasks import DT_S, get_task
+from dtb_runtime.tasks import DT_S, TR_S, get_task
 
 from .cohorts import Participant, Run
 from .hypernetwork import TwinNetwork
@@ -29,6 +30,8 @@ class RunForecast:
     distributions: TrialDistributions
     bold: NDArray[np.float32]
     """(n_frames, n_bold) in SDs of the training data."""
+    measured_bold: NDArray[np.float32] | None
+    """The same as it was measured, as far as the scan went; None if there was no scan."""
 
 
 @torch.no_grad()
@@ -52,12 +55,14 @@ def run_forecasts(
             weights = network.weights_from(inputs[i : i + 1])
             output = network.run(weights, block.stimulus[row : row + 1].float())
             run = participants[i].run(block.run)
+            n_measured = int(block.bold_counted[row].sum())
             actions = torch.sigmoid(output.action_logits[0, : run.events.n_steps]).numpy()
             yield RunForecast(
                 participant=participants[i],
                 run=run,
                 distributions=read(actions, run.events, n_options, DT_S),
                 bold=output.bold[0, : run.events.n_frames].numpy(),
+                measured_bold=block.bold[row, :n_measured].numpy() if n_measured else None,
             )
 
 
@@ -69,8 +74,10 @@ def held_out_figures(forecasts: Sequence[RunForecast]) -> dict[str, float]:
     ``choice_concordance:<task>``: share of answered trials in which the twin's most probable
     option is the one the person pressed, as far as that is known (right where right; a wrong press
     counts against a twin that expected the right one).
+    ``group_contrast_r:<task>``: the task's contrast, averaged over people, forecast against
+    measured, over regions.
     """
-    figures: dict[str, float] = {}
+    figures = _contrast_figures(forecasts)
     for task in sorted({f.run.task for f in forecasts}):
         observed: dict[str, list[NDArray[np.float64]]] = {}
         expected: dict[str, list[NDArray[np.float64]]] = {}
@@ -96,4 +103,27 @@ def held_out_figures(forecasts: Sequence[RunForecast]) -> dict[str, float]:
             figures[f"reaction_time_r:{task}"] = float(np.corrcoef(x, y)[0, 1])
         if len(all_hits):
             figures[f"choice_concordance:{task}"] = float(all_hits.mean())
+    return figures
+
+
+def _contrast_figures(forecasts: Sequence[RunForecast]) -> dict[str, float]:
+    """Return ``group_contrast_r:<task>`` of each task with measured BOLD."""
+    figures: dict[str, float] = {}
+    for name in sorted({f.run.task for f in forecasts}):
+        task = get_task(name)
+        maps: list[tuple[NDArray[np.float64], NDArray[np.float64]]] = []
+        for f in forecasts:
+            if f.run.task != name or f.measured_bold is None:
+                continue
+            n_frames = min(len(f.bold), len(f.measured_bold))
+            design = design_matrix(f.run.events, n_frames, TR_S)
+            if design.why_no_contrast(task.contrast) is not None:
+                continue  # a scan that broke off before both trial types were seen
+            forecast = fit_contrast(f.bold[:n_frames], design, task.contrast).estimate
+            measured = fit_contrast(f.measured_bold[:n_frames], design, task.contrast).estimate
+            maps.append((forecast, measured))
+        if not maps or len(maps[0][0]) < FEWEST_FOR_R:
+            continue
+        forecast, measured = np.mean(maps, axis=0)
+        figures[f"group_contrast_r:{name}"] = float(np.corrcoef(forecast, measured)[0, 1])
     return figures

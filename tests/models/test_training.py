@@ -192,3 +192,24 @@ def test_unknown_bold_regions_are_named() -> None:
 def test_the_paper_preset_has_no_latent_size() -> None:
     with pytest.raises(UsageError, match="has no latent"):
         preset_config("paper", small_parcellation(), bold_regions=["AMY_L"], latent_size=4)
+
+
+def test_group_contrast_is_that_of_the_mean_maps(
+    trained: tuple[Checkpoint, Path], cohort: SimulatedCohort
+) -> None:
+    checkpoint, _ = trained
+    people = list(cohort.participants)[:3]
+    columns = range(N_REGIONS)
+    scale = bold_scale(people, columns)
+    data = TrainingData(
+        edge_matrix(people),
+        run_blocks(
+            people, n_actions=3, columns=columns, scale=scale, masked=True, bold_stride=10
+        ),
+    )
+    forecasts = list(run_forecasts(checkpoint.network, people, data))
+    # A twin that forecasts exactly what was measured has the measured group map.
+    perfect = [replace(f, bold=f.measured_bold) for f in forecasts]
+    assert held_out_figures(perfect)["group_contrast_r:hammer"] == pytest.approx(1.0)
+    opposite = [replace(f, bold=-f.bold) for f in perfect]
+    assert held_out_figures(opposite)["group_contrast_r:stroop"] == pytest.approx(-1.0)
