@@ -340,6 +340,11 @@ def read_connectome(
         raise ConnectomeError(
             f"{path.name} says that it holds a connectome. Drop --timeseries (timeseries=False)."
         )
+    if timeseries and raw.labels is None and raw.row_labels is not None:
+        raise ConnectomeError(
+            f"{path.name} names its rows ({listed(raw.row_labels)}) and not its columns, as if it "
+            "were regions by time. Save it as time by regions."
+        )
     if timeseries:
         return Connectome.from_timeseries(raw.values, labels=raw.labels, source=path.name)
     labels = _matrix_labels(raw, path.name)

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import csv
 import io
+import math
+import tokenize
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +31,18 @@ MAX_ARRAY_BYTES = 2**30
 _ARRAY_NAMES: Mapping[str, Literal["connectome", "timeseries"]] = MappingProxyType(
     {"connectome": "connectome", "correlations": "connectome", "timeseries": "timeseries"}
 )
+
+_ZIP_ERRORS = (
+    zipfile.BadZipFile,
+    zipfile.LargeZipFile,
+    zlib.error,
+    EOFError,
+    OSError,
+    ValueError,  # member names that are no UTF-8
+    RuntimeError,  # encrypted, or compressed in a way this Python lacks
+)
+# A .npy header is a Python literal, so a damaged one can fail in any way a literal can.
+_HEADER_ERRORS = (ValueError, EOFError, SyntaxError, TypeError, tokenize.TokenError)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,7 +94,7 @@ def read_array(path: str | Path) -> RawArray:
 def read_npy(path: Path) -> RawArray:
     """Read a .npy file; arrays of Python objects are refused, since reading them runs code."""
     with path.open("rb") as file:
-        array = _load_npy(file, path.stat().st_size, path.name)
+        array = _load_npy(file, path.name)
     return RawArray(_real_matrix(array, path.name))
 
 
@@ -90,42 +105,61 @@ def read_npz(path: Path) -> RawArray:
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            arrays = {}
-            for member in archive.infolist():
-                name = f"{path.name}[{member.filename.removesuffix('.npy')}]"
-                with archive.open(member) as file:
-                    array = _load_npy(io.BytesIO(file.read(MAX_ARRAY_BYTES + 1)), None, name)
-                arrays[member.filename.removesuffix(".npy")] = array
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, OSError, RuntimeError) as cause:
+            arrays = _load_members(archive, path.name)
+    except _ZIP_ERRORS as cause:
         raise ConnectomeError(
             f"{path.name} is not a readable .npz archive ({cause}). Write it again with "
             "numpy.savez, or fetch it again if it was cut short."
         ) from cause
-    found = ", ".join(f"{name} {_size(array)}" for name, array in arrays.items()) or "nothing"
     named = [name for name in _ARRAY_NAMES if name in arrays]
     two_dimensional = [name for name, array in arrays.items() if array.ndim == 2]
     if not named and len(two_dimensional) != 1:
+        found = ", ".join(f"{name} {_size(array)}" for name, array in arrays.items())
         raise ConnectomeError(
-            f"{path.name} holds {found}; expected an array named {', '.join(_ARRAY_NAMES)} or only "
-            "one two-dimensional array. Save the array under one of these names."
+            f"{path.name} holds {found or 'nothing'}; expected an array named "
+            f"{', '.join(_ARRAY_NAMES)} or only one two-dimensional array. Save the array under "
+            "one of these names."
         )
     key = named[0] if named else two_dimensional[0]
     labels = None
     if "labels" in arrays and key != "labels":
-        if arrays["labels"].dtype.kind != "U" or arrays["labels"].ndim != 1:
-            raise ConnectomeError(
-                f"{path.name}[labels] is a {_size(arrays['labels'])} array of "
-                f"{arrays['labels'].dtype}, expected a list of text. "
-                "Save labels as numpy.array([...], dtype=str)."
-            )
-        labels = tuple(str(label).strip() for label in arrays["labels"])
+        labels = _label_texts(arrays["labels"], f"{path.name}[labels]")
     values = _real_matrix(arrays[key], f"{path.name}[{key}]")
     return RawArray(values, labels, kind=_ARRAY_NAMES.get(key))
 
 
-def _load_npy(
-    file: io.BufferedReader | io.BytesIO, size: int | None, name: str
-) -> NDArray[np.generic]:
+def _label_texts(array: NDArray[np.generic], name: str) -> tuple[str, ...]:
+    if array.dtype.kind != "U" or array.ndim != 1:
+        raise ConnectomeError(
+            f"{name} is a {_size(array)} array of {array.dtype}, expected a list of text. "
+            "Save labels as numpy.array([...], dtype=str)."
+        )
+    try:
+        return tuple(str(label).strip() for label in array)
+    except ValueError as cause:  # a damaged file can hold numbers that are no characters
+        raise ConnectomeError(
+            f"{name} holds text that cannot be decoded. Write or fetch the file again."
+        ) from cause
+
+
+def _load_members(archive: zipfile.ZipFile, source: str) -> dict[str, NDArray[np.generic]]:
+    members = {member.filename.removesuffix(".npy"): member for member in archive.infolist()}
+    if any(name in members for name in _ARRAY_NAMES):
+        # What else lies in the archive is not ours to judge.
+        members = {n: m for n, m in members.items() if n in _ARRAY_NAMES or n == "labels"}
+    n_bytes = sum(member.file_size for member in members.values())
+    if n_bytes > MAX_ARRAY_BYTES:
+        raise ConnectomeError(
+            f"{source} unpacks to {n_bytes / 1e9:.1f} GB; at most {MAX_ARRAY_BYTES / 1e9:.1f} GB "
+            "is read. Parcellate the data first."
+        )
+    return {
+        name: _load_npy(io.BytesIO(archive.read(member)), f"{source}[{name}]")
+        for name, member in members.items()
+    }
+
+
+def _load_npy(file: io.BufferedReader | io.BytesIO, name: str) -> NDArray[np.generic]:
     """One array in .npy format, refusing objects and sizes that its header only claims."""
     try:
         version = npy_format.read_magic(file)
@@ -135,7 +169,7 @@ def _load_npy(
             else npy_format.read_array_header_2_0
         )
         shape, _, dtype = read_header(file)
-    except (ValueError, EOFError) as cause:
+    except _HEADER_ERRORS as cause:
         raise ConnectomeError(
             f"{name} is not a NumPy array file, or its header is damaged. "
             "Write it again with numpy.save, or fetch it again if it was cut short."
@@ -145,7 +179,7 @@ def _load_npy(
             f"{name} holds Python objects (pickle), which are never read because they can run "
             "code. Save the numbers as a plain float array."
         )
-    n_bytes = dtype.itemsize * int(np.prod([int(n) for n in shape], dtype=object))
+    n_bytes = dtype.itemsize * math.prod(shape)
     if n_bytes > MAX_ARRAY_BYTES:
         raise ConnectomeError(
             f"{name} claims {n_bytes / 1e9:.1f} GB ({' x '.join(map(str, shape))}); at most "
@@ -260,9 +294,11 @@ def _take_index(rows: list[list[str]], header: list[str] | None) -> list[str] | 
     if not rows or any(len(row) < 2 for row in rows):
         return None
     first = [row[0] for row in rows]
-    # pandas leaves the corner empty above an index; R leaves it out.
-    has_corner = header is not None and (header[0] == "" or len(header) == len(rows[0]) - 1)
-    if not has_corner and any(_is_number(cell) for cell in first):
+    are_names = not any(_is_number(cell) for cell in first)
+    # Above an index, pandas writes an empty corner, and R none.
+    is_pandas = header is not None and header[0] == ""
+    is_r = header is not None and len(header) == len(rows[0]) - 1 and _counts(first)
+    if not (are_names or is_pandas or is_r):
         return None
     for row in rows:
         del row[0]

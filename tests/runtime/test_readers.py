@@ -1,0 +1,352 @@
+"""Readers: the same numbers from every format, and one sentence for every damaged file."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from dtb_runtime import readers
+from dtb_runtime.errors import ConnectomeError
+from dtb_runtime.readers import READERS, read_array
+
+VALUES = np.array([[1.0, 0.25, -0.5], [0.25, 1.0, 0.125], [-0.5, 0.125, 1.0], [0.0, 2.5e-3, 7.0]])
+NAMES = ("L_V1", "R_V1", "M1 left")
+
+
+def rows_of(values: NDArray[np.float64], delimiter: str) -> list[str]:
+    """Lines of text with these numbers."""
+    return [delimiter.join(map(repr, row)) for row in values.tolist()]
+
+
+def write_lines(path: Path, lines: list[str]) -> Path:
+    """Write lines of text."""
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_the_table_of_readers_is_what_the_documentation_says() -> None:
+    assert list(READERS) == [".npy", ".npz", ".tsv", ".csv", ".txt"]
+
+
+# ---- the same numbers from every format
+
+
+@pytest.mark.parametrize("suffix", [".tsv", ".csv", ".txt", ".npy", ".npz", ".CSV", ".Npy"])
+def test_bare_numbers_are_read(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"c{suffix}"
+    match suffix.lower():
+        case ".npy":
+            with path.open("wb") as file:
+                np.save(file, VALUES)
+        case ".npz":
+            np.savez(path, VALUES)
+        case _:
+            write_lines(path, rows_of(VALUES, {".tsv": "\t", ".txt": "  "}.get(suffix, ",")))
+    raw = read_array(path)
+    np.testing.assert_array_equal(raw.values, VALUES)
+    assert raw.values.dtype == np.float64
+    assert (raw.labels, raw.row_labels, raw.kind) == (None, None, None)
+
+
+@pytest.mark.parametrize("delimiter", [",", ", ", " ", "\t", "   "])
+def test_txt_may_have_commas_or_blanks(tmp_path: Path, delimiter: str) -> None:
+    raw = read_array(write_lines(tmp_path / "c.txt", rows_of(VALUES, delimiter)))
+    np.testing.assert_array_equal(raw.values, VALUES)
+
+
+def test_what_numpy_savetxt_writes_is_read(tmp_path: Path) -> None:
+    np.savetxt(tmp_path / "c.txt", VALUES, header="regions by regions")
+    np.testing.assert_array_equal(read_array(tmp_path / "c.txt").values, VALUES)
+
+
+@pytest.mark.parametrize("dtype", ["<f4", ">f8", "f2", "i2", "?"])
+def test_any_real_type_is_read(tmp_path: Path, dtype: str) -> None:
+    array = np.asfortranarray(np.array([[1, 0], [1, 1], [0, 1]]).astype(dtype))
+    np.save(tmp_path / "c.npy", array)
+    np.testing.assert_array_equal(read_array(tmp_path / "c.npy").values, array.astype(float))
+
+
+@pytest.mark.parametrize("suffix", [".tsv", ".csv"])
+@pytest.mark.parametrize("corner", ["", "region"])
+def test_header_and_index_are_labels(tmp_path: Path, suffix: str, corner: str) -> None:
+    delimiter = "\t" if suffix == ".tsv" else ","
+    square = VALUES[:3]
+    lines = [delimiter.join((corner, *NAMES))]
+    lines += [
+        delimiter.join((name, line))
+        for name, line in zip(NAMES, rows_of(square, delimiter), strict=True)
+    ]
+    raw = read_array(write_lines(tmp_path / f"c{suffix}", lines))
+    np.testing.assert_array_equal(raw.values, square)
+    assert raw.labels == raw.row_labels == NAMES
+
+
+def test_a_header_alone_labels_the_columns(tmp_path: Path) -> None:
+    lines = ['"L_V1","R_V1","M1 left"', *rows_of(VALUES, ",")]
+    raw = read_array(write_lines(tmp_path / "c.csv", lines))
+    np.testing.assert_array_equal(raw.values, VALUES)
+    assert (raw.labels, raw.row_labels) == (NAMES, None)
+
+
+def test_an_index_alone_labels_the_rows(tmp_path: Path) -> None:
+    lines = [f"{name},{line}" for name, line in zip("abcd", rows_of(VALUES, ","), strict=True)]
+    raw = read_array(write_lines(tmp_path / "c.csv", lines))
+    np.testing.assert_array_equal(raw.values, VALUES)
+    assert (raw.labels, raw.row_labels) == (None, ("a", "b", "c", "d"))
+
+
+def test_positions_that_pandas_writes_are_no_labels(tmp_path: Path) -> None:
+    with_index = [",0,1,2", *(f"{i},{line}" for i, line in enumerate(rows_of(VALUES, ",")))]
+    raw = read_array(write_lines(tmp_path / "index.csv", with_index))
+    np.testing.assert_array_equal(raw.values, VALUES)
+    assert (raw.labels, raw.row_labels) == (None, None)
+    raw = read_array(write_lines(tmp_path / "header.csv", ["0,1,2", *rows_of(VALUES, ",")]))
+    np.testing.assert_array_equal(raw.values, VALUES)
+
+
+def test_what_r_writes_is_read(tmp_path: Path) -> None:
+    lines = ['"a" "b" "c"', *(f'"{i}" {s}' for i, s in enumerate(rows_of(VALUES, " "), start=1))]
+    lines = [line.replace('"', "") for line in lines]
+    raw = read_array(write_lines(tmp_path / "c.txt", lines))
+    np.testing.assert_array_equal(raw.values, VALUES)
+    assert raw.labels == ("a", "b", "c")
+
+
+def test_an_index_of_times_is_no_region(tmp_path: Path) -> None:
+    lines = [",a,b,c", *(f"{i * 0.8},{line}" for i, line in enumerate(rows_of(VALUES, ",")))]
+    raw = read_array(write_lines(tmp_path / "s.csv", lines))
+    np.testing.assert_array_equal(raw.values, VALUES)
+    assert raw.labels == ("a", "b", "c")
+
+
+def test_a_header_one_name_short_drops_no_column(tmp_path: Path) -> None:
+    path = write_lines(tmp_path / "s.csv", ["a,b", *rows_of(VALUES, ",")])
+    with pytest.raises(ConnectomeError, match="names 2 columns in its header but holds 3 numbers"):
+        read_array(path)
+
+
+@pytest.mark.parametrize("cell", ["", "n/a", "NaN", "nan", "NA"])
+def test_missing_cells_are_nan(tmp_path: Path, cell: str) -> None:
+    raw = read_array(write_lines(tmp_path / "c.csv", [f"{cell},0.5,0.1", "0.5,1,0.2"]))
+    np.testing.assert_array_equal(raw.values, [[np.nan, 0.5, 0.1], [0.5, 1.0, 0.2]])
+
+
+def test_byte_order_mark_windows_lines_and_empty_lines_do_not_matter(tmp_path: Path) -> None:
+    path = tmp_path / "c.csv"
+    path.write_bytes(b"\xef\xbb\xbf1,2\r\n\r\n3,4\r\n\r\n")
+    np.testing.assert_array_equal(read_array(path).values, [[1, 2], [3, 4]])
+
+
+@pytest.mark.parametrize(
+    ("key", "kind"),
+    [("connectome", "connectome"), ("correlations", "connectome"), ("timeseries", "timeseries")],
+)
+def test_npz_arrays_are_found_by_name(tmp_path: Path, key: str, kind: str) -> None:
+    arrays = {"other": np.zeros((2, 2)), key: VALUES, "labels": np.array(NAMES)}
+    np.savez_compressed(tmp_path / "c.npz", **arrays)
+    raw = read_array(tmp_path / "c.npz")
+    np.testing.assert_array_equal(raw.values, VALUES)
+    assert (raw.labels, raw.kind) == (NAMES, kind)
+
+
+def test_objects_beside_a_named_array_are_left_unread(tmp_path: Path) -> None:
+    info = np.array([{"a": 1}], dtype=object)
+    np.savez(tmp_path / "c.npz", connectome=VALUES, info=info)
+    np.testing.assert_array_equal(read_array(tmp_path / "c.npz").values, VALUES)
+
+
+# ---- files that are none
+
+
+def test_missing_files_folders_and_unknown_endings_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConnectomeError, match=r"There is no file at .*none\.npy\. Check the path"):
+        read_array(tmp_path / "none.npy")
+    (tmp_path / "folder.npy").mkdir()
+    with pytest.raises(ConnectomeError, match="is a folder, not a file"):
+        read_array(tmp_path / "folder.npy")
+    (tmp_path / "c.xlsx").write_bytes(b"PK")
+    with pytest.raises(ConnectomeError, match=r"ending '\.xlsx', expected one of \.npy, \.npz"):
+        read_array(tmp_path / "c.xlsx")
+    (tmp_path / "c").write_bytes(b"1")
+    with pytest.raises(ConnectomeError, match=r"ending '\(none\)'"):
+        read_array(tmp_path / "c")
+    with pytest.raises(ConnectomeError, match=r"cannot be read|no file"):
+        read_array(tmp_path / ("x" * 5000 + ".npy"))
+
+
+@pytest.mark.parametrize("suffix", READERS)
+def test_an_empty_file_is_refused(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"c{suffix}"
+    path.touch()
+    with pytest.raises(ConnectomeError, match=rf"^c\{suffix} is empty\. Check how"):
+        read_array(path)
+
+
+@pytest.mark.parametrize("suffix", READERS)
+def test_binary_junk_is_refused(tmp_path: Path, suffix: str, rng: np.random.Generator) -> None:
+    path = tmp_path / f"c{suffix}"
+    path.write_bytes(rng.bytes(4096))
+    expected = {".npy": "not a NumPy array file", ".npz": r"not a readable \.npz archive"}
+    with pytest.raises(ConnectomeError, match=expected.get(suffix, "not a text file")):
+        read_array(path)
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".npz"])
+def test_any_cut_or_flipped_byte_ends_in_a_sentence(
+    tmp_path: Path, suffix: str, rng: np.random.Generator
+) -> None:
+    path = tmp_path / f"c{suffix}"
+    if suffix == ".npy":
+        np.save(path, VALUES)
+    else:
+        np.savez_compressed(path, connectome=VALUES, labels=np.array(NAMES))
+    whole = path.read_bytes()
+    for end in range(0, len(whole), 7):
+        path.write_bytes(whole[:end])
+        with pytest.raises(ConnectomeError):
+            read_array(path)
+    n_refused = 0
+    for place in range(len(whole)):
+        changed = bytearray(whole)
+        changed[place] ^= int(rng.integers(1, 256))
+        path.write_bytes(changed)
+        try:
+            raw = read_array(path)
+        except ConnectomeError:
+            n_refused += 1
+        else:  # a changed number or an unused byte: still an array
+            assert raw.values.ndim == 2
+    assert n_refused > 50
+
+
+def test_python_objects_are_never_unpickled(tmp_path: Path) -> None:
+    np.save(tmp_path / "c.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    with pytest.raises(ConnectomeError, match=r"Python objects .* never read"):
+        read_array(tmp_path / "c.npy")
+    np.savez(tmp_path / "c.npz", a=np.array([{"a": 1}], dtype=object))
+    with pytest.raises(ConnectomeError, match=r"c\.npz\[a\] holds Python objects"):
+        read_array(tmp_path / "c.npz")
+
+
+def npy_header(shape: str) -> bytes:
+    """A .npy file with this shape and no numbers."""
+    header = f"{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}".encode()
+    header = header.ljust(117) + b"\n"
+    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ("(1000000, 1000000)", r"claims 8000\.0 GB \(1000000 x 1000000\); at most 1\.1 GB"),
+        ("(100, 100)", "cut short: its header says 100 x 100 of float64"),
+        ("(-1, 4)", "is cut short|is not a NumPy array"),
+        ("(0, 4)", "is 0 x 4"),
+    ],
+)
+def test_a_header_is_not_believed(tmp_path: Path, shape: str, message: str) -> None:
+    path = tmp_path / "c.npy"
+    path.write_bytes(npy_header(shape))
+    with pytest.raises(ConnectomeError, match=message):
+        read_array(path)
+
+
+def test_an_archive_that_unpacks_to_too_much_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    np.savez_compressed(tmp_path / "c.npz", np.zeros((100, 100)))
+    monkeypatch.setattr(readers, "MAX_ARRAY_BYTES", 50_000)
+    with pytest.raises(ConnectomeError, match="unpacks to"):
+        read_array(tmp_path / "c.npz")
+
+
+@pytest.mark.parametrize(
+    ("array", "message"),
+    [
+        (np.zeros((2, 3, 4)), r"is 2 x 3 x 4 \(3-dimensional\)"),
+        (np.zeros(5), "1-dimensional"),
+        (np.float64(3.0), "is scalar"),
+        (np.zeros((2, 2), dtype=complex), "type complex128, expected real"),
+        (np.array([["a"]]), "type <U1, expected real"),
+    ],
+)
+def test_other_arrays_are_refused(tmp_path: Path, array: NDArray[np.generic], message: str) -> None:
+    np.save(tmp_path / "c.npy", array)
+    with pytest.raises(ConnectomeError, match=message):
+        read_array(tmp_path / "c.npy")
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"a": VALUES, "b": VALUES}, "holds a 4 x 3, b 4 x 3; expected an array named connectome"),
+        ({"a": VALUES[0]}, "holds a 3; expected"),
+        ({}, "holds nothing; expected"),
+        ({"connectome": VALUES, "labels": np.arange(3)}, r"\[labels\] is a 3 array of int64"),
+    ],
+)
+def test_an_archive_without_its_array_is_refused(
+    tmp_path: Path, arrays: dict[str, NDArray[np.float64]], message: str
+) -> None:
+    np.savez(tmp_path / "c.npz", **arrays)  # type: ignore[arg-type]
+    with pytest.raises(ConnectomeError, match=message):
+        read_array(tmp_path / "c.npz")
+
+
+def test_an_archive_of_something_else_is_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "c.npz", "w") as archive:
+        archive.writestr("readme.md", "hello")
+    with pytest.raises(ConnectomeError, match=r"c\.npz\[readme\.md\] is not a NumPy array"):
+        read_array(tmp_path / "c.npz")
+
+
+# ---- text that is no table of numbers
+
+
+@pytest.mark.parametrize(
+    ("name", "lines", "message"),
+    [
+        ("c.csv", ["1,0.5", "0.5,x"], "'x' in row 2 of the numbers, column 2, is not a number"),
+        ("c.csv", ["a,1,0.5", "b,0.5,x"], "'x' in row 2 of the numbers, column 3"),
+        ("c.csv", ["1,0.5", "0.5"], "row 2 of the numbers has 1 values, but row 1 has 2"),
+        ("c.csv", ["1;0.5", "0.5;1"], "'0.5;1' in row 1 .* separate values as the file's ending"),
+        ("c.tsv", ["a\tb", "1,0\t0,5"], "'0,5' in row 1 .* decimals with a point"),
+        ("c.csv", ["a,b,c"], "a header but no numbers under it"),
+        ("c.csv", ["# only", "# this"], "holds only comments"),
+        ("c.csv", ["  ", ""], r"c\.csv is empty"),
+        ("c.csv", ["a,b,c", "1,2", "3,4"], "names 3 columns in its header but holds 2 numbers"),
+    ],
+)
+def test_bad_text_says_what_is_wrong(
+    tmp_path: Path, name: str, lines: list[str], message: str
+) -> None:
+    with pytest.raises(ConnectomeError, match=message):
+        read_array(write_lines(tmp_path / name, lines))
+
+
+def test_a_text_file_over_the_limit_is_left_unread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dtb_runtime.tables.MAX_TEXT_BYTES", 10)
+    path = write_lines(tmp_path / "c.csv", rows_of(VALUES, ","))
+    with pytest.raises(ConnectomeError, match="of text; at most"):
+        read_array(path)
+
+
+@pytest.mark.parametrize(
+    "write", [lambda f: f.write(b"hello"), lambda f: np.savez(f, VALUES)], ids=["text", "npz"]
+)
+def test_a_wrong_ending_is_recognized(
+    tmp_path: Path, write: Callable[[io.BufferedWriter], object]
+) -> None:
+    path = tmp_path / "c.npy"
+    with path.open("wb") as file:
+        write(file)
+    with pytest.raises(ConnectomeError, match="not a NumPy array file, or its header is damaged"):
+        read_array(path)
