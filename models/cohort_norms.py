@@ -85,25 +85,23 @@ def cohort_norms(
         ``latent_mean`` (K,), ``latent_covariance`` (K, K), ``latent_distance`` (people,) sorted
         Mahalanobis distances, ``edge_mean`` (n_edges,) float16, ``edge_similarity`` (people,)
         sorted correlations with it, ``indicator_names`` (n,), ``indicator_quantiles`` (n, 101).
-        Latent arrays are empty where the network has no latent.
+        There are no latent arrays where the network has no latent.
     """
     edge_mean = training.mean(0).half()
     norms: dict[str, NDArray[Any]] = {
         "edge_mean": edge_mean.numpy(),
         "edge_similarity": np.sort(_similarity(held_out, edge_mean.float())),
     }
-    latent_size = network.config.latent_size
     if isinstance(network.hypernetwork, CompactHypernetwork):
+        latent_size = network.config.latent_size
         z = network.latent(training).double().numpy()
         mean, covariance = z.mean(0), np.cov(z.T).reshape(latent_size, latent_size)
         away = network.latent(held_out).double().numpy() - mean
         squared = np.einsum("pk,kl,pl->p", away, np.linalg.pinv(covariance), away)
         distance = np.sort(np.sqrt(np.maximum(squared, 0)))
-    else:
-        mean, covariance, distance = np.zeros(0), np.zeros((0, 0)), np.zeros(0)
-    norms["latent_mean"] = mean.astype(np.float32)
-    norms["latent_covariance"] = covariance.astype(np.float32)
-    norms["latent_distance"] = distance.astype(np.float32)
+        norms["latent_mean"] = mean.astype(np.float32)
+        norms["latent_covariance"] = covariance.astype(np.float32)
+        norms["latent_distance"] = distance.astype(np.float32)
     weights = network.weights(torch.cat([training, held_out]))
     people = default_indicators(network, weights, tasks, parcellation, bold_regions)
     names = [name for name in people[0].values if all(name in p.values for p in people)]
