@@ -68,8 +68,8 @@ def edges_from_correlations(correlations: ArrayLike) -> NDArray[np.float32]:
 
     Examples
     --------
-    >>> edges_from_correlations([[1, 0.5, 0], [0.5, 1, -0.5], [0, -0.5, 1]]).round(3).tolist()
-    [0.5490000247955322, 0.0, -0.5490000247955322]
+    >>> edges_from_correlations([[1, 0.5, 0], [0.5, 1, -0.5], [0, -0.5, 1]]).round(3)
+    array([ 0.549,  0.   , -0.549], dtype=float32)
 
     See Also
     --------

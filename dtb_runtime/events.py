@@ -96,16 +96,14 @@ class Responses:
             if name not in events.columns:
                 raise EventsError(
                     f"{events.source} has no column {name!r}, so it does not tell how the person "
-                    f"responded. Use an events file recorded in the scanner."
+                    "responded. Use an events file recorded in the scanner."
                 )
-            values.append(
-                np.array(
-                    [
-                        math.nan if is_missing(cell) else _number(cell, name, events.source, row)
-                        for row, cell in enumerate(events.columns[name], start=1)
-                    ]
-                )
-            )
+            rows = enumerate(events.columns[name], start=1)
+            numbers = [
+                math.nan if is_missing(cell) else _number(cell, name, events.source, row)
+                for row, cell in rows
+            ]
+            values.append(np.array(numbers))
         response_time, accuracy = values
         for row, value in enumerate(accuracy, start=1):
             if not (math.isnan(value) or value in (0.0, 1.0)):
@@ -114,12 +112,11 @@ class Responses:
                     "(correct), 0 (error or no response) or n/a. Correct it."
                 )
         answered = ~np.isnan(response_time)
-        with np.errstate(invalid="ignore"):
-            in_time = (
-                (response_time >= MIN_RESPONSE_TIME_S)
-                & (response_time <= MAX_RESPONSE_TIME_S)
-                & (response_time <= events.duration_s)
-            )
+        in_time = (  # false where the time is NaN
+            (response_time >= MIN_RESPONSE_TIME_S)
+            & (response_time <= MAX_RESPONSE_TIME_S)
+            & (response_time <= events.duration_s)
+        )
         usable = np.where(answered, in_time & ~np.isnan(accuracy), accuracy != 1.0)
         responses = cls(response_time, answered & (accuracy == 1.0), usable)
         for array in (responses.response_time_s, responses.correct, responses.usable):
