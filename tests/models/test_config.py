@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+
 from dtb_models.config import NetworkConfig, compact_config, graded_leak, paper_config
 from dtb_runtime.errors import CheckpointError, UsageError
 

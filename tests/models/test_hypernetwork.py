@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+
 from dtb_models.config import compact_config, paper_config
 from dtb_models.hypernetwork import CompactHypernetwork, TwinNetwork, dropped
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+
 from dtb_models.losses import action_loss, bold_loss, total_loss
 
 

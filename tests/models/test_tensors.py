@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 import torch
+
 from dtb_models.cohorts import Participant, Run
 from dtb_models.tensors import (
     BoldScale,

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+
 from dtb_models.config import NetworkConfig, compact_config, paper_config
 from dtb_models.settings import TrainingSettings, compact_settings, default_settings, paper_settings
 from dtb_models.tensors import RunBlock, TrainingData
@@ -73,7 +74,7 @@ def test_training_learns_what_connectomes_say(
     assert bold_of_others > 2 * bold
 
 
-class Killed(Exception):
+class KilledError(Exception):
     """Ends a training as a kill would: between two epochs, with the state just written."""
 
 
@@ -85,9 +86,9 @@ def test_a_killed_run_continues_the_same_loss_curve(
 
     def stop_after_third(losses: EpochLosses) -> None:
         if losses.epoch == 2:
-            raise Killed
+            raise KilledError
 
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         fit(
             config,
             settings,
