@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from types import MappingProxyType
-from typing import Literal, Protocol, TypeAlias, TypeVar, cast
+from typing import Literal, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -239,5 +239,5 @@ def split_participants(
 
 def _resolve(source: Source[Value]) -> Value | None:
     if callable(source):
-        return cast(Value, source())
-    return cast(Value | None, source)
+        return source()
+    return source

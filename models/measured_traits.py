@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from statistics import NormalDist
 
 import numpy as np
@@ -13,11 +15,45 @@ from dtb_runtime.tasks import TASKS
 
 from .cohorts import Participant, Run
 from .simulated_people import TRAITS
+from .tcp import TcpCohort
 
 MIN_CORRECT_TRIALS = 8
 """Fewer correct trials of a type give no mean response time worth using."""
 MIN_PEOPLE = 20
 """Normal scores of fewer people say little about anybody."""
+
+
+@dataclass(frozen=True, slots=True)
+class RealBehavior:
+    """Real people's trials and what these say about their traits."""
+
+    people: Mapping[str, Participant]
+    """By participant id; without connectomes and BOLD."""
+    scores: Mapping[str, NDArray[np.float64]]
+    """Normal score of each trait, in the order of ``TRAITS``; NaN where not measured."""
+    correlations: NDArray[np.float64]
+    """(n_traits, n_traits) correlations of the traits."""
+    is_real: bool
+    """False if the folder's own description says that its people are simulated."""
+
+    @classmethod
+    def from_bids(cls, folder: str | Path) -> RealBehavior:
+        """Read a BIDS folder of events.
+
+        Raises
+        ------
+        CohortError
+            If the folder cannot be used or holds fewer than 20 people.
+        """
+        cohort = TcpCohort(folder)
+        people = {person.participant_id: person for person in cohort.participants}
+        scores = measured_traits(cohort.participants)
+        return cls(
+            people=people,
+            scores=dict(zip(people, scores, strict=True)),
+            correlations=trait_correlations(scores),
+            is_real=cohort.kind == "real",
+        )
 
 
 def measured_traits(participants: Sequence[Participant]) -> NDArray[np.float64]:

@@ -46,7 +46,7 @@ FAMILY_RESPONSES: Mapping[str, tuple[float, float, float, float]] = MappingProxy
 """Response of each network family to face, shape, congruent and incongruent trials."""
 
 UNKNOWN_RESPONSE = (0.10, 0.10, 0.10, 0.10)
-AMYGDALA_RESPONSE = (0.75, 0.25, 0.05, 0.05)
+AMYGDALA_RESPONSE = (0.60, 0.20, 0.05, 0.05)
 """Positive for face > shape, as in every study of this paradigm."""
 REGION_SPREAD = 0.12
 """SD of what sets a region apart from its family, the same in both trial types of a task..."""

@@ -162,7 +162,7 @@ class ConnectomeModel:
         loadings[:, :leading] += np.float32(self.signature_sd) * rng.standard_normal(
             (n_regions, leading), np.float32
         )
-        shared = np.sum(np.square(loadings), 1)
+        shared = np.maximum(np.sum(np.square(loadings), 1), 1e-12)
         limit = MAX_SHARED_VARIANCE - np.square(self.pair_loading)
         loadings *= np.sqrt(np.minimum(1.0, limit / shared))[:, None].astype(np.float32)
         own = 1 - np.sum(np.square(loadings), 1) - np.square(self.pair_loading)

@@ -13,22 +13,25 @@ from numpy.typing import NDArray
 from dtb_runtime.connectome import Connectome
 from dtb_runtime.errors import CohortError, UsageError
 from dtb_runtime.parcellation import Parcellation
-from dtb_runtime.tasks import get_task
+from dtb_runtime.tasks import TR_S, get_task
 
 from .cohorts import Bold, CohortKind, Participant, Run, connectome_from_rest
-from .measured_traits import measured_traits, trait_correlations
+from .measured_traits import RealBehavior
 from .response_maps import ResponseMaps, synthetic_maps
 from .simulated_behavior import Temperament, perform
 from .simulated_bold import ResponseScales, simulate_bold
 from .simulated_connectome import ConnectomeModel, PersonBrain
 from .simulated_people import TRAIT_CORRELATIONS, TRAITS, TraitModel, person_generator
 from .tcp_layout import REST_RUNS
+from .tcp_writer import write_tcp
 
 DEFAULT_SHARE = 0.18
 """Trait variance that connectomes carry, about what real studies find (r = 0.42)."""
 SIMULATED_RUNS: Mapping[str, str] = MappingProxyType(
     {"hammerAP_run-01": "hammer", "stroopAP_run-01": "stroop"}
 )
+MEDIAN_MOTION_MM = 0.1
+"""Mean framewise displacement of a typical run after Jenkinson, in mm."""
 
 _WARNING_SIMULATED = (
     "Simulated bundle: behavior, connectomes and BOLD of all people it was trained on are "
@@ -111,14 +114,17 @@ class SimulatedCohort:
         self._parcellation = parcellation
         self._seed = seed
         self._rest = dict.fromkeys(REST_RUNS[:n_rest_runs], n_rest_frames)
-        self._real: dict[str, Participant] = {}
-        self._measured: dict[str, NDArray[np.float64]] = {}
-        correlations = TRAIT_CORRELATIONS
-        if behavior_from is None:
+        self._behavior = None if behavior_from is None else RealBehavior.from_bids(behavior_from)
+        if self._behavior is None:
             self._ids = tuple(f"sub-NDARINVSIM{i + 1:05d}" for i in range(n_people or 0))
         else:
-            correlations = self._read_behavior(behavior_from)
-            self._ids = tuple(self._real)[:n_people]
+            self._ids = tuple(self._behavior.people)[:n_people]
+            if n_people is not None and n_people > len(self._ids):
+                raise UsageError(
+                    f"n_people is {n_people}, but {behavior_from} has {len(self._ids)} people "
+                    "with events. Ask for fewer, or leave n_people out."
+                )
+        correlations = self._behavior.correlations if self._behavior else TRAIT_CORRELATIONS
         self._traits = TraitModel.random(
             share=share, n_factors=n_factors, seed=seed, correlations=correlations
         )
@@ -143,25 +149,27 @@ class SimulatedCohort:
     @property
     def kind(self) -> CohortKind:
         """``"simulated"``, or ``"semi-synthetic"`` around real behavior."""
-        return "semi-synthetic" if self._real else "simulated"
+        return "semi-synthetic" if self._behavior and self._behavior.is_real else "simulated"
 
     @property
     def description(self) -> str:
-        """One sentence for model cards."""
-        n_minutes = sum(self._rest.values()) * 0.8 / 60
-        who = f"{len(self._ids)} {'real people' if self._real else 'simulated people'}"
-        what = "behavior, with connectomes and BOLD simulated around it" if self._real else ""
-        what = what or "behavior, connectomes and BOLD all simulated"
+        """Two sentences for model cards."""
+        n_minutes = sum(self._rest.values()) * TR_S / 60
+        if self.kind == "semi-synthetic":
+            who = f"Behavior of {len(self._ids)} real people, connectomes and BOLD simulated around"
+            who += " it"
+        else:
+            who = f"{len(self._ids)} simulated people: behavior, connectomes and BOLD"
         return (
-            f"{who}: {what}; {self._parcellation.n_regions} regions ({self._parcellation.name}), "
-            f"{n_minutes:.0f} min of rest, traits carried by the connectome with a share of "
-            f"{self._traits.share:g} of their variance. {self._maps.source}"
+            f"{who}; {self._parcellation.n_regions} regions ({self._parcellation.name}), "
+            f"{n_minutes:.0f} min of rest, connectomes carry {self._traits.share:g} of the "
+            f"variance of traits. {self._maps.source}"
         )
 
     @property
     def warning(self) -> str:
         """The sentence that stands beside every result learned from these people."""
-        if self._real:
+        if self.kind == "semi-synthetic":
             return _WARNING_SEMI_SYNTHETIC.format(n=len(self._ids))
         return _WARNING_SIMULATED
 
@@ -191,6 +199,16 @@ class SimulatedCohort:
             source=f"{participant_id} (truth)",
         )
 
+    def write_tcp(
+        self,
+        out_dir: str | Path,
+        *,
+        force: bool = False,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Path:
+        """Write everybody in the layout of the TCP release; see `tcp_writer.write_tcp`."""
+        return write_tcp(self, out_dir, force=force, progress=progress)
+
     def _participant(self, participant_id: str) -> Participant:
         factors, traits = self._factors_and_traits(participant_id)
         scales = self._scales(participant_id, traits)
@@ -201,13 +219,14 @@ class SimulatedCohort:
             "face_shape_scale": scales.face_shape,
             "incongruent_congruent_scale": scales.incongruent_congruent,
         }
-        real = self._real.get(participant_id)
+        real = self._behavior.people[participant_id] if self._behavior else None
         return Participant(
             participant_id=participant_id,
             runs=self._runs(participant_id, traits, real),
             connectome_source=partial(self._connectome, participant_id),
             phenotype=real.phenotype if real else MappingProxyType({"Group": "Simulated"}),
             truth=MappingProxyType(truth),
+            motion_fd=self._motion(participant_id),
         )
 
     def _runs(
@@ -232,12 +251,23 @@ class SimulatedCohort:
         self, participant_id: str
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         rng = self._generator(participant_id, "traits")
-        if participant_id in self._measured:
-            return self._traits.draw_given(self._measured[participant_id], rng)
+        if self._behavior is not None:
+            return self._traits.draw_given(self._behavior.scores[participant_id], rng)
         return self._traits.draw(rng)
 
     def _scales(self, participant_id: str, traits: NDArray[np.float64]) -> ResponseScales:
         return ResponseScales.from_traits(traits, self._generator(participant_id, "scales"))
+
+    def _motion(self, participant_id: str) -> Mapping[str, NDArray[np.float64]]:
+        """Draw a mean framewise displacement per run; it has no effect on anything else."""
+        rng = self._generator(participant_id, "motion")
+        level = rng.normal(np.log(MEDIAN_MOTION_MM), 0.4)
+        return MappingProxyType(
+            {
+                run: np.exp(rng.normal(level, 0.2, 1)).round(4).astype(np.float64)
+                for run in (*self._rest, *SIMULATED_RUNS)
+            }
+        )
 
     def _make_brain(self, participant_id: str) -> PersonBrain:
         factors, _ = self._factors_and_traits(participant_id)
@@ -257,15 +287,6 @@ class SimulatedCohort:
         responses = self._scales(participant_id, traits).responses(self._maps, run.task)
         rng = self._generator(participant_id, f"bold {run_name}")
         return simulate_bold(run.events, self._brain(participant_id), responses, rng)
-
-    def _read_behavior(self, folder: str | Path) -> NDArray[np.float64]:
-        from .tcp import TcpCohort  # not needed, and not loaded, for people simulated throughout
-
-        people = TcpCohort(folder).participants
-        self._real = {person.participant_id: person for person in people}
-        scores = measured_traits(people)
-        self._measured = dict(zip(self._real, scores, strict=True))
-        return trait_correlations(scores)
 
     def _generator(self, participant_id: str, purpose: str) -> np.random.Generator:
         return person_generator(self._seed, participant_id, purpose)

@@ -7,16 +7,33 @@ derivatives call the same person ``NDAR_INV<id>``.
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import get_args
+
+from dtb_runtime.errors import CohortError
+from dtb_runtime.tables import read_table, read_text
+
+from .cohorts import CohortKind
 
 SERIES_FOLDER = "fMRI_timeseries_clean_denoised_GSR_parcellated"
 SERIES_SUFFIX = "_bold_Atlas_hp2000_clean_GSR_parcellated.h5"
 MOTION_FOLDER = "motion_FD"
+PARTICIPANTS_NAME = "participants.tsv"
+DATASET_NAME = "dataset_description.json"
 N_REGIONS = 434
 """Regions of the released series."""
 
 REST_RUNS = ("restAP_run-01", "restAP_run-02", "restPA_run-01", "restPA_run-02")
 TASK_RUNS = ("hammerAP_run-01", "stroopAP_run-01", "stroopPA_run-01")
+
+KIND_KEY = "CohortKind"
+WARNING_KEY = "Warning"
+"""Keys of ``dataset_description.json`` that a cohort written by us has and other data has not."""
 
 _EVENTS_NAME = re.compile(r"(sub-[A-Za-z0-9]+)_task-(([a-z]+)[A-Za-z]*_run-\d+)_events\.tsv")
 _PERSON = re.compile(r"(?:sub-)?NDAR_?INV([A-Za-z0-9]+)")
@@ -65,3 +82,91 @@ def series_name(run: str) -> str:
 def motion_name(run: str) -> str:
     """Return the file name of a run's table of framewise displacement."""
     return f"TCP_FD_{run}.csv"
+
+
+def existing_folder(path: str | Path, what: str) -> Path:
+    """Return a folder's path; raise CohortError if there is none."""
+    folder = Path(path)
+    if not folder.is_dir():
+        found = "a file" if folder.is_file() else "nothing"
+        raise CohortError(f"Expected a {what} at {folder}, found {found}. Check the path.")
+    return folder
+
+
+def find_series_folder(derivatives: str | Path) -> Path:
+    """Return the folder of the parcellated series, given it or the folder that holds it.
+
+    Raises
+    ------
+    CohortError
+        If it is not there.
+    """
+    folder = existing_folder(derivatives, "derivatives folder")
+    if folder.name == SERIES_FOLDER:
+        return folder
+    if not (folder / SERIES_FOLDER).is_dir():
+        raise CohortError(
+            f"Expected the folder {SERIES_FOLDER} in {folder}, found "
+            f"{', '.join(sorted(path.name for path in folder.iterdir())[:5]) or 'nothing'}. "
+            "Give the folder that holds it, or leave derivatives out."
+        )
+    return folder / SERIES_FOLDER
+
+
+def read_phenotypes(bids: Path) -> dict[str, Mapping[str, str]]:
+    """Return the other columns of ``participants.tsv`` for each participant id; {} without it.
+
+    Raises
+    ------
+    CohortError
+        If the table cannot be read or has no column ``participant_id``.
+    """
+    path = bids / PARTICIPANTS_NAME
+    if not path.is_file():
+        return {}
+    table = read_table(path, "\t", CohortError)
+    if "participant_id" not in table.columns:
+        raise CohortError(
+            f"{path} has no column 'participant_id'; found {', '.join(table.columns)}. Add it."
+        )
+    others = [name for name in table.columns if name != "participant_id"]
+    return {
+        participant_id: MappingProxyType({name: table.columns[name][row] for name in others})
+        for row, participant_id in enumerate(table.columns["participant_id"])
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """What a folder says about the origin of its people."""
+
+    kind: CohortKind = "real"
+    warning: str | None = None
+
+
+def read_dataset(bids: Path) -> Dataset:
+    """Return what ``dataset_description.json`` says; real people if it says nothing.
+
+    Simulated people that were written to disk must not come back as real ones.
+
+    Raises
+    ------
+    CohortError
+        If the file is no JSON object or names an unknown kind of cohort.
+    """
+    path = bids / DATASET_NAME
+    if not path.is_file():
+        return Dataset()
+    try:
+        content = json.loads(read_text(path, CohortError))
+    except json.JSONDecodeError as cause:
+        raise CohortError(f"{path} is not JSON ({cause}). Correct or remove it.") from cause
+    if not isinstance(content, dict):
+        raise CohortError(f"{path} must hold a JSON object, found {type(content).__name__}.")
+    kind, warning = content.get(KIND_KEY, "real"), content.get(WARNING_KEY)
+    if kind not in get_args(CohortKind) or not (warning is None or isinstance(warning, str)):
+        raise CohortError(
+            f"{path}: {KIND_KEY} must be one of {', '.join(get_args(CohortKind))} and "
+            f"{WARNING_KEY} a sentence, found {kind!r} and {warning!r}. Correct or remove them."
+        )
+    return Dataset(kind, warning)
