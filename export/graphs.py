@@ -4,7 +4,8 @@ They are not traced from PyTorch: `torch.onnx.export` unrolls or freezes a recur
 graph written here has dynamic people and time, one `Scan`, and the same bytes every time. Only
 numpy and onnx are needed, so a bundle can be made where there is no torch.
 
-What is in each graph (axes in parentheses; ``people``, ``time`` and ``frames`` are dynamic):
+What is in each graph (axes in parentheses; ``people``, ``time`` and ``frames`` are dynamic; the
+names are those of `dtb_runtime.manifest.Manifest.graphs`):
 
 - ``hypernetwork.onnx``: ``edges (people, edges)`` to ``weights (people, weights)`` and, in the
   compact preset, ``latent (people, latent)``. Edges are Fisher z.
@@ -16,8 +17,7 @@ What is in each graph (axes in parentheses; ``people``, ``time`` and ``frames`` 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -33,25 +33,6 @@ IR_VERSION = 8
 
 Layer = tuple[NDArray[Any], NDArray[Any]]
 """Weight (outputs, inputs) and bias (outputs,) of a linear layer."""
-
-Signature = Mapping[str, tuple[str, ...]]
-"""Tensor name to axis names, in the order of the graph."""
-
-MAIN_INPUTS: Signature = MappingProxyType(
-    {"weights": ("weights",), "stimulus": ("time", "inputs"), "state": ("hidden",)}
-)
-MAIN_OUTPUTS: Signature = MappingProxyType(
-    {"actions": ("time", "actions"), "bold": ("frames", "regions"), "final_state": ("hidden",)}
-)
-HYPERNETWORK_INPUTS: Signature = MappingProxyType({"edges": ("people", "edges")})
-WEIGHTS_OUTPUT: Signature = MappingProxyType({"weights": ("people", "weights")})
-COMPACT_HYPERNETWORK_OUTPUTS: Signature = MappingProxyType(
-    {"latent": ("people", "latent"), "weights": ("people", "weights")}
-)
-DECODER_INPUTS: Signature = MappingProxyType({"latent": ("people", "latent")})
-
-DYNAMIC_AXES = ("people", "time", "frames")
-"""Axes without a fixed size; every other axis has the size that the manifest states."""
 
 _HEADER = f'<ir_version: {IR_VERSION}, opset_import: ["" : {OPSET}], producer_name: "dtb_export">'
 

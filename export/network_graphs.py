@@ -1,0 +1,78 @@
+"""From a trained network to the graphs of its bundle."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from dtb_models.hypernetwork import CompactHypernetwork, PaperHypernetwork, TwinNetwork
+
+from .graphs import (
+    Layer,
+    compact_hypernetwork_graph,
+    decoder_graph,
+    graph_bytes,
+    halved,
+    main_graph,
+    paper_hypernetwork_graph,
+)
+
+
+def network_graphs(network: TwinNetwork) -> dict[str, bytes]:
+    """Return the content of a network's ONNX files by role.
+
+    Parameters
+    ----------
+    network : TwinNetwork
+        Dropout is left out, as in evaluation mode.
+
+    Returns
+    -------
+    dict of str to bytes
+        ``hypernetwork``, ``main`` and, for the compact preset, ``decoder``. The same network
+        always gives the same bytes.
+    """
+    config = network.config
+    main = main_graph(
+        n_inputs=config.n_inputs,
+        hidden_size=config.hidden_size,
+        n_actions=config.n_actions,
+        n_bold=config.n_bold,
+        bold_stride=config.bold_stride,
+        leak=config.leak,
+    )
+    graphs = {"main": graph_bytes(main)}
+    hyper = network.hypernetwork
+    if isinstance(hyper, PaperHypernetwork):
+        layers = [_layer(layer) for layer in hyper.layers]
+        return graphs | {"hypernetwork": graph_bytes(paper_hypernetwork_graph(layers))}
+    return graphs | _compact_graphs(hyper)
+
+
+def _compact_graphs(hyper: CompactHypernetwork) -> dict[str, bytes]:
+    # The three large arrays; training has rounded them to float16 (see `halved`).
+    weight, bias = _layer(hyper.decoder)
+    decoder = (halved(weight), bias)
+    hypernetwork = compact_hypernetwork_graph(
+        edge_mean=halved(_array(hyper.edge_mean)),
+        basis=halved(_array(hyper.basis)),
+        hidden=_layer(hyper.hidden),
+        latent=_layer(hyper.latent),
+        skip_weight=_array(hyper.skip.weight),
+        decoder=decoder,
+    )
+    return {
+        "hypernetwork": graph_bytes(hypernetwork),
+        "decoder": graph_bytes(decoder_graph(decoder)),
+    }
+
+
+def _layer(layer: nn.Module) -> Layer:
+    weight, bias = layer.get_parameter("weight"), layer.get_parameter("bias")
+    return _array(weight), _array(bias)
+
+
+def _array(values: Tensor) -> NDArray[np.float32]:
+    array: NDArray[np.float32] = values.detach().cpu().float().numpy()
+    return array
