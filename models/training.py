@@ -80,7 +80,7 @@ def train(
     settings: TrainingSettings | None = None,
     resume: bool = False,
     device: str = "auto",
-    on_epoch: Callable[[EpochLosses], None] | None = None,
+    on_epoch: Callable[[EpochLosses], bool | None] | None = None,
 ) -> Checkpoint:
     """Train a network on a cohort and write its checkpoint.
 
@@ -104,6 +104,7 @@ def train(
     device : str
         ``auto``, ``cpu``, ``cuda``.
     on_epoch : callable, optional
+        Called after each epoch; training ends where it returns True.
 
     Raises
     ------

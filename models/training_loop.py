@@ -192,7 +192,7 @@ def fit(
     *,
     resume: bool = False,
     device: torch.device | None = None,
-    on_epoch: Callable[[EpochLosses], None] | None = None,
+    on_epoch: Callable[[EpochLosses], bool | None] | None = None,
 ) -> tuple[TwinNetwork, tuple[EpochLosses, ...]]:
     """Train a network; return the one with the lowest validation loss and the loss curve.
 
@@ -207,7 +207,7 @@ def fit(
         Go on from the state in `folder` if there is one; its settings must be the same.
     device : torch.device, optional
     on_epoch : callable, optional
-        Called after each epoch, for progress bars.
+        Called after each epoch, for progress bars; training ends where it returns True.
 
     Raises
     ------
@@ -253,8 +253,8 @@ def fit(
             else state.best,
         )
         save_training_state(path, state, network, optimizer, config, settings)
-        if on_epoch is not None:
-            on_epoch(losses)
+        if on_epoch is not None and on_epoch(losses):
+            break
     network.load_state_dict(state.best)
     network.cpu().eval()
     if isinstance(network.hypernetwork, CompactHypernetwork):

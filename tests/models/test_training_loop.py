@@ -115,6 +115,16 @@ def test_a_killed_run_continues_the_same_loss_curve(
         assert torch.equal(values, resumed.state_dict()[name]), name
 
 
+def test_a_caller_can_end_the_training(
+    config: NetworkConfig, settings: TrainingSettings, tmp_path: Path
+) -> None:
+    training, validation = toy_data(12, 0), toy_data(6, 1)
+    _, history = fit(
+        config, settings, training, validation, tmp_path, on_epoch=lambda losses: losses.epoch == 1
+    )
+    assert [losses.epoch for losses in history] == [0, 1]
+
+
 def test_resume_refuses_other_settings_people_and_damaged_files(
     config: NetworkConfig, settings: TrainingSettings, tmp_path: Path
 ) -> None:
