@@ -32,9 +32,6 @@ class ResponseWindows:
     start_s: NDArray[np.float64]
     """Where that part begins, in seconds after the onset. Shape (n_trials, n_window_steps)."""
 
-    peak: NDArray[np.float64]
-    """Largest output over the options, -inf in padded steps. Shape (n_trials, n_window_steps)."""
-
     dt_s: float
     """Time step in seconds."""
 
@@ -55,12 +52,11 @@ class ResponseWindows:
         begins = np.clip(onset - steps, 0.0, 1.0)
         ends = np.clip(end - steps, 0.0, 1.0)
         fraction = np.where(inside, np.maximum(ends - begins, 0.0), 0.0)
-        start_s = np.maximum(steps + begins - onset, 0.0) * dt_s
+        start_s = np.maximum(steps - onset, 0.0) * dt_s
 
         rows = np.minimum(steps, len(actions) - 1)
         outputs = np.where(inside[:, :, None], actions[rows, :n_options], 0.0).astype(np.float64)
-        peak = np.where(inside, outputs.max(axis=2), -np.inf)
-        return cls(outputs, fraction, start_s, peak, dt_s)
+        return cls(outputs, fraction, start_s, dt_s)
 
 
 def _check_actions(actions: NDArray[np.floating], events: Events, n_options: int) -> None:

@@ -63,7 +63,7 @@ class TrialDistributions:
     infinite. All 0 under the density reading. Shape (n_trials, n_window_steps)."""
 
     step_peak: NDArray[np.float64]
-    """Largest action output over the options, as the network gave it; -inf in padded steps.
+    """Largest action output over the options, as the network gave it; 0 in padded steps.
     Shape (n_trials, n_window_steps)."""
 
     dt_s: float
@@ -334,7 +334,7 @@ def _distributions(
         step_start_s=_read_only(windows.start_s),
         step_length_s=_read_only(length_s),
         step_hazard=_read_only(step_hazard),
-        step_peak=_read_only(windows.peak),
+        step_peak=_read_only(windows.outputs.max(axis=2)),
         dt_s=windows.dt_s,
     )
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from dtb_runtime.errors import DataError, EventsError
-from dtb_runtime.events import Events, events_from_columns
+from dtb_runtime.events import Events, events_from_columns, read_events
 from dtb_runtime.glm import Design, design_matrix, fit_contrast, structure_bold
 from dtb_runtime.hrf import glover_derivative, glover_hrf
 from dtb_runtime.tasks import TASKS, TR_S, get_task
@@ -123,6 +124,18 @@ def test_any_trials_and_any_repetition_time_give_nilearns_design(
     np.testing.assert_allclose(design.matrix, matrix, atol=1e-12)
 
 
+def test_real_runs_give_nilearns_design(shared_data: Path) -> None:
+    people = sorted((shared_data / "tcp").glob("sub-*"))[:4]
+    runs = [path for person in people for path in sorted(person.glob("func/*_events.tsv"))]
+    assert len(runs) >= 8
+    for path in runs:
+        events = read_events(path, "hammer" if "task-hammer" in path.name else "stroop")
+        design = design_matrix(events, events.n_frames, TR_S)
+        columns, matrix = nilearn_design(events, events.n_frames, TR_S)
+        assert list(design.columns) == columns
+        np.testing.assert_allclose(design.matrix, matrix, atol=1e-12)
+
+
 def test_onsets_on_the_sampling_grid_fall_on_nilearns_side() -> None:
     # Multiples of the 16-ms grid, where the last bit decides the sample.
     onsets_s = [round(0.016 * k, 3) for k in range(125, 12000, 397)]
@@ -130,6 +143,14 @@ def test_onsets_on_the_sampling_grid_fall_on_nilearns_side() -> None:
     events = stroop_run(onsets_s, [0.8] * len(onsets_s), trial_types)
     design = design_matrix(events, 260, TR_S)
     np.testing.assert_allclose(design.matrix, nilearn_design(events, 260, TR_S)[1], atol=1e-12)
+
+
+def test_a_trial_shorter_than_one_sample_still_counts_as_nilearns() -> None:
+    onsets_s = [3.001, 20.001, 40.001, 60.001]
+    events = stroop_run(onsets_s, [0.001] * 4, ["congruent", "incongruent"] * 2)
+    design = design_matrix(events, 120, TR_S)
+    assert np.ptp(design.matrix[:, 0]) > 1e-4
+    np.testing.assert_allclose(design.matrix, nilearn_design(events, 120, TR_S)[1], atol=1e-12)
 
 
 def test_drifts_number_seven_for_hammer_and_eight_for_stroop() -> None:

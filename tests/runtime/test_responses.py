@@ -242,7 +242,19 @@ def test_a_window_ends_where_the_next_trials_first_step_begins() -> None:
     actions[53] = 0.5
     read = read_hazards(actions, events, 1, DT_S)
     assert read.p_no_response[0] == 1.0
+    assert read.step_length_s[0].sum() == pytest.approx(53 * DT_S - 2.0)
     assert read.option_probability[1, 0] == pytest.approx(1 - 0.5 ** ((54 * 0.08 - 4.25) / 0.08))
+
+
+@READINGS
+def test_steps_after_the_end_of_a_trial_count_for_nothing(read: Read) -> None:
+    events = schedule([0.8], [0.8])
+    longer = dataclasses.replace(events, offset_step=events.offset_step + 3)
+    actions = constant(0.02, events)
+    actions[20:] = 1.0
+    same, expected = read(actions, longer, 1, DT_S), read(actions, events, 1, DT_S)
+    np.testing.assert_allclose(same.option_probability, expected.option_probability, rtol=1e-12)
+    np.testing.assert_allclose(same.response_time_s, expected.response_time_s, rtol=1e-12)
 
 
 def test_splitting_every_step_in_two_changes_nothing(rng: np.random.Generator) -> None:
