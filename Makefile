@@ -4,6 +4,8 @@
 PYTHON ?= python3
 # Every install takes the versions the tests were run with; pyproject.toml itself keeps ranges.
 PIP_INSTALL = -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+# Runs on the CPU where there is no GPU. Where it has no wheel: make test ORT=onnxruntime
+ORT ?= onnxruntime-gpu
 FOLDERS = dtb_runtime models export cli
 # Folders are listed beside their files, so that a deleted file is noticed too.
 SOURCES := $(shell find $(FOLDERS) -not -name '__pycache__' -not -name '*.pyc') README.md LICENSE
@@ -57,7 +59,7 @@ clean:
 # nothing that comes later can ask for another version.
 .venv-test/ready: .venv-test/created
 	.venv-test/bin/python $(PIP_INSTALL) torch
-	.venv-test/bin/python $(PIP_INSTALL) onnxruntime-gpu
+	.venv-test/bin/python $(PIP_INSTALL) $(ORT)
 	.venv-test/bin/python $(PIP_INSTALL) --editable ".[torch,imaging,test]"
 	touch $@
 

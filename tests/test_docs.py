@@ -9,7 +9,9 @@ import shutil
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from dtb_cli.app import main
@@ -54,11 +56,14 @@ def test_the_python_in_the_readme_runs(
     beside_examples: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (block,) = _blocks(README, "python")
-    exec(compile(block, "README.md", "exec"), {"__name__": "readme"})
-    effect, *response_times = re.findall(r"-?\d+\.\d+", capsys.readouterr().out)
-    assert -0.5 < float(effect) < 1.0
-    assert len(response_times) == 3
-    assert all(0.2 < float(seconds) < 4.5 for seconds in response_times)
+    names: dict[str, Any] = {"__name__": "readme"}
+    exec(compile(block, "README.md", "exec"), names)
+    assert capsys.readouterr().out.strip()
+    forecast = names["forecast"]
+    assert forecast.warnings
+    assert 0.0 < forecast.indicators["stroop_effect"] < 0.5
+    assert 0.5 < forecast.indicators["reaction_time"] < 1.5
+    assert np.isfinite(forecast.trials["response_time"]).all()
 
 
 @pytest.mark.parametrize(
