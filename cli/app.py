@@ -1,0 +1,108 @@
+"""The command `dtb-run`: its groups of commands, and the one place where errors become exit codes.
+
+Cold start is part of the contract (a forecast in under a second), so nothing here or in a command's
+module loads numpy, rich, ONNX Runtime, torch or any of our own packages before a command runs.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from dtb_runtime.errors import DtbError
+
+from . import bundles, doctor, evaluate, export, predict, simulate, train
+
+EXTRA_OF_MODULE = {
+    "torch": "torch",
+    "onnx": "torch",
+    "onnxscript": "torch",
+    "safetensors": "torch",
+    "jaxtyping": "torch",
+    "h5py": "imaging",
+    "scipy": "imaging",
+    "nilearn": "imaging",
+}
+"""Optional package -> the extra of `dtb-runtime` that brings it."""
+
+# Without rich markup, typer prints help and usage errors as plain lines and never imports rich:
+# its import alone costs a tenth of the cold start, and a box around an error helps no log file.
+app = typer.Typer(
+    name="dtb-run",
+    help="Digital twin brains: from a connectome to forecast choices, response times and BOLD.\n\n"
+    "Research software, not a medical device.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+for command, examples in (
+    (predict.predict, predict.EXAMPLES),
+    (simulate.simulate, simulate.EXAMPLES),
+    (train.train, train.EXAMPLES),
+    (export.export, export.EXAMPLES),
+    (bundles.bundles, bundles.BUNDLES_EXAMPLES),
+    (bundles.inspect, bundles.INSPECT_EXAMPLES),
+    (doctor.doctor, doctor.EXAMPLES),
+):
+    app.command(epilog=examples)(command)
+app.add_typer(evaluate.app, name="evaluate")
+
+
+def _print_version(requested: bool) -> None:
+    if requested:
+        from importlib.metadata import version
+
+        typer.echo(f"dtb-run {version('dtb-runtime')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version.", is_eager=True, callback=_print_version
+        ),
+    ] = False,
+) -> None:
+    """Options of `dtb-run` itself; the help text is the app's."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run `dtb-run` and return its exit code: 0 good, 1 failed, 2 wrong usage.
+
+    An error this project raises on purpose becomes ``Error: <message>`` on stderr. Anything else is
+    a programming mistake and keeps its traceback.
+
+    Parameters
+    ----------
+    arguments
+        What follows `dtb-run` on the command line; default: that of this process.
+    """
+    command = typer.main.get_command(app)
+    try:
+        command.main(args=arguments, prog_name="dtb-run")
+    except SystemExit as stop:  # typer's own way out: --help, a usage error, typer.Exit
+        return stop.code if isinstance(stop.code, int) else 1
+    except DtbError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return error.exit_code
+    except ModuleNotFoundError as error:
+        module = (error.name or "").partition(".")[0]
+        if module not in EXTRA_OF_MODULE:
+            raise
+        print(
+            f"Error: this command needs {module}, which is not installed. "
+            f"Install it with: pip install 'dtb-runtime[{EXTRA_OF_MODULE[module]}]'",
+            file=sys.stderr,
+        )
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

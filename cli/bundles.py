@@ -1,0 +1,159 @@
+"""`dtb-run bundles` and `dtb-run inspect`: which bundles there are, and what is in one."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from . import terminal
+from .options import JsonOption
+
+if TYPE_CHECKING:
+    from dtb_runtime.manifest import Manifest
+
+BUNDLES_EXAMPLES = """\b
+Examples:
+  dtb-run bundles
+  dtb-run bundles --json
+"""
+INSPECT_EXAMPLES = """\b
+Examples:
+  dtb-run inspect tcp434
+  dtb-run inspect my_bundle --json
+"""
+RUNTIME_CHECKS = (
+    "the folder holds exactly the files of the manifest",
+    "every file has the size and the SHA-256 of the manifest",
+    "no graph has external data, another operator domain or an operator that is not allowed",
+    "inputs and outputs of every graph are those of the manifest",
+    "norms have the manifest's sizes and are finite",
+)
+"""What `load_bundle` checks, in its order; it raises at the first that fails."""
+
+
+def bundles(json: JsonOption = False) -> None:
+    """List the bundles that came with this installation."""
+    from dtb_runtime.bundle import DEFAULT_BUNDLE, available_bundles
+
+    found = available_bundles()
+    if json:
+        terminal.print_json(
+            {
+                "bundles": [
+                    {
+                        "name": info.name,
+                        "default": info.name == DEFAULT_BUNDLE,
+                        "regions": _n_regions(info.manifest),
+                        "tasks": list(info.manifest.tasks),
+                        "trained_on": info.manifest.training.kind,
+                        "size": info.size,
+                        "digest": info.digest,
+                        "folder": str(info.folder),
+                        "warnings": list(info.manifest.warnings),
+                    }
+                    for info in found
+                ]
+            }
+        )
+        return
+    if not found:
+        terminal.print_lines("No bundles came with this installation; pass a folder to --bundle.")
+        return
+    rows = [
+        (
+            info.name + (" (default)" if info.name == DEFAULT_BUNDLE else ""),
+            str(_n_regions(info.manifest)),
+            ", ".join(info.manifest.tasks),
+            info.manifest.training.kind,
+            f"{info.size / 1e6:.1f}",
+        )
+        for info in found
+    ]
+    terminal.print_table(terminal.Table(("bundle", "regions", "tasks", "trained on", "MB"), rows))
+
+
+def inspect(
+    bundle: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME|DIR", show_default=False, help="A shipped bundle or a folder."
+        ),
+    ],
+    json: JsonOption = False,
+) -> None:
+    """Show what a bundle's manifest says and check the bundle against its contract.
+
+    With the [torch] extra, which brings onnx, the structure of the graphs is checked as well.
+    """
+    from dtb_runtime.bundle import available_bundles, load_bundle
+
+    loaded = load_bundle(bundle, device="cpu")
+    folders = {info.name: info.folder for info in available_bundles()}
+    checks = list(RUNTIME_CHECKS)
+    if find_spec("onnx") is not None:
+        from dtb_export.contract import check_contract
+
+        checks += check_contract(folders.get(bundle, Path(bundle)))
+    else:
+        terminal.message(
+            "onnx is not installed, so the structure of the graphs was not checked "
+            "(pip install 'dtb-runtime[torch]')."
+        )
+    facts = _facts(loaded.manifest, loaded.digest)
+    if json:
+        terminal.print_json(facts | {"checks": checks})
+        return
+    rows = [(name.replace("_", " "), _text(value)) for name, value in facts.items()]
+    terminal.print_table(terminal.Table(("fact", "value"), rows))
+    terminal.print_lines(*(f"ok  {check}" for check in checks))
+    terminal.print_lines(*(f"Warning: {warning}" for warning in loaded.warnings))
+
+
+def _facts(manifest: Manifest, digest: str) -> dict[str, Any]:
+    training = manifest.training
+    return {
+        "name": manifest.name,
+        "digest": digest,
+        "preset": manifest.preset,
+        "parcellation": None if manifest.parcellation is None else manifest.parcellation.name,
+        "regions": _n_regions(manifest),
+        "edges": manifest.n_edges,
+        "latent_size": manifest.latent_size,
+        "weights": manifest.n_weights,
+        "hidden_size": manifest.hidden_size,
+        "actions": list(manifest.actions),
+        "action_reading": manifest.action_reading,
+        "bold_regions": manifest.n_bold,
+        "step_s": manifest.dt_s,
+        "tr_s": manifest.tr_s,
+        "tasks": list(manifest.tasks),
+        "trained_on": training.kind,
+        "training": training.description,
+        "people": {
+            "train": training.n_train,
+            "validation": training.n_validation,
+            "test": training.n_test,
+        },
+        "split": training.split,
+        "seed": training.seed,
+        "epochs": training.epochs,
+        "measured": dict(manifest.measured),
+        "created_with": dict(manifest.created_with),
+        "files": {name: entry.size for name, entry in manifest.files.items()},
+        "warnings": list(manifest.warnings),
+    }
+
+
+def _n_regions(manifest: Manifest) -> int | None:
+    return None if manifest.parcellation is None else manifest.parcellation.n_regions
+
+
+def _text(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {item}" for key, item in value.items())
+    if isinstance(value, list):
+        return ", ".join(str(item) for item in value)
+    return "none" if value is None else str(value)

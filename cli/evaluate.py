@@ -1,0 +1,76 @@
+"""`dtb-run evaluate`: figures against data whose answer is known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from . import terminal
+from .options import JsonOption, SeedOption
+
+if TYPE_CHECKING:
+    from dtb_models.training_state import EpochLosses
+
+REFERENCE_EXAMPLES = """\b
+Examples:
+  dtb-run evaluate reference reference_model
+  dtb-run evaluate reference reference_model --train --json
+"""
+REFERENCE_EPOCHS = 60
+
+app = typer.Typer(help="Measure a network on people it has not seen.", no_args_is_help=True)
+
+
+@app.callback()
+def _options() -> None:
+    """Keep `reference` a command of a group: typer makes an only command the group itself."""
+
+
+@app.command(epilog=REFERENCE_EXAMPLES)
+def reference(
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DIR", show_default=False, help="Folder with dataset.npz and weights.npz."
+        ),
+    ],
+    train: Annotated[
+        bool,
+        typer.Option(
+            "--train", help="Train from scratch on the authors' people instead of their weights."
+        ),
+    ] = False,
+    epochs: Annotated[
+        int, typer.Option(min=1, help="With --train: epochs, at most.")
+    ] = REFERENCE_EPOCHS,
+    seed: SeedOption = 0,
+    json: JsonOption = False,
+) -> None:
+    """Measure the authors' public model in PyTorch and in ONNX Runtime.
+
+    The figures are computed from the files on the test people: choice accuracy and cross-entropy
+    of the actions, squared error of BOLD.
+    """
+    from dtb_export.reference import evaluate_reference, train_reference
+
+    if train:
+        with terminal.progress("Epoch", epochs) as progress:
+
+            def on_epoch(losses: EpochLosses) -> None:
+                progress.advance(
+                    losses.epoch + 1,
+                    f"validation {losses.validation_action:.5f} {losses.validation_bold:.5f} "
+                    "(action, BOLD)",
+                )
+
+            figures = train_reference(folder, seed=seed, epochs=epochs, on_epoch=on_epoch)
+    else:
+        figures = evaluate_reference(folder)
+    if json:
+        terminal.print_json(figures)
+        return
+    names = list(figures["torch"])
+    rows = [(name, *(f"{figures[engine][name]:.8f}" for engine in figures)) for name in names]
+    terminal.print_table(terminal.Table(("figure on test people", *figures), rows))

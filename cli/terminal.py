@@ -1,0 +1,151 @@
+"""What a person sees: tables on stdout, messages and progress on stderr, plain when piped.
+
+rich is imported only where a table or a progress bar is really drawn on a terminal.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+PLAIN_PROGRESS_S = 10.0
+"""Least time between two plain progress lines: a log of a long run stays readable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One table of results; columns whose cells are all numbers are aligned to the right."""
+
+    columns: tuple[str, ...]
+    rows: Sequence[tuple[str, ...]]
+    title: str = ""
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell.split(" ", 1)[0].rstrip("%"))
+    except ValueError:
+        return cell in ("", "n/a")
+    return True
+
+
+def _right_aligned(table: Table) -> list[bool]:
+    return [
+        all(_is_number(row[column]) for row in table.rows) for column in range(len(table.columns))
+    ]
+
+
+def plain_table(table: Table) -> str:
+    """Return the table as lines of text with aligned columns."""
+    lines = [table.columns, *table.rows]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(table.columns))]
+    right = _right_aligned(table)
+    text = [table.title] if table.title else []
+    for line in lines:
+        cells = [
+            cell.rjust(width) if is_right else cell.ljust(width)
+            for cell, width, is_right in zip(line, widths, right, strict=True)
+        ]
+        text.append("  ".join(cells).rstrip())
+    return "\n".join(text)
+
+
+def print_table(table: Table) -> None:
+    """Print a table on stdout: drawn by rich on a terminal, plain text elsewhere."""
+    if not sys.stdout.isatty():
+        print(plain_table(table), end="\n\n")
+        return
+    from rich.console import Console
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    drawn = RichTable(title=table.title or None, title_justify="left", title_style="bold")
+    for column, is_right in zip(table.columns, _right_aligned(table), strict=True):
+        drawn.add_column(column, justify="right" if is_right else "left")
+    for row in table.rows:
+        # Text, not str: a file name or a region label may hold what rich would read as markup.
+        drawn.add_row(*(Text(cell) for cell in row))
+    Console().print(drawn)
+
+
+def print_lines(*lines: str) -> None:
+    """Print result lines on stdout."""
+    for line in lines:
+        print(line)
+
+
+def print_json(result: Mapping[str, object]) -> None:
+    """Print a result on stdout as JSON."""
+    # NaN is not JSON: one that gets here is a mistake of ours and may fail loudly.
+    print(json.dumps(result, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def message(text: str) -> None:
+    """Print a message for the person on stderr."""
+    print(text, file=sys.stderr)
+
+
+class Progress(Protocol):
+    """A long piece of work that says how far it is."""
+
+    def advance(self, done: int, text: str) -> None:
+        """Say that `done` of the total is done, and what the last part gave."""
+
+
+class _PlainProgress:
+    """Lines on stderr, at most one every `PLAIN_PROGRESS_S` seconds and one at the end."""
+
+    def __init__(self, description: str, total: int) -> None:
+        self._description = description
+        self._total = total
+        self._last_s = -PLAIN_PROGRESS_S
+
+    def advance(self, done: int, text: str) -> None:
+        now_s = time.monotonic()
+        if done < self._total and now_s - self._last_s < PLAIN_PROGRESS_S:
+            return
+        self._last_s = now_s
+        message(f"{self._description} {done}/{self._total} {text}".rstrip())
+
+
+@contextmanager
+def progress(description: str, total: int) -> Iterator[Progress]:
+    """Show progress on stderr: a rich bar on a terminal, plain lines elsewhere."""
+    if not sys.stderr.isatty():
+        yield _PlainProgress(description, total)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as RichProgress
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[text]}", markup=False),
+    )
+    with RichProgress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(description, total=total, text="")
+
+        class RichBar:
+            def advance(self, done: int, text: str) -> None:
+                bar.update(task, completed=done, text=text)
+
+        yield RichBar()
+
+
+class Deadline:
+    """A time after which a long piece of work should come to an end."""
+
+    def __init__(self, minutes: float | None) -> None:
+        self._end_s = None if minutes is None else time.monotonic() + 60 * minutes
+
+    def has_passed(self) -> bool:
+        """Whether the time is over; never without a limit."""
+        return self._end_s is not None and time.monotonic() >= self._end_s

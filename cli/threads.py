@@ -1,0 +1,76 @@
+"""How many processors this process may really use: affinity and control groups, not the machine.
+
+A container on a 64-core host that is granted two cores still sees 64; threads beyond the grant only
+wait for each other.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+
+
+def usable_threads(cgroup_root: Path = Path("/sys/fs/cgroup")) -> dict[str, float | int | None]:
+    """Return the machine's processors and how many of them this process may really use.
+
+    Parameters
+    ----------
+    cgroup_root
+        Where the control groups are mounted.
+
+    Returns
+    -------
+    dict
+        ``processors`` of the machine, ``affinity`` (those this process may be put on),
+        ``cgroup_limit`` (processors' worth of time that a container grants, None without a limit),
+        ``usable`` (the least of them, at least 1).
+    """
+    processors = os.cpu_count() or 1
+    # sched_getaffinity is missing on macOS and Windows.
+    affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else processors
+    limit = cgroup_limit(cgroup_root)
+    usable = affinity if limit is None else max(1, min(affinity, math.floor(limit)))
+    return {
+        "processors": processors,
+        "affinity": affinity,
+        "cgroup_limit": limit,
+        "usable": usable,
+    }
+
+
+def cgroup_limit(root: Path) -> float | None:
+    """Return the processors' worth of time that control groups grant, or None without a limit.
+
+    Version 2 (``cpu.max``: quota and period, or "max") and version 1 (``cpu/cpu.cfs_quota_us``,
+    -1 without a limit) are read; the tightest limit from this process's group up to the root
+    counts. Inside a container the group's own path is often not there; its root then is the limit.
+    """
+    limits = []
+    for folder in _own_groups(root):
+        try:
+            quota, period = (folder / "cpu.max").read_text(encoding="ascii").split()
+        except (OSError, ValueError):
+            try:
+                quota = (folder / "cpu.cfs_quota_us").read_text(encoding="ascii").strip()
+                period = (folder / "cpu.cfs_period_us").read_text(encoding="ascii").strip()
+            except OSError:
+                continue
+        if quota.isdecimal() and period.isdecimal() and int(period) > 0:
+            limits.append(int(quota) / int(period))
+    return min(limits, default=None)
+
+
+def _own_groups(root: Path) -> list[Path]:
+    try:
+        lines = Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    folders = [root, root / "cpu"]
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        top = root if controllers == "" else root / "cpu"
+        if controllers == "" or "cpu" in controllers.split(","):
+            group = top / path.strip("/")
+            folders += [group, *(p for p in group.parents if p.is_relative_to(top))]
+    return folders

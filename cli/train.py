@@ -1,0 +1,311 @@
+"""`dtb-run train`: from a cohort to a checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from . import terminal
+from .cohorts import (
+    DEFAULT_SHARE,
+    ActivationsOption,
+    ActivationsRegionsOption,
+    BehaviorOption,
+    ParcellationOption,
+    RegionsOfOption,
+    RegionsOption,
+    ShareOption,
+    choose_parcellation,
+    simulated_cohort,
+)
+from .options import Device, DeviceOption, ForceOption, JsonOption, OutOption, SeedOption
+
+if TYPE_CHECKING:
+    from dtb_models.cohorts import Cohort
+    from dtb_models.settings import TrainingSettings
+    from dtb_models.training_state import EpochLosses
+    from dtb_runtime.parcellation import Parcellation
+
+EXAMPLES = """\b
+Examples:
+  dtb-run train --cohort ds005237 --derivatives derivatives --regions regions.csv --out checkpoint
+  dtb-run train --simulate 100 --regions regions.csv --out checkpoint --epochs 20
+  dtb-run train --behavior-from ds005237 --regions regions.csv --out checkpoint --resume
+"""
+
+
+class Preset(StrEnum):
+    """Which family of networks."""
+
+    COMPACT = "compact"
+    PAPER = "paper"
+
+
+class Loss(StrEnum):
+    """How action outputs are read, which decides the form of their loss."""
+
+    HAZARD = "hazard"
+    DENSITY = "density"
+
+
+def train(
+    out: OutOption,
+    cohort: Annotated[
+        Path | None,
+        typer.Option(
+            "--cohort",
+            metavar="BIDS",
+            show_default=False,
+            help="Real people: a BIDS folder in the layout of the TCP.",
+        ),
+    ] = None,
+    derivatives: Annotated[
+        Path | None,
+        typer.Option(
+            "--derivatives",
+            metavar="DIR",
+            show_default=False,
+            help="Folder of the parcellated series; default: derivatives inside the cohort.",
+        ),
+    ] = None,
+    simulate: Annotated[
+        int | None,
+        typer.Option(
+            "--simulate",
+            min=1,
+            metavar="N",
+            show_default=False,
+            help="Simulated people instead; with --behavior-from, the first N of the real ones.",
+        ),
+    ] = None,
+    behavior_from: BehaviorOption = None,
+    regions: RegionsOption = None,
+    bundle: RegionsOfOption = None,
+    parcellation: ParcellationOption = None,
+    share: ShareOption = DEFAULT_SHARE,
+    activations: ActivationsOption = None,
+    activations_regions: ActivationsRegionsOption = None,
+    name: Annotated[
+        str | None,
+        typer.Option(show_default=False, help="Name of the bundle to be; default: that of --out."),
+    ] = None,
+    preset: Annotated[Preset, typer.Option(help="Family of networks.")] = Preset.COMPACT,
+    loss: Annotated[
+        Loss,
+        typer.Option(
+            help="hazard: steps after a press do not count; density: the paper's unmasked form."
+        ),
+    ] = Loss.HAZARD,
+    hidden_size: Annotated[
+        int | None,
+        typer.Option(min=1, show_default=False, help="Units of the main network."),
+    ] = None,
+    latent_size: Annotated[
+        int | None, typer.Option(min=1, show_default=False, help="Numbers of the latent.")
+    ] = None,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, show_default=False, help="At most so many epochs.")
+    ] = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option(min=0, show_default=False, help="Stop after the epoch that passes this time."),
+    ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, show_default=False, help="People per batch.")
+    ] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(show_default=False, help="First learning rate.")
+    ] = None,
+    patience: Annotated[
+        int | None,
+        typer.Option(
+            min=1, show_default=False, help="Epochs without a better validation loss to wait for."
+        ),
+    ] = None,
+    seed: SeedOption = 0,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the training state in --out.")
+    ] = False,
+    force: ForceOption = False,
+    device: DeviceOption = Device.AUTO,
+    json: JsonOption = False,
+) -> None:
+    """Train a network on a cohort and write its checkpoint.
+
+    The people are real (--cohort) or simulated (--simulate, --behavior-from). A killed training
+    goes on with --resume. `dtb-run export` makes a bundle of the checkpoint.
+    """
+    from dtb_models.settings import default_settings
+    from dtb_models.training import preset_config
+    from dtb_models.training import train as train_network
+
+    _check_place(out, resume=resume, force=force)
+    chosen = choose_parcellation(regions, bundle, parcellation)
+    people = _cohort(
+        chosen,
+        cohort,
+        derivatives,
+        simulate,
+        behavior_from,
+        seed=seed,
+        share=share,
+        activations=activations,
+        activations_regions=activations_regions,
+    )
+    config, _ = preset_config(
+        preset.value, chosen, hidden_size=hidden_size, latent_size=latent_size
+    )
+    config = replace(config, action_reading=loss.value)
+    settings = _settings(
+        default_settings(config, epochs=epochs, seed=seed), batch_size, learning_rate, patience
+    )
+    deadline = terminal.Deadline(minutes)
+    with _folder(out), terminal.progress("Epoch", settings.epochs) as progress:
+
+        def on_epoch(losses: EpochLosses) -> bool:
+            progress.advance(
+                losses.epoch + 1,
+                f"train {losses.train_action:.5f} {losses.train_bold:.4f}, validation "
+                f"{losses.validation_action:.5f} {losses.validation_bold:.4f} (action, BOLD)",
+            )
+            return deadline.has_passed()
+
+        checkpoint = train_network(
+            people,
+            out,
+            name=name or out.resolve().name,
+            preset=preset.value,
+            config=config,
+            settings=settings,
+            resume=resume,
+            device=device.value,
+            on_epoch=on_epoch,
+        )
+    warnings = [] if people.warning is None else [people.warning]
+    result = {
+        "checkpoint": str(out),
+        "name": checkpoint.name,
+        "preset": preset.value,
+        "regions": chosen.n_regions,
+        "tasks": list(checkpoint.tasks),
+        "training": checkpoint.training,
+        "measured": checkpoint.measured,
+        "warnings": warnings,
+    }
+    if json:
+        terminal.print_json(result)
+        return
+    rows = [(figure, f"{value:.4f}") for figure, value in checkpoint.measured.items()]
+    terminal.print_table(terminal.Table(("figure on held-out people", "value"), rows))
+    terminal.print_lines(
+        f"Trained {checkpoint.name} for {checkpoint.training['epochs']} epochs on "
+        f"{checkpoint.training['n_train']} people: {checkpoint.training['description']}",
+        *(f"Warning: {warning}" for warning in warnings),
+    )
+    terminal.message(f"Wrote {out}. Next: dtb-run export {out} --out BUNDLE")
+
+
+def _cohort(
+    parcellation: Parcellation,
+    cohort: Path | None,
+    derivatives: Path | None,
+    n_people: int | None,
+    behavior_from: Path | None,
+    *,
+    seed: int,
+    share: float,
+    activations: Path | None,
+    activations_regions: Path | None,
+) -> Cohort:
+    """Return the people that the options describe, real or simulated."""
+    from dtb_models.tcp import TcpCohort
+    from dtb_runtime.errors import UsageError
+
+    is_simulated = n_people is not None or behavior_from is not None
+    if (cohort is not None) == is_simulated:
+        raise UsageError(
+            "The people must come from one place: give --cohort BIDS, or --simulate N, or "
+            f"--behavior-from BIDS; found {'both' if is_simulated else 'none of them'}."
+        )
+    if cohort is None:
+        return simulated_cohort(
+            parcellation,
+            n_people=n_people,
+            seed=seed,
+            share=share,
+            behavior_from=behavior_from,
+            activations=activations,
+            activations_regions=activations_regions,
+        )
+    people = TcpCohort(
+        cohort,
+        cohort / "derivatives" if derivatives is None else derivatives,
+        parcellation=parcellation,
+    )
+    for participant_id, reason in people.skipped.items():
+        terminal.message(f"Left out {participant_id}: {reason}")
+    for note in people.notes:
+        terminal.message(note)
+    return people
+
+
+def _settings(
+    settings: TrainingSettings,
+    batch_size: int | None,
+    learning_rate: float | None,
+    patience: int | None,
+) -> TrainingSettings:
+    if learning_rate is not None:
+        ratio = settings.final_learning_rate / settings.learning_rate
+        settings = replace(
+            settings, learning_rate=learning_rate, final_learning_rate=learning_rate * ratio
+        )
+    return replace(
+        settings,
+        batch_size=batch_size or settings.batch_size,
+        patience=patience or settings.patience,
+    )
+
+
+def _check_place(out: Path, *, resume: bool, force: bool) -> None:
+    """Refuse to train over an earlier training, before hours go into it."""
+    from dtb_models.checkpoint import JSON_FILE
+    from dtb_models.training_loop import STATE_FILE
+    from dtb_runtime.errors import OutputError
+
+    if out.exists() and not out.is_dir():
+        raise OutputError(f"--out {out} is a file, expected a folder. Choose another name.")
+    found = [file for file in (JSON_FILE, STATE_FILE) if (out / file).exists()]
+    if found and not (resume or force):
+        raise OutputError(
+            f"{out} holds a training already ({found[0]}). Go on with --resume, start over with "
+            "--force, or choose another folder."
+        )
+
+
+@contextmanager
+def _folder(out: Path) -> Iterator[None]:
+    """Make the folder for a training; take it away again if nothing was written to it."""
+    from dtb_runtime.errors import OutputError
+
+    was_there = out.exists()
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        probe = out / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise OutputError(
+            f"{out} cannot be written: {error.strerror or error}. Choose a folder you can write to."
+        ) from error
+    try:
+        yield
+    finally:
+        if not was_there and not any(out.iterdir()):
+            out.rmdir()
