@@ -6,6 +6,7 @@ import hashlib
 import io
 import os
 import tempfile
+import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -117,7 +118,7 @@ def bundle_contents(checkpoint: Checkpoint, *, name: str | None = None) -> dict[
         See `export_bundle`.
     """
     graphs = network_graphs(checkpoint.network)
-    manifest = _manifest(checkpoint, name or checkpoint.name, graphs)
+    manifest = bundle_manifest(checkpoint, graphs, name=name)
     check_graphs(graphs, manifest)
     check_parity(checkpoint.network, graphs, manifest)
     contents = {manifest.graphs[role].file: data for role, data in graphs.items()}
@@ -130,8 +131,11 @@ def bundle_contents(checkpoint: Checkpoint, *, name: str | None = None) -> dict[
 def norms_bytes(norms: Mapping[str, NDArray[Any]]) -> bytes:
     """Return the content of norms.npz: arrays in order of their names, no pickle, no dates."""
     buffer = io.BytesIO()
-    # numpy stamps every array with the same date, and sorted names fix the order.
-    np.savez(buffer, allow_pickle=False, **{name: norms[name] for name in sorted(norms)})
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name in sorted(norms):
+            # A ZipInfo of its own is dated 1980; by name, zipfile would stamp the time of day.
+            with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w") as file:
+                np.lib.format.write_array(file, np.asarray(norms[name]), allow_pickle=False)
     return buffer.getvalue()
 
 
@@ -164,12 +168,17 @@ def check_target(target: Path, *, force: bool) -> None:
         )
 
 
-def _manifest(checkpoint: Checkpoint, name: str, graphs: Mapping[str, bytes]) -> Manifest:
-    """Return the manifest but for the digests of files, which it is written before."""
+def bundle_manifest(
+    checkpoint: Checkpoint, graphs: Mapping[str, bytes], *, name: str | None = None
+) -> Manifest:
+    """Return the manifest of a bundle to be.
+
+    Norms and model card are not written yet: their digests in it are those of empty files.
+    """
     config = checkpoint.config
     n_files = {f"{role}.onnx": _entry(data) for role, data in graphs.items()}
     return Manifest(
-        name=name,
+        name=name or checkpoint.name,
         preset=config.preset,
         created_with=_versions(),
         parcellation=checkpoint.parcellation,

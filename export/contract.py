@@ -116,7 +116,8 @@ def _is_valid_onnx(role: str, model: onnx.ModelProto, manifest: Manifest) -> str
     try:
         onnx.checker.check_model(model, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
-        return f"onnx refuses it: {str(error).strip().splitlines()[0]}."
+        reason = str(error).strip().splitlines()[0].rstrip(" .:")
+        return f"onnx refuses it: {reason}."
     return None
 
 

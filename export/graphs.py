@@ -190,6 +190,8 @@ def compact_hypernetwork_graph(
     decoder : Layer
         Latent to weights.
     component_limit : float, optional
+        Components are squashed to ``limit * tanh(component / limit)``; by default they are not.
+    component_limit : float, optional
         Components are squashed to ``limit * tanh(component / limit)``; None leaves them as they
         are.
 
@@ -278,6 +280,20 @@ def _model(text: str, initializers: Iterable[onnx.TensorProto]) -> onnx.ModelPro
     return model
 
 
+def _squashed_components(limit: float | None, initializers: list[onnx.TensorProto]) -> list[str]:
+    """Return the nodes from centered edges to components."""
+    if limit is None:
+        return ["components = Gemm <transB = 1> (centered, basis)"]
+    return [
+        "scores = Gemm <transB = 1> (centered, basis)",
+        *_constant("inverse_limit", np.array(1 / limit), initializers),
+        "scaled_scores = Mul (scores, inverse_limit)",
+        "squashed_scores = Tanh (scaled_scores)",
+        *_constant("component_limit", np.array(limit), initializers),
+        "components = Mul (squashed_scores, component_limit)",
+    ]
+
+
 def _linear(
     x: str,
     y: str,
@@ -310,7 +326,7 @@ def _constant(name: str, values: NDArray[Any], initializers: list[onnx.TensorPro
     if values.dtype == np.float16:
         initializers.append(numpy_helper.from_array(np.ascontiguousarray(values), f"{name}_f16"))
         return [f"{name} = Cast <to = {onnx.TensorProto.FLOAT}> ({name}_f16)"]
-    array = np.ascontiguousarray(values, dtype=np.float32)
+    array = np.asarray(values, dtype=np.float32, order="C")
     initializers.append(numpy_helper.from_array(array, name))
     return []
 

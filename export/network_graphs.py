@@ -61,6 +61,7 @@ def _compact_graphs(hyper: CompactHypernetwork) -> dict[str, bytes]:
         latent=_layer(hyper.latent),
         skip_weight=_array(hyper.skip.weight),
         decoder=decoder,
+        component_limit=hyper.component_limit,
     )
     return {
         "hypernetwork": graph_bytes(hypernetwork),
