@@ -41,9 +41,10 @@ def write_files(folder: Path, contents: Mapping[str, bytes], *, force: bool) -> 
     try:
         existing = [name for name, target in targets.items() if os.path.lexists(target)]
         if existing and not force:
-            more = f" and {len(existing) - 1} more of these files" if len(existing) > 1 else ""
+            more = len(existing) - 1
+            exist = f"and {more} more of these files exist" if more else "exists"
             raise OutputError(
-                f"{targets[existing[0]]}{more} exists already and is not overwritten. Pass --force "
+                f"{targets[existing[0]]} {exist} already; nothing was written. Pass --force "
                 "(force=True) to replace, or choose another place."
             )
         _make_folder(folder, made)

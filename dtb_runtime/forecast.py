@@ -33,6 +33,8 @@ NOT_AVAILABLE = "n/a"
 class Forecast:
     """What a twin does in one run. Immutable; arrays are read-only."""
 
+    twin: Twin
+    """The twin that was forecast."""
     task: str
     """Name of the task."""
     events: Events
@@ -59,6 +61,9 @@ class Forecast:
     """The indicators, and for those that are not there the reason."""
     warnings: tuple[str, ...]
     """Sentences that belong to every use of these numbers."""
+
+    def __repr__(self) -> str:
+        return f"Forecast({self.task!r}, {self.twin!r}, {self.events.n_trials} trials)"
 
     @property
     def indicators(self) -> Mapping[str, float]:
@@ -132,6 +137,7 @@ def forecast_run(
         contrasts[definition.contrast_name] = fit_contrast(bold, run.design, definition.contrast)
         structure_t = _structure_t(twin, bold, run)
     return Forecast(
+        twin=twin,
         task=task,
         events=run.events,
         provider=bundle.provider,

@@ -163,13 +163,13 @@ def _open(ort: ModuleType, data: bytes, file: str, device: Device, threads: int)
     if device != "cpu":
         problem = _why_no_cuda(ort)
         if problem is None:
-            with _quiet(ort):
+            with _quiet(ort), contextlib.suppress(BundleError):
                 ort_session = _new_session(ort, data, file, options, [CUDA, CPU])
-            if device == "auto" or ort_session.get_providers()[0] == CUDA:
-                return ort_session
+                if ort_session.get_providers()[0] == CUDA:
+                    return ort_session
             problem = (
-                "ONNX Runtime could not load its CUDA libraries. Install those it needs with: "
-                "pip install 'onnxruntime-gpu[cuda,cudnn]'"
+                "ONNX Runtime could not use it. Check nvidia-smi, and install the libraries it "
+                "needs with: pip install 'onnxruntime-gpu[cuda,cudnn]'"
             )
     if device == "cuda":
         raise MissingDependencyError(
@@ -211,7 +211,9 @@ def _new_session(
     ort: ModuleType, data: bytes, file: str, options: Any, providers: list[str]
 ) -> Any:
     try:
-        return ort.InferenceSession(data, options, providers=providers)
+        # Without its own fallback: that prints on stdout, and in the middle of a run it would
+        # change the provider that was reported.
+        return ort.InferenceSession(data, options, providers=providers, enable_fallback=0)
     except Exception as cause:  # onnxruntime has no common class for its errors
         reason = str(cause).splitlines()[0] if str(cause) else type(cause).__name__
         raise BundleError(

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from .errors import DataError
+
+_CONTROL = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")  # these break tables, or cannot be written
 
 
 class JsonObject:
@@ -149,11 +152,7 @@ class JsonObject:
             )
 
     def _checked_text(self, key: str, value: object, *, blank: bool = False) -> str:
-        if (
-            not isinstance(value, str)
-            or not (blank or value.strip())
-            or any(ord(c) < 32 or 0xD800 <= ord(c) < 0xE000 for c in value)
-        ):
+        if not isinstance(value, str) or not (blank or value.strip()) or _CONTROL.search(value):
             self._refuse(key, "one line of text", value)
         return str(value)
 

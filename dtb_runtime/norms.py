@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from types import MappingProxyType
@@ -13,6 +11,7 @@ from numpy.typing import NDArray
 
 from .errors import BundleError
 from .manifest import MAX_BUNDLE_BYTES, NORMS_FILE, Manifest
+from .npz import read_npz
 
 N_QUANTILES = 101
 """Quantiles kept of each indicator: the percentiles 0, 1, ..., 100."""
@@ -135,7 +134,10 @@ def read_norms(data: bytes, manifest: Manifest) -> Norms:
     BundleError
         Not such a file, an array missing, unknown, of the wrong shape or not finite.
     """
-    arrays = _read_arrays(data)
+    try:
+        arrays = read_npz(data, MAX_BUNDLE_BYTES)
+    except ValueError as cause:
+        raise _damaged(str(cause)) from cause
     latent, edges, people = manifest.latent_size, manifest.n_edges, None
     groups: tuple[Mapping[str, tuple[int | None, ...]], ...] = (
         {
@@ -158,19 +160,6 @@ def read_norms(data: bytes, manifest: Manifest) -> Norms:
         edges=_edge_norms(arrays),
         indicator_quantiles=_indicator_quantiles(arrays),
     )
-
-
-def _read_arrays(data: bytes) -> dict[str, NDArray[np.generic]]:
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            # A small compressed file may unpack to anything.
-            size = sum(member.file_size for member in archive.infolist())
-        if size > MAX_BUNDLE_BYTES:
-            raise _damaged(f"it unpacks to {size / 1e6:.0f} MB")
-        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-            return {name: np.asarray(archive[name]) for name in archive.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, NotImplementedError) as cause:
-        raise _damaged(str(cause)) from cause
 
 
 def _check_group(
@@ -272,11 +261,11 @@ def _in_words(
 ) -> Strangeness:
     facts = []
     if distance is not None:
-        facts.append(f"farther from the mean than {distance_percentile:.0f} % of it")
+        facts.append(f"lies farther from its mean than {distance_percentile:.0f} % of its people")
     if similarity is not None:
         facts.append(
-            f"r = {similarity:.2f} with the mean connectome "
-            f"(lower in {similarity_percentile:.0f} % of it)"
+            f"is more similar to the mean connectome (r = {similarity:.2f}) than "
+            f"{similarity_percentile:.0f} % of them"
         )
     unworded = Strangeness(distance, distance_percentile, similarity, similarity_percentile, "")
     outlyingness = _outlyingness(unworded)
@@ -293,5 +282,5 @@ def _in_words(
         distance_percentile,
         similarity,
         similarity_percentile,
-        f"{verdict}: {', '.join(facts)}.",
+        f"{verdict}: it {' and '.join(facts)}.",
     )

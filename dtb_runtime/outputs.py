@@ -16,7 +16,6 @@ import json
 import math
 import platform
 from collections.abc import Iterable, Mapping, Sequence
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +84,8 @@ def write_forecasts(
     Raises
     ------
     UsageError
-        The twin has no participant id, or there is no forecast or two of one task.
+        The twin has no participant id, a forecast is another twin's, or there is no forecast or
+        two of one task.
     OutputError
         A file is there already and `force` is not set, or the folder cannot be written.
     """
@@ -94,6 +94,7 @@ def write_forecasts(
             "Files are named after the participant, but this twin has no participant id. "
             "Personalize with participant_id='sub-<label>' (--participant-label)."
         )
+    _check_owner(twin, forecasts)
     subject = twin.participant_id
     contents: dict[str, bytes] = {}
     for forecast in forecasts:
@@ -134,8 +135,9 @@ def summary(
     Raises
     ------
     UsageError
-        There is no forecast, or two of one task.
+        There is no forecast, two of one task, or one of another twin.
     """
+    _check_owner(twin, forecasts)
     report = combine_indicators(forecast.indicator_report for forecast in forecasts)
     return {
         "participant_id": twin.participant_id,
@@ -157,10 +159,22 @@ def summary(
 
 def package_version() -> str:
     """Version of the installed distribution, ``"unknown"`` where it is not installed as one."""
+    from importlib import metadata  # late: it costs a tenth of a cold start
+
     try:
         return metadata.version("dtb-runtime")
     except metadata.PackageNotFoundError:
         return "unknown"
+
+
+def _check_owner(twin: Twin, forecasts: Sequence[Forecast]) -> None:
+    """Refuse to file one person's forecast under another's name."""
+    for forecast in forecasts:
+        if forecast.twin is not twin:
+            raise UsageError(
+                f"The {forecast.task} forecast is one of {forecast.twin}, not of {twin}. Write "
+                "each twin's own forecasts."
+            )
 
 
 def _warnings(twin: Twin, forecasts: Sequence[Forecast]) -> tuple[str, ...]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import re
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,7 @@ from .errors import TwinError, UsageError
 from .forecast import Forecast, forecast_run
 from .json_object import JsonObject
 from .norms import Strangeness
+from .npz import read_npz
 
 if TYPE_CHECKING:
     from .bundle import Bundle
@@ -146,11 +146,7 @@ def checked_participant_id(participant_id: str | None) -> str | None:
 
 def read_twin(path: Path, bundle: Bundle) -> Twin:
     """Read what `Twin.save` wrote; raises `TwinError`, see `Bundle.load_twin`."""
-    arrays = _read_arrays(path)
-    text = arrays.get("about")
-    if text is None or text.shape != () or text.dtype.kind != "U":
-        raise TwinError(f"{path} is not a saved twin. Give a file that Twin.save wrote.")
-    about = JsonObject.parse(str(text), str(path), TwinError)
+    about, arrays = _read(path)
     version = about.take("twin_version")
     if version != FORMAT_VERSION:
         raise TwinError(
@@ -173,7 +169,7 @@ def read_twin(path: Path, bundle: Bundle) -> Twin:
     has_latent = bundle.manifest.latent_size > 0
     key = "latent" if has_latent else "weights"
     length = bundle.manifest.latent_size if has_latent else bundle.manifest.n_weights
-    if set(arrays) != {"about", key} or arrays[key].shape != (length,):
+    if set(arrays) != {key} or arrays[key].shape != (length,):
         raise TwinError(f"{path} must hold {length} numbers named {key!r}. Personalize again.")
     values = arrays[key]
     if values.dtype != np.float32 or not np.isfinite(values).all():
@@ -190,31 +186,31 @@ def read_twin(path: Path, bundle: Bundle) -> Twin:
 
 
 def _strangeness(document: JsonObject) -> Strangeness:
-    def number(key: str) -> float | None:
-        return document.optional_number(key)
-
     strangeness = Strangeness(
-        distance=number("distance"),
-        distance_percentile=number("distance_percentile"),
-        similarity_to_cohort=number("similarity_to_cohort"),
-        similarity_percentile=number("similarity_percentile"),
+        distance=document.optional_number("distance"),
+        distance_percentile=document.optional_number("distance_percentile"),
+        similarity_to_cohort=document.optional_number("similarity_to_cohort"),
+        similarity_percentile=document.optional_number("similarity_percentile"),
         sentence=document.text("sentence"),
     )
     document.close()
     return strangeness
 
 
-def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:
+def _read(path: Path) -> tuple[JsonObject, dict[str, NDArray[Any]]]:
+    """What is said about the twin, and the other arrays of its file."""
     try:
-        data = path.read_bytes() if path.stat().st_size <= MAX_FILE_BYTES else b""
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            if sum(member.file_size for member in archive.infolist()) > MAX_FILE_BYTES:
-                raise TwinError(f"{path} unpacks to more than {MAX_FILE_BYTES} bytes.")
-        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-            return {name: np.asarray(archive[name]) for name in archive.files}
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise TwinError(f"{path} is larger than any twin. Give a file that Twin.save wrote.")
+        data = path.read_bytes()
     except OSError as cause:
         raise TwinError(f"{path} cannot be read: {cause.strerror or cause}.") from cause
-    except (ValueError, EOFError, zipfile.BadZipFile, NotImplementedError) as cause:
+    try:
+        arrays = read_npz(data, MAX_FILE_BYTES)
+    except ValueError as cause:
         raise TwinError(
             f"{path} is not a saved twin, or it is damaged ({cause}). Personalize again."
         ) from cause
+    if "about" not in arrays:
+        raise TwinError(f"{path} is not a saved twin. Give a file that Twin.save wrote.")
+    return JsonObject.parse(str(arrays.pop("about")), str(path), TwinError), arrays

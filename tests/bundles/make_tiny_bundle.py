@@ -51,12 +51,12 @@ WARNING = (
 )
 
 CORTEX = ("Vis1", "Vis2", "SomMot", "DorsAttn", "Default")
-LABELS = tuple(f"{side}_{name}" for side in "LR" for name in CORTEX) + ("lAMY-lh", "lAMY-rh")
-HEMISPHERE = ("L",) * 5 + ("R",) * 5 + ("L", "R")
+LABELS = (*(f"{side}_{name}" for side in "LR" for name in CORTEX), "lAMY-lh", "lAMY-rh")
+HEMISPHERE = tuple("LLLLLRRRRRLR")
 PARCELLATION = Parcellation(
     name="tiny12",
     labels=LABELS,
-    network=CORTEX * 2 + ("",) * 2,
+    network=(*CORTEX, *CORTEX, "", ""),
     hemisphere=HEMISPHERE,
     coordinates=np.array(
         [[(-1 if i < 5 else 1) * (10.0 + i), 5.0 * i, 20.0] for i in range(10)] + [[np.nan] * 3] * 2

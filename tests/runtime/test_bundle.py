@@ -1,0 +1,325 @@
+"""Loading bundles: what is right works, everything else is refused with a sentence."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import dtb_runtime
+from dtb_runtime import bundle as bundle_module
+from dtb_runtime.bundle import Bundle, available_bundles, load_bundle
+from dtb_runtime.bundle_files import read_bundle_files
+from dtb_runtime.connectome import Connectome
+from dtb_runtime.errors import BundleError, ConnectomeError, DataError, UsageError
+
+EditManifest = Callable[[Path, Callable[[dict[str, Any]], object]], None]
+ReplaceFile = Callable[[Path, str, bytes], None]
+FILES = (
+    "MODEL_CARD.md",
+    "decoder.onnx",
+    "hypernetwork.onnx",
+    "main.onnx",
+    "manifest.json",
+    "norms.npz",
+)
+
+
+def test_a_bundle_says_what_it_is(tiny: Bundle, tiny_folder: Path) -> None:
+    assert tiny.name == "tiny"
+    assert tiny.digest == read_bundle_files(tiny_folder).digest
+    assert tiny.provider == "CPUExecutionProvider"
+    assert len(tiny.warnings) == 1
+    assert "invented weights" in tiny.warnings[0]
+    assert tiny.model_card.startswith("# tiny")
+    assert repr(tiny).startswith("Bundle('tiny', digest='")
+
+
+def test_the_public_names_are_those_listed() -> None:
+    assert dtb_runtime.__all__ == sorted(dtb_runtime.__all__)
+    for name in dtb_runtime.__all__:
+        assert getattr(dtb_runtime, name).__name__ == name
+        assert name in dir(dtb_runtime)
+    with pytest.raises(AttributeError, match="no attribute 'forecast_everything'"):
+        dtb_runtime.forecast_everything  # noqa: B018
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_one_flipped_byte_anywhere_is_refused(tiny_copy: Path, file: str) -> None:
+    data = bytearray((tiny_copy / file).read_bytes())
+    for at in {0, len(data) // 3, len(data) - 1}:
+        data[at] ^= 0x04
+        (tiny_copy / file).write_bytes(data)
+        with pytest.raises(BundleError, match=file):
+            load_bundle(tiny_copy)
+        data[at] ^= 0x04
+    (tiny_copy / file).write_bytes(data)
+    load_bundle(tiny_copy)
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_a_missing_file_is_named(tiny_copy: Path, file: str) -> None:
+    (tiny_copy / file).unlink()
+    with pytest.raises(BundleError, match=f"(lacks|holds no) {file}"):
+        load_bundle(tiny_copy)
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_a_file_cut_short_is_named(tiny_copy: Path, file: str) -> None:
+    data = (tiny_copy / file).read_bytes()
+    (tiny_copy / file).write_bytes(data[:-1])
+    with pytest.raises(BundleError, match=file):
+        load_bundle(tiny_copy)
+    (tiny_copy / file).write_bytes(b"")
+    with pytest.raises(BundleError, match=file):
+        load_bundle(tiny_copy)
+
+
+def test_a_file_that_grew_is_refused(tiny_copy: Path) -> None:
+    with (tiny_copy / "norms.npz").open("ab") as file:
+        file.write(b"\0")
+    with pytest.raises(BundleError, match=r"norms\.npz is 4\d+ bytes, more than the 4\d+ it may"):
+        load_bundle(tiny_copy)
+
+
+@pytest.mark.parametrize("extra", ["weights.bin", ".hidden", "main.onnx.bak"])
+def test_an_extra_file_is_named(tiny_copy: Path, extra: str) -> None:
+    (tiny_copy / extra).write_bytes(b"")
+    with pytest.raises(BundleError, match=f"must not hold {extra}"):
+        load_bundle(tiny_copy)
+
+
+def test_an_extra_folder_is_named(tiny_copy: Path) -> None:
+    (tiny_copy / "more").mkdir()
+    with pytest.raises(BundleError, match="must not hold more"):
+        load_bundle(tiny_copy)
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_a_link_is_refused_even_to_the_right_content(
+    tiny_copy: Path, tmp_path: Path, file: str
+) -> None:
+    shutil.move(tiny_copy / file, tmp_path / "elsewhere")
+    (tiny_copy / file).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(BundleError, match=f"{file} is a link"):
+        load_bundle(tiny_copy)
+
+
+def test_a_folder_in_place_of_a_file_is_refused(tiny_copy: Path) -> None:
+    (tiny_copy / "norms.npz").unlink()
+    (tiny_copy / "norms.npz").mkdir()
+    with pytest.raises(BundleError, match=r"norms\.npz"):
+        load_bundle(tiny_copy)
+
+
+def test_a_bundle_may_be_reached_through_a_link(tiny_copy: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tiny_copy)
+    assert load_bundle(tmp_path / "link").name == "tiny"
+
+
+@pytest.mark.parametrize("name", ["../../etc/passwd", "/etc/passwd", "sub/main.onnx"])
+def test_a_path_in_the_manifest_is_never_followed(
+    tiny_copy: Path, edit_manifest: EditManifest, name: str
+) -> None:
+    edit_manifest(tiny_copy, lambda d: d["files"].update({name: d["files"]["main.onnx"]}))
+    with pytest.raises(BundleError, match="files must list exactly"):
+        load_bundle(tiny_copy)
+    edit_manifest(tiny_copy, lambda d: d["graphs"]["main"].update(file=name))
+    with pytest.raises(BundleError, match=r"manifest\.json"):
+        load_bundle(tiny_copy)
+
+
+def test_a_graph_with_external_data_and_right_digests_is_refused(
+    tiny_copy: Path, tmp_path: Path, replace_file: ReplaceFile
+) -> None:
+    onnx = pytest.importorskip("onnx")
+    proto = onnx.load(tiny_copy / "decoder.onnx")
+    onnx.save(proto, tmp_path / "d", save_as_external_data=True, location="w", size_threshold=0)
+    replace_file(tiny_copy, "decoder.onnx", (tmp_path / "d").read_bytes())
+    with pytest.raises(BundleError, match=r"decoder\.onnx keeps tensor data in another file"):
+        load_bundle(tiny_copy)
+
+
+def test_a_graph_with_an_unknown_operator_and_right_digests_is_refused(
+    tiny_copy: Path, replace_file: ReplaceFile
+) -> None:
+    data = (tiny_copy / "main.onnx").read_bytes()
+    assert data.count(b"Sigmoid") == 1
+    replace_file(tiny_copy, "main.onnx", data.replace(b"Sigmoid", b"Dropout"))
+    with pytest.raises(BundleError, match=r"main\.onnx uses the operator 'Dropout'"):
+        load_bundle(tiny_copy)
+
+
+def test_graphs_in_each_others_place_are_refused(
+    tiny_copy: Path, replace_file: ReplaceFile
+) -> None:
+    replace_file(tiny_copy, "main.onnx", (tiny_copy / "decoder.onnx").read_bytes())
+    with pytest.raises(BundleError, match=r"main\.onnx: expected the inputs weights, stimulus"):
+        load_bundle(tiny_copy)
+
+
+def test_a_model_card_that_is_no_text_is_refused(
+    tiny_copy: Path, replace_file: ReplaceFile
+) -> None:
+    replace_file(tiny_copy, "MODEL_CARD.md", b"\xff")
+    with pytest.raises(BundleError, match=r"MODEL_CARD\.md is not UTF-8"):
+        load_bundle(tiny_copy)
+
+
+def test_what_is_no_bundle_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match=r"holds no manifest\.json"):
+        load_bundle(tmp_path)
+    with pytest.raises(BundleError, match="nothing does not exist"):
+        load_bundle(tmp_path / "nothing")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(BundleError, match="file is a file"):
+        load_bundle(tmp_path / "file")
+
+
+def test_shipped_bundles_are_found_by_name(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tiny_folder: Path
+) -> None:
+    shutil.copytree(tiny_folder, tmp_path / "shipped" / "tiny434")
+    (tmp_path / "shipped" / "half").mkdir()
+    monkeypatch.setattr(bundle_module, "SHIPPED_BUNDLES", tmp_path / "shipped")
+    (info,) = available_bundles()
+    assert info.name == "tiny434"
+    assert info.manifest.name == "tiny"
+    assert info.size == sum(path.stat().st_size for path in info.folder.iterdir())
+    assert load_bundle("tiny434").digest == info.digest
+    with pytest.raises(UsageError, match=r"no bundle 'tiny43'.*Did you mean 'tiny434'\?"):
+        load_bundle("tiny43")
+    # A folder of the same name in the working directory does not hide the shipped one.
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tiny434").mkdir()
+    assert load_bundle("tiny434").name == "tiny"
+    with pytest.raises(BundleError, match="holds no manifest"):
+        load_bundle("./tiny434")
+    monkeypatch.setattr(bundle_module, "SHIPPED_BUNDLES", tmp_path / "nowhere")
+    assert available_bundles() == ()
+    with pytest.raises(UsageError, match=r"shipped bundles \(none\)"):
+        load_bundle("tiny999")
+
+
+def test_a_labeled_connectome_is_put_in_order(
+    tiny: Bundle, correlations: NDArray[np.float64]
+) -> None:
+    assert tiny.manifest.parcellation is not None
+    labels = tiny.manifest.parcellation.labels
+    order = np.random.default_rng(3).permutation(12)
+    shuffled = Connectome.from_matrix(
+        correlations[np.ix_(order, order)], labels=[labels[i] for i in order]
+    )
+    np.testing.assert_array_equal(
+        tiny.personalize(shuffled).weights, tiny.personalize(correlations).weights
+    )
+
+
+def test_a_connectome_of_another_size_is_refused(tiny: Bundle) -> None:
+    with pytest.raises(ConnectomeError, match=r"10 x 10, but this bundle needs 12 x 12"):
+        tiny.personalize(np.eye(10))
+
+
+def test_edges_and_connectome_give_the_same_twin(
+    tiny: Bundle, correlations: NDArray[np.float64]
+) -> None:
+    connectome = Connectome.from_matrix(correlations)
+    (twin,) = tiny.personalize_edges(connectome.edges()[np.newaxis])
+    np.testing.assert_array_equal(twin.weights, tiny.personalize(connectome).weights)
+    assert twin.connectome_digest is None
+
+
+def test_a_batch_of_people_gives_each_their_own_twin(
+    tiny: Bundle, tiny_plain: Bundle, people: Callable[[int], NDArray[np.float64]]
+) -> None:
+    connectomes = [Connectome.from_matrix(people(i)) for i in range(5)]
+    edges = np.stack([connectome.edges() for connectome in connectomes])
+    ids = [f"{i:02}" for i in range(5)]
+    for bundle in (tiny, tiny_plain):
+        twins = bundle.personalize_edges(edges, participant_ids=ids)
+        assert [twin.participant_id for twin in twins] == [f"sub-{name}" for name in ids]
+        for twin, connectome in zip(twins, connectomes, strict=True):
+            alone = bundle.personalize(connectome)
+            # A matrix product over five rows may round otherwise than over one.
+            np.testing.assert_allclose(twin.weights, alone.weights, atol=1e-5)
+        assert not np.allclose(twins[0].weights, twins[1].weights, atol=1e-3)
+    assert tiny.personalize_edges(np.empty((0, 66))) == []
+
+
+def test_bad_edges_are_refused(tiny: Bundle) -> None:
+    with pytest.raises(DataError, match=r"needs edges of shape \(people, 66\), found \(66,\)"):
+        tiny.personalize_edges(np.zeros(66))
+    edges = np.zeros((2, 66))
+    edges[1, 5] = np.nan
+    with pytest.raises(DataError, match="edge 5 of person 1 is nan"):
+        tiny.personalize_edges(edges)
+    with pytest.raises(UsageError, match="2 people but 1 participant ids"):
+        tiny.personalize_edges(np.zeros((2, 66)), participant_ids=["01"])
+
+
+def test_hypernetwork_and_decoder_agree(tiny: Bundle, correlations: NDArray[np.float64]) -> None:
+    edges = Connectome.from_matrix(correlations).edges()[np.newaxis]
+    latent, weights = tiny._hypernetwork.run(edges)
+    np.testing.assert_allclose(tiny.decode(latent[0]), weights[0], atol=1e-6)
+
+
+def test_a_bundle_without_latent_has_nothing_to_decode(tiny_plain: Bundle) -> None:
+    with pytest.raises(UsageError, match="'tiny_plain' has no latent"):
+        tiny_plain.decode(np.zeros(3, np.float32))
+
+
+def test_run_main_names_the_shape_it_needs(tiny: Bundle) -> None:
+    weights, stimulus = np.zeros(287, np.float32), np.zeros((20, 9), np.float32)
+    for name, arguments in {
+        r"weights must have shape \(287,\)": (weights[:-1], stimulus),
+        r"stimulus must have shape \(20, 9\) .* found \(20, 8\)": (weights, stimulus[:, 1:]),
+        r"stimulus must have shape \(1, 9\) .* found \(0, 9\)": (weights, stimulus[:0]),
+        r"state must have shape \(8,\)": (weights, stimulus, np.zeros(7, np.float32)),
+    }.items():
+        with pytest.raises(DataError, match=name):
+            tiny.run_main(*arguments)
+
+
+def test_running_on_from_the_state_gives_the_same_as_one_run(
+    tiny: Bundle, correlations: NDArray[np.float64], rng: np.random.Generator
+) -> None:
+    weights = tiny.personalize(correlations).weights
+    stimulus = rng.random((200, 9)).astype(np.float32)
+    actions, bold, state = tiny.run_main(weights, stimulus)
+    first_actions, first_bold, middle = tiny.run_main(weights, stimulus[:80])
+    last_actions, last_bold, last = tiny.run_main(weights, stimulus[80:], middle)
+    np.testing.assert_allclose(np.concatenate([first_actions, last_actions]), actions, atol=1e-6)
+    np.testing.assert_allclose(np.concatenate([first_bold, last_bold]), bold, atol=1e-5)
+    np.testing.assert_allclose(last, state, atol=1e-6)
+    assert bold.shape == (20, 12)
+    assert tiny.run_main(weights, stimulus[:1])[1].shape == (1, 12)
+
+
+def test_a_bundle_that_is_not_for_connectomes_says_so(
+    generator: Any, correlations: NDArray[np.float64], tmp_path: Path
+) -> None:
+    generator.write_tiny_plain(tmp_path / "edges", parcellation=None, tasks=(), name="edges")
+    bundle = load_bundle(tmp_path / "edges")
+    with pytest.raises(UsageError, match=r"not trained on connectomes.*personalize_edges"):
+        bundle.personalize(correlations)
+    (twin,) = bundle.personalize_edges(np.zeros((1, 66)))
+    with pytest.raises(UsageError, match="was not trained on the task 'hammer', only on: no task"):
+        twin.forecast("hammer")
+    actions, _, _ = bundle.run_main(twin.weights, np.zeros((5, 9), np.float32))
+    assert actions.shape == (5, 3)
+
+
+def test_the_committed_bundles_are_those_of_the_generator(
+    generator: Any, tmp_path: Path, tiny_folder: Path
+) -> None:
+    generator.write_tiny(tmp_path / "tiny")
+    generator.write_tiny_plain(tmp_path / "tiny_plain")
+    for name in ("tiny", "tiny_plain"):
+        committed = tiny_folder.parent / name
+        for path in committed.iterdir():
+            assert (tmp_path / name / path.name).read_bytes() == path.read_bytes(), path
