@@ -161,10 +161,11 @@ def connectome_from_rest(
             "Parcellate all of them with the same atlas."
         )
     for name, series in runs.items():
-        mean = series.mean(0, dtype=np.float64).astype(np.float32)
-        centered = series - mean
-        sd = np.sqrt(np.mean(np.square(centered), axis=0, dtype=np.float64))
-        bad = np.flatnonzero(~(sd > 0))
+        bad = np.flatnonzero(~np.all(np.isfinite(series), axis=0))
+        if not len(bad):
+            centered = series - series.mean(0, dtype=np.float64).astype(np.float32)
+            sd = np.sqrt(np.mean(np.square(centered), axis=0, dtype=np.float64))
+            bad = np.flatnonzero(sd == 0)
         if len(bad):
             which = [labels[i] if labels else str(i) for i in bad[:5]]
             raise CohortError(
