@@ -9,39 +9,41 @@
 
 Where things are::
 
-    errors         every error raised on purpose
-    connectome     a person's correlations, checked; Fisher z; edges
-    readers        files a connectome can come from, by suffix
-    parcellation   regions: labels, networks, coordinates, structures
-    tasks          hammer and stroop: options, trial types, contrasts
-    events         schedules (BIDS events), recorded responses
-    stimulus       from events to the main network's input
-    manifest       version 1 of the bundle format
-    bundle         load_bundle, Bundle
-    bundle_files   a bundle folder, verified
-    onnx_scan      what an ONNX file contains, without the onnx package
-    inference      ONNX Runtime: providers and threads
-    norms          how unusual a person is for the training cohort
-    twin           Twin, saved and loaded
-    forecast       Forecast: one twin through one run
-    responses      response-time distributions from action outputs
-    glm, hrf       contrasts of BOLD
-    indicators     scalars of a forecast
-    outputs        BIDS-named tables and the summary
-    tables         delimited text; json_object: strict JSON; atomic: files whole or not at all
+    errors             every error raised on purpose
+    connectome         a person's correlations; Fisher z; edges (connectome_checks: the checks)
+    readers            files that a connectome can come from, by file name ending
+    parcellation       regions: labels, networks, coordinates, structures
+    tasks, trials      hammer and stroop as data; what a row of their events must hold
+    events             schedules (BIDS events) and recorded responses
+    stimulus           from events to the main network's input
+    manifest           version 1 of the bundle format
+    bundle_files       a bundle's folder, read once and verified
+    onnx_scan          what an ONNX file holds, without the onnx package
+    inference          ONNX Runtime: provider, threads, shapes
+    bundle             load_bundle, Bundle
+    twin               Twin, saved and loaded
+    forecast           Forecast: one twin through one run
+    responses          response-time distributions from action outputs (response_windows)
+    glm, hrf           contrasts of BOLD
+    indicators         scalars that sum up a forecast
+    norms              how unusual a person is for the training cohort
+    outputs            BIDS-named tables, sidecars, the summary
+    tables             delimited text (json_object: strict JSON, npz: arrays)
+    atomic             files that appear whole or not at all
 
-``import dtb_runtime`` loads none of them: a name is imported when it is first used. onnxruntime is
-imported when a bundle is loaded, PyTorch never.
+``import dtb_runtime`` loads only the errors: every other name is imported when it is first used.
+onnxruntime is imported when a bundle is loaded, PyTorch never.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .errors import DtbError
+
 if TYPE_CHECKING:
     from .bundle import Bundle, available_bundles, load_bundle
     from .connectome import Connectome, read_connectome
-    from .errors import DtbError
     from .forecast import Forecast
     from .twin import Twin
 
@@ -59,7 +61,6 @@ __all__ = [
 _MODULE_OF = {
     "Bundle": "bundle",
     "Connectome": "connectome",
-    "DtbError": "errors",
     "Forecast": "forecast",
     "Twin": "twin",
     "available_bundles": "bundle",

@@ -84,7 +84,12 @@ class Forecast:
             This forecast cannot give it; the message says why.
         """
         if name.startswith("contrast:"):
-            return contrast_indicator(name, self.contrasts, self.region_labels)
+            return contrast_indicator(
+                name,
+                self.contrasts,
+                self.region_labels,
+                unavailable=self.indicator_report.unavailable,
+            )
         return self.indicator_report.value(name)
 
 

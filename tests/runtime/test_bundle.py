@@ -45,6 +45,7 @@ def test_the_public_names_are_those_listed() -> None:
     for name in dtb_runtime.__all__:
         assert getattr(dtb_runtime, name).__name__ == name
         assert name in dir(dtb_runtime)
+    assert dtb_runtime.errors.BundleError is BundleError
     with pytest.raises(AttributeError, match="no attribute 'forecast_everything'"):
         dtb_runtime.forecast_everything  # noqa: B018
 
