@@ -9,10 +9,11 @@ up people, no connectomes) and ``weights.npz``.
 
 from __future__ import annotations
 
+import io
 import math
 import re
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,7 @@ class ReferenceData:
         self, hypernetwork_sizes: tuple[int, ...], hidden_size: int, *, dropout: float = 0.0
     ) -> NetworkConfig:
         """Return the paper preset at this data set's sizes, BOLD at every step."""
-        return paper_config(
+        config = paper_config(
             self.train.edges.shape[1],
             len(self.bold_names),
             hidden_size=hidden_size,
@@ -73,6 +74,9 @@ class ReferenceData:
             dropout=dropout,
             # Their loss counts every step, whether or not somebody has pressed before.
             action_reading="density",
+        )
+        return replace(
+            config, n_inputs=self.train.stimulus.shape[2], n_actions=len(self.action_names)
         )
 
 
@@ -96,11 +100,15 @@ def read_reference_data(folder: Path | str) -> ReferenceData:
     n_outputs = (len(action_names), len(bold_names))
     train = _people(arrays, "train", n_outputs, path)
     test = _people(arrays, "test", n_outputs, path)
-    if train.edges.shape[1] != test.edges.shape[1]:
-        raise DataError(
-            f"{path}: train_bld and test_bld must have the same number of edges, found "
-            f"{train.edges.shape[1]} and {test.edges.shape[1]}. Copy the authors' file again."
-        )
+    for name, ours, theirs in (
+        ("edges", train.edges, test.edges),
+        ("inputs", train.stimulus, test.stimulus),
+    ):
+        if ours.shape[-1] != theirs.shape[-1]:
+            raise DataError(
+                f"{path}: train and test people must have the same number of {name}, found "
+                f"{ours.shape[-1]} and {theirs.shape[-1]}. Copy the authors' file again."
+            )
     return ReferenceData(train, test, action_names, bold_names)
 
 
@@ -147,7 +155,8 @@ def _arrays(path: Path) -> dict[str, NDArray[Any]]:
             f"{WEIGHTS_FILE}."
         )
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # From memory: numpy leaves the file open when it is no zip after all.
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
             if not isinstance(file, np.lib.npyio.NpzFile):
                 raise ValueError("it holds one array, not several by name")
             return {name: file[name] for name in file.files}

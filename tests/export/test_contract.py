@@ -31,13 +31,13 @@ def models(graphs: dict[str, bytes]) -> Models:
 def body(model: onnx.ModelProto) -> onnx.GraphProto:
     """The graph inside the Scan."""
     (scan,) = (node for node in model.graph.node if node.op_type == "Scan")
-    (found,) = (a.g for a in scan.attribute if a.name == "body")
-    return found
+    found: list[onnx.GraphProto] = [a.g for a in scan.attribute if a.name == "body"]
+    return found[0]
 
 
 def node_making(model: onnx.ModelProto, name: str) -> onnx.NodeProto:
-    (found,) = (node for node in model.graph.node if name in node.output)
-    return found
+    found: list[onnx.NodeProto] = [node for node in model.graph.node if name in node.output]
+    return found[0]
 
 
 def expect(models: Models, manifest: Manifest, sentence: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 import numpy as np
 import onnx
@@ -136,7 +137,7 @@ def test_paper_hypernetwork_is_a_perceptron_with_mish(rng: np.random.Generator) 
     np.testing.assert_allclose(found["weights"], expected, atol=1e-5)
 
 
-def compact_arrays(rng: np.random.Generator) -> dict[str, object]:
+def compact_arrays(rng: np.random.Generator) -> dict[str, Any]:
     return {
         "edge_mean": rng.normal(size=10).astype(np.float16),
         "basis": rng.normal(size=(4, 10)).astype(np.float16),
@@ -153,13 +154,13 @@ def test_compact_hypernetwork_gives_latent_and_weights(
 ) -> None:
     parts = compact_arrays(rng)
     edges = rng.normal(size=(5, 10)).astype(np.float32)
-    model = compact_hypernetwork_graph(**parts, component_limit=limit)  # type: ignore[arg-type]
+    model = compact_hypernetwork_graph(**parts, component_limit=limit)
     found = run(model, edges=edges)
     mean, basis, skip = (
         np.asarray(parts[k], np.float64) for k in ("edge_mean", "basis", "skip_weight")
     )
-    (W_hidden, b_hidden), (W_latent, b_latent) = parts["hidden"], parts["latent"]  # type: ignore[misc]
-    W_decoder, b_decoder = parts["decoder"]  # type: ignore[misc]
+    (W_hidden, b_hidden), (W_latent, b_latent) = parts["hidden"], parts["latent"]
+    W_decoder, b_decoder = parts["decoder"]
     components = (edges - mean) @ basis.T
     if limit is not None:
         components = limit * np.tanh(components / limit)
@@ -173,13 +174,13 @@ def test_compact_hypernetwork_gives_latent_and_weights(
 def test_decoder_continues_where_the_latent_was_cut(rng: np.random.Generator) -> None:
     parts = compact_arrays(rng)
     edges = rng.normal(size=(5, 10)).astype(np.float32)
-    whole = run(compact_hypernetwork_graph(**parts), edges=edges)  # type: ignore[arg-type]
-    decoded = run(decoder_graph(parts["decoder"]), latent=whole["latent"])  # type: ignore[arg-type]
+    whole = run(compact_hypernetwork_graph(**parts), edges=edges)
+    decoded = run(decoder_graph(parts["decoder"]), latent=whole["latent"])
     np.testing.assert_array_equal(decoded["weights"], whole["weights"])
 
 
 def test_people_do_not_depend_on_each_other(rng: np.random.Generator) -> None:
-    model = compact_hypernetwork_graph(**compact_arrays(rng))  # type: ignore[arg-type]
+    model = compact_hypernetwork_graph(**compact_arrays(rng))
     edges = rng.normal(size=(7, 10)).astype(np.float32)
     together = run(model, edges=edges)["weights"]
     alone = np.concatenate([run(model, edges=edges[i : i + 1])["weights"] for i in range(7)])
@@ -189,9 +190,7 @@ def test_people_do_not_depend_on_each_other(rng: np.random.Generator) -> None:
 def test_the_same_arrays_give_the_same_bytes() -> None:
     digests = {
         hashlib.sha256(
-            graph_bytes(
-                compact_hypernetwork_graph(**compact_arrays(np.random.default_rng(1)))  # type: ignore[arg-type]
-            )
+            graph_bytes(compact_hypernetwork_graph(**compact_arrays(np.random.default_rng(1))))
         ).hexdigest()
         for _ in range(3)
     }
@@ -205,9 +204,10 @@ def test_float16_arrays_are_stored_at_half_size(rng: np.random.Generator) -> Non
     full = graph_bytes(decoder_graph((weight.astype(np.float32), bias)))
     assert len(full) - len(half) == pytest.approx(weight.size * 2, abs=200)
     latent = rng.normal(size=(2, 40)).astype(np.float32)
-    np.testing.assert_array_equal(
-        *(run(onnx.load_model_from_string(data), latent=latent)["weights"] for data in (half, full))
+    of_half, of_full = (
+        run(onnx.load_model_from_string(data), latent=latent)["weights"] for data in (half, full)
     )
+    np.testing.assert_array_equal(of_half, of_full)
 
 
 @pytest.mark.parametrize(
@@ -225,7 +225,7 @@ def test_an_array_is_halved_only_where_that_loses_nothing(
 def test_only_operators_that_the_runtime_lets_through_are_used(rng: np.random.Generator) -> None:
     models = [
         tiny_main(leak=np.full(H, 0.5)),
-        compact_hypernetwork_graph(**compact_arrays(rng)),  # type: ignore[arg-type]
+        compact_hypernetwork_graph(**compact_arrays(rng)),
         paper_hypernetwork_graph([layer(rng, 5, 8), layer(rng, 11, 5)]),
     ]
     used = set().union(*(scan_onnx(graph_bytes(model), "x.onnx").operators for model in models))

@@ -38,9 +38,9 @@ def test_both_presets_agree_over_whole_runs(
 
 @pytest.mark.parametrize("preset", ["paper", "compact"])
 def test_the_presets_own_sizes_agree_over_whole_runs(
-    preset: str, checkpoint: Checkpoint, make_checkpoint: Callable[..., Checkpoint]
+    preset: str, compact_checkpoint: Checkpoint, make_checkpoint: Callable[..., Checkpoint]
 ) -> None:
-    n_edges = checkpoint.config.n_edges
+    n_edges = compact_checkpoint.config.n_edges
     config = paper_config(n_edges, 4) if preset == "paper" else compact_config(n_edges, 10)
     full = make_checkpoint(config)
     graphs = network_graphs(full.network)
@@ -92,9 +92,7 @@ def test_two_swapped_weights_fail(
         check_parity(checkpoint.network, graphs, manifest, n_steps=50)
 
 
-def test_another_decoder_fails(
-    compact_checkpoint: Checkpoint, make_checkpoint: Callable[..., Checkpoint]
-) -> None:
+def test_another_decoder_fails(compact_checkpoint: Checkpoint) -> None:
     """The decoder stands in two graphs, which must be the same."""
     graphs = network_graphs(compact_checkpoint.network)
     manifest = bundle_manifest(compact_checkpoint, graphs)
