@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from .array_types import BatchActions, BatchBold, BatchState, BatchStimulus, BatchWeights
@@ -111,6 +112,18 @@ class _Recurrence(torch.autograd.Function):
         return grad_drive, grad_w, carried, None
 
 
+def run_hidden(
+    weights: MainWeights, stimulus: BatchStimulus, state: BatchState, leak: Tensor
+) -> Float[Tensor, "batch time hidden"]:
+    """Return every person's hidden states, shape (batch, time, hidden)."""
+    drive = torch.bmm(stimulus, weights.w_ih.transpose(1, 2))
+    drive = drive + (weights.b_ih + weights.b_hh).unsqueeze(1)
+    hidden: Tensor = _Recurrence.apply(  # type: ignore[no-untyped-call]
+        drive.transpose(0, 1).contiguous(), weights.w_hh, state, leak
+    )
+    return hidden.transpose(0, 1)
+
+
 def run_main_network(
     weights: BatchWeights,
     stimulus: BatchStimulus,
@@ -144,11 +157,7 @@ def run_main_network(
     w = split_weights(weights, config)
     if state is None:
         state = weights.new_zeros(weights.shape[0], config.hidden_size)
-    drive = torch.bmm(stimulus, w.w_ih.transpose(1, 2)) + (w.b_ih + w.b_hh).unsqueeze(1)
-    hidden: Tensor = _Recurrence.apply(  # type: ignore[no-untyped-call]
-        drive.transpose(0, 1).contiguous(), w.w_hh, state, leak
-    )
-    hidden = hidden.transpose(0, 1)  # (B, T, H)
+    hidden = run_hidden(w, stimulus, state, leak)
     n_actions = config.n_actions
     logits = torch.baddbmm(
         w.b_ho[:, None, :n_actions], hidden, w.w_ho[:, :n_actions].transpose(1, 2)

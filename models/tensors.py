@@ -12,10 +12,12 @@ from torch import Tensor
 
 from dtb_runtime.errors import CohortError, MissingDependencyError
 from dtb_runtime.events import Events, Responses
+from dtb_runtime.glm import design_matrix
 from dtb_runtime.stimulus import network_input
-from dtb_runtime.tasks import DT_S, STEPS_PER_TR, get_task
+from dtb_runtime.tasks import DT_S, STEPS_PER_TR, TR_S, get_task
 
 from .cohorts import Participant
+from .settings import BoldTarget
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,20 +49,37 @@ class RunBlock:
 
 
 @dataclass(frozen=True, slots=True)
+class BoldScale:
+    """Mean and SD of each BOLD region over the people and frames of the training data."""
+
+    mean: NDArray[np.float32]
+    sd: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class BlockForm:
+    """How runs become arrays; the same for every part of a cohort."""
+
+    n_actions: int
+    columns: tuple[int, ...]
+    """Positions of the BOLD outputs in the cohort's parcellation."""
+    scale: BoldScale
+    """Of the training people, applied to all."""
+    masked: bool
+    """See `press_targets`."""
+    bold_stride: int
+    """10 for BOLD at TR, 1 for the paper's BOLD at every step."""
+    bold_target: BoldTarget = "measured"
+    """BOLD as it is, or its `task_part`."""
+
+
+@dataclass(frozen=True, slots=True)
 class TrainingData:
     """Edges and runs of a part of a cohort; blocks number people by their row in ``edges``."""
 
     edges: Tensor
     """(people, n_edges) Fisher z"""
     blocks: tuple[RunBlock, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class BoldScale:
-    """Mean and SD of each BOLD region over the people and frames of the training data."""
-
-    mean: NDArray[np.float32]
-    sd: NDArray[np.float32]
 
 
 def edge_matrix(participants: Sequence[Participant]) -> Tensor:
@@ -186,38 +205,49 @@ def interpolated_bold(bold: NDArray[np.float32], n_steps: int) -> NDArray[np.flo
     return np.asarray(CubicSpline(at_s, bold, axis=0)(wanted), np.float32)
 
 
-def run_blocks(
-    participants: Sequence[Participant],
-    *,
-    n_actions: int,
-    columns: Sequence[int],
-    scale: BoldScale,
-    masked: bool,
-    bold_stride: int,
-) -> tuple[RunBlock, ...]:
-    """Return the cohort's runs as blocks, in the order in which runs first appear.
+def task_part(bold: NDArray[np.float32], events: Events) -> NDArray[np.float32]:
+    """Return the part of a run's BOLD that its trials explain, around the run's mean.
+
+    The fitted response of every trial type (Glover response and derivative) of the indicators' GLM,
+    without drifts and residual. Most of the noise is gone with them, so what a network learns from
+    are the effects themselves, small ones included.
 
     Parameters
     ----------
-    participants : sequence of Participant
-    n_actions : int
-    columns : sequence of int
-        Positions of the BOLD regions in the cohort's parcellation.
-    scale : BoldScale
-        Of the training people, applied to all.
-    masked : bool
-        See `press_targets`.
-    bold_stride : int
-        10 for BOLD at TR, 1 for the paper's BOLD at every step.
+    bold : ndarray, shape (n_frames, n_regions)
+    events : Events
+
+    Returns
+    -------
+    ndarray, shape (n_frames, n_regions)
     """
+    design = design_matrix(events, len(bold), TR_S)
+    effects = design.solver @ (design.basis.T @ bold.astype(np.float64))
+    of_task = [not name.startswith(("drift", "constant")) for name in design.columns]
+    fitted = design.matrix[:, of_task] @ effects[of_task]
+    return np.asarray(fitted - fitted.mean(0) + bold.mean(0), np.float32)
+
+
+def run_blocks(participants: Sequence[Participant], form: BlockForm) -> tuple[RunBlock, ...]:
+    """Return the cohort's runs as blocks, in the order in which runs first appear."""
     groups: dict[tuple[str, str], list[tuple[int, int]]] = {}
     for i, person in enumerate(participants):
         for j, run in enumerate(person.runs):
             groups.setdefault((run.task, run.run), []).append((i, j))
     return tuple(
-        _block(participants, task, run, members, n_actions, columns, scale, masked, bold_stride)
-        for (task, run), members in groups.items()
+        _block(participants, task, run, members, form) for (task, run), members in groups.items()
     )
+
+
+def training_data(participants: Sequence[Participant], form: BlockForm) -> TrainingData:
+    """Return the edges and runs of a part of a cohort.
+
+    Raises
+    ------
+    CohortError
+        If somebody has no connectome.
+    """
+    return TrainingData(edge_matrix(participants), run_blocks(participants, form))
 
 
 def _block(
@@ -225,33 +255,33 @@ def _block(
     task: str,
     run: str,
     members: list[tuple[int, int]],
-    n_actions: int,
-    columns: Sequence[int],
-    scale: BoldScale,
-    masked: bool,
-    bold_stride: int,
+    form: BlockForm,
 ) -> RunBlock:
     definition = get_task(task)
     n_steps = max(participants[i].runs[j].events.n_steps for i, j in members)
-    n_frames = -(-n_steps // bold_stride)
+    n_frames = -(-n_steps // form.bold_stride)
     people = len(members)
     stimulus = np.zeros((people, n_steps, 9), np.float16)
-    targets = np.zeros((people, n_steps, n_actions), np.float16)
+    targets = np.zeros((people, n_steps, form.n_actions), np.float16)
     counted = np.zeros((people, n_steps), np.bool_)
-    bold = np.zeros((people, n_frames, len(columns)), np.float32)
+    bold = np.zeros((people, n_frames, len(form.columns)), np.float32)
     bold_counted = np.zeros((people, n_frames), np.bool_)
     for k, (i, j) in enumerate(members):
         one = participants[i].runs[j]
         length = one.events.n_steps
         stimulus[k, :length] = network_input(definition.stimulus(one.events))
         targets[k, :length], counted[k, :length] = press_targets(
-            one.events, one.responses, n_actions, masked=masked
+            one.events, one.responses, form.n_actions, masked=form.masked
         )
         measured = one.bold
         if measured is None:
             continue
-        series = (np.asarray(measured, np.float32)[:, list(columns)] - scale.mean) / scale.sd
-        if bold_stride == 1:
+        series = (
+            np.asarray(measured, np.float32)[:, list(form.columns)] - form.scale.mean
+        ) / form.scale.sd
+        if form.bold_target == "task":
+            series = task_part(series[: one.events.n_frames], one.events)
+        if form.bold_stride == 1:
             series = interpolated_bold(series, length)
         usable = min(len(series), n_frames)
         bold[k, :usable] = series[:usable]

@@ -13,15 +13,16 @@ from dtb_runtime.errors import CohortError, UsageError
 from dtb_runtime.parcellation import Parcellation
 from dtb_runtime.tasks import TASKS
 
+from .bold_readout import refit_bold_readout
 from .bold_regions import paper_bold_regions
 from .checkpoint import Checkpoint, save_checkpoint
 from .cohort_norms import cohort_norms
 from .cohorts import Cohort, Participant, split_participants
 from .config import NetworkConfig, Preset, compact_config, graded_leak, paper_config
-from .hypernetwork import TwinNetwork
+from .hypernetwork import CompactHypernetwork, TwinNetwork
 from .measurement import held_out_figures, run_forecasts
 from .settings import TrainingSettings, default_settings
-from .tensors import BoldScale, TrainingData, bold_scale, edge_matrix, run_blocks
+from .tensors import BlockForm, TrainingData, bold_scale, training_data
 from .training_loop import fit, held_out_losses, select_device
 from .training_state import EpochLosses
 
@@ -122,11 +123,16 @@ def train(
     settings = settings or default_settings(config)
     participants = list(cohort.participants)
     parts = _split(participants, settings)
-    columns = [parcellation.labels.index(label) for label in labels]
-    scale = bold_scale(parts[0], columns)
-    training, validation, held_out = (
-        _data(part, config, columns, scale, settings) for part in parts
+    columns = tuple(int(i) for i in parcellation.indices(labels))
+    form = BlockForm(
+        n_actions=config.n_actions,
+        columns=columns,
+        scale=bold_scale(parts[0], columns),
+        masked=settings.masked,
+        bold_stride=1 if settings.interpolate_bold else config.bold_stride,
+        bold_target=settings.bold_target,
     )
+    training, validation = training_data(parts[0], form), training_data(parts[1], form)
     chosen_device = select_device(device)
     network, history = fit(
         config,
@@ -138,6 +144,15 @@ def train(
         device=chosen_device,
         on_epoch=on_epoch,
     )
+    measured_form = replace(form, bold_stride=config.bold_stride, bold_target="measured")
+    if isinstance(network.hypernetwork, CompactHypernetwork):
+        refit_bold_readout(
+            network,
+            training_data(parts[0], measured_form),
+            training_data(parts[1], measured_form),
+        )
+        network.hypernetwork.round_for_export()
+    held_out = training_data(parts[2], measured_form)
     # What a bundle cannot forecast is no structure of it: the paper preset reads a few regions.
     parcellation = replace(
         parcellation,
@@ -148,15 +163,14 @@ def train(
         },
     )
     tasks = tuple(t for t in TASKS if any(b.task == t for b in training.blocks))
-    measured = _measure(network, parts[2], held_out, settings, config, columns, scale)
     checkpoint = Checkpoint(
         name=name,
         config=config,
         network=network,
         parcellation=parcellation,
         bold_regions=labels,
-        bold_mean=scale.mean,
-        bold_sd=scale.sd,
+        bold_mean=form.scale.mean,
+        bold_sd=form.scale.sd,
         tasks=tasks,
         training={
             "description": cohort.description,
@@ -170,7 +184,7 @@ def train(
             "epochs": len(history),
             "settings": settings.to_json(),
         },
-        measured=measured,
+        measured=_measure(network, parts[2], held_out, settings),
         norms=cohort_norms(
             network,
             training.edges,
@@ -204,43 +218,15 @@ def _split(
     return training, validation, held_out
 
 
-def _data(
-    participants: list[Participant],
-    config: NetworkConfig,
-    columns: list[int],
-    scale: BoldScale,
-    settings: TrainingSettings,
-) -> TrainingData:
-    stride = 1 if settings.interpolate_bold else config.bold_stride
-    return TrainingData(
-        edge_matrix(participants),
-        run_blocks(
-            participants,
-            n_actions=config.n_actions,
-            columns=columns,
-            scale=scale,
-            masked=settings.masked,
-            bold_stride=stride,
-        ),
-    )
-
-
 def _measure(
     network: TwinNetwork,
     participants: list[Participant],
     data: TrainingData,
     settings: TrainingSettings,
-    config: NetworkConfig,
-    columns: list[int],
-    scale: BoldScale,
 ) -> dict[str, float]:
     """Return the figures of the held-out people, with the network in its exported form."""
-    action, bold = held_out_losses(network, data, settings, select_device("cpu"))
-    at_tr = data
-    if settings.interpolate_bold:
-        at_tr = _data(
-            participants, config, columns, scale, replace(settings, interpolate_bold=False)
-        )
-    figures = held_out_figures(list(run_forecasts(network, participants, at_tr)))
+    at_tr = replace(settings, interpolate_bold=False)
+    action, bold = held_out_losses(network, data, at_tr, select_device("cpu"))
+    figures = held_out_figures(list(run_forecasts(network, participants, data)))
     figures |= {"action_loss": action, "bold_mse": bold}
     return {k: round(float(v), 6) for k, v in sorted(figures.items()) if np.isfinite(v)}

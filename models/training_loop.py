@@ -257,6 +257,4 @@ def fit(
             break
     network.load_state_dict(state.best)
     network.cpu().eval()
-    if isinstance(network.hypernetwork, CompactHypernetwork):
-        network.hypernetwork.round_for_export()
     return network, state.history

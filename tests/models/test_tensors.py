@@ -10,6 +10,7 @@ import torch
 
 from dtb_models.cohorts import Participant, Run
 from dtb_models.tensors import (
+    BlockForm,
     BoldScale,
     bold_scale,
     edge_matrix,
@@ -128,9 +129,8 @@ def test_bold_scale_is_the_mean_and_sd_over_people_and_frames(people: People) ->
 
 def test_blocks_hold_each_run_once_delayed_and_scaled(people: People, hammer: Events) -> None:
     scale = BoldScale(np.full(2, 1.0, np.float32), np.full(2, 2.0, np.float32))
-    blocks = run_blocks(
-        people.participants, n_actions=3, columns=[2, 0], scale=scale, masked=True, bold_stride=10
-    )
+    form = BlockForm(n_actions=3, columns=(2, 0), scale=scale, masked=True, bold_stride=10)
+    blocks = run_blocks(people.participants, form)
     assert [(b.task, b.people) for b in blocks] == [("hammer", (0, 1)), ("stroop", (0, 1, 2))]
     block = blocks[0]
     expected = network_input(get_task("hammer").stimulus(hammer))

@@ -15,7 +15,7 @@ from dtb_models.cohort_norms import cohort_norms
 from dtb_models.measurement import held_out_figures, run_forecasts
 from dtb_models.settings import compact_settings
 from dtb_models.simulation import SimulatedCohort
-from dtb_models.tensors import TrainingData, bold_scale, edge_matrix, run_blocks
+from dtb_models.tensors import BlockForm, bold_scale, edge_matrix, training_data
 from dtb_models.training import preset_config, train
 from dtb_runtime.errors import CheckpointError, CohortError, UsageError
 from dtb_runtime.parcellation import Parcellation
@@ -149,17 +149,15 @@ def test_figures_follow_what_people_did(
 ) -> None:
     checkpoint, _ = trained
     people = list(cohort.participants)[:6]
-    data = TrainingData(
-        edge_matrix(people),
-        run_blocks(
-            people,
-            n_actions=3,
-            columns=range(N_REGIONS),
-            scale=bold_scale(people, range(N_REGIONS)),
-            masked=True,
-            bold_stride=10,
-        ),
+    columns = tuple(range(N_REGIONS))
+    form = BlockForm(
+        n_actions=3,
+        columns=columns,
+        scale=bold_scale(people, columns),
+        masked=True,
+        bold_stride=10,
     )
+    data = training_data(people, form)
     forecasts = list(run_forecasts(checkpoint.network, people, data))
     assert len(forecasts) == sum(len(p.runs) for p in people)
     figures = held_out_figures(forecasts)
@@ -199,14 +197,15 @@ def test_group_contrast_is_that_of_the_mean_maps(
 ) -> None:
     checkpoint, _ = trained
     people = list(cohort.participants)[:3]
-    columns = range(N_REGIONS)
-    scale = bold_scale(people, columns)
-    data = TrainingData(
-        edge_matrix(people),
-        run_blocks(
-            people, n_actions=3, columns=columns, scale=scale, masked=True, bold_stride=10
-        ),
+    columns = tuple(range(N_REGIONS))
+    form = BlockForm(
+        n_actions=3,
+        columns=columns,
+        scale=bold_scale(people, columns),
+        masked=True,
+        bold_stride=10,
     )
+    data = training_data(people, form)
     forecasts = list(run_forecasts(checkpoint.network, people, data))
     # A twin that forecasts exactly what was measured has the measured group map.
     perfect = [replace(f, bold=f.measured_bold) for f in forecasts]

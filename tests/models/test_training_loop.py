@@ -165,7 +165,10 @@ def test_training_stops_early_and_returns_the_best_epoch(
         config, stubborn, training, TrainingData(validation.edges, (opposite,)), tmp_path
     )
     assert len(history) < 60
-    curve = [stubborn.action_weight * h.validation_action + h.validation_bold for h in history]
+    curve = [
+        stubborn.action_weight * h.validation_action + stubborn.bold_weight * h.validation_bold
+        for h in history
+    ]
     best = int(np.argmin(curve))
     assert len(history) - 1 - best == stubborn.patience
     _, bold = held_out_losses(
