@@ -17,10 +17,12 @@ from dtb_models.tensors import (
     interpolated_bold,
     press_targets,
     run_blocks,
+    task_part,
 )
 from dtb_runtime.connectome import Connectome
 from dtb_runtime.errors import CohortError
 from dtb_runtime.events import Events, Responses
+from dtb_runtime.glm import design_matrix
 from dtb_runtime.stimulus import network_input
 from dtb_runtime.tasks import get_task
 
@@ -168,3 +170,29 @@ def test_a_constant_region_is_refused(people: People, stroop: Events) -> None:
     run = Run("stroop", "stroopAP_run-01", stroop, answers(stroop), bold)
     with pytest.raises(CohortError, match=r"positions \[1\] are constant"):
         bold_scale([replace(people.participants[0], runs=(run,))], [0, 1])
+
+
+def test_task_part_is_what_trials_explain(stroop: Events, rng: np.random.Generator) -> None:
+    design = design_matrix(stroop, stroop.n_frames, 0.8)
+    of_task = [i for i, c in enumerate(design.columns) if not c.startswith(("drift", "constant"))]
+    effects = rng.normal(size=(len(of_task), 2))
+    response = design.matrix[:, of_task] @ effects
+    drift = design.matrix[:, [i for i, c in enumerate(design.columns) if c.startswith("drift")]]
+    bold = (response + 3 * drift[:, :2] + 5).astype(np.float32)
+    found = task_part(bold, stroop)
+    expected = response - response.mean(0) + bold.mean(0)
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_task_part_of_noise_is_small(stroop: Events, rng: np.random.Generator) -> None:
+    noise = rng.normal(size=(stroop.n_frames, 50)).astype(np.float32)
+    assert task_part(noise, stroop).var() < 0.02
+
+
+def test_blocks_can_hold_the_task_part(people: People, hammer: Events) -> None:
+    scale = BoldScale(np.zeros(2, np.float32), np.ones(2, np.float32))
+    form = BlockForm(3, (2, 0), scale, masked=True, bold_stride=10, bold_target="task")
+    block = run_blocks(people.participants, form)[0]
+    expected = task_part(people.bold[0][:, [2, 0]], hammer)
+    n_measured = len(people.bold[0])
+    np.testing.assert_allclose(block.bold[0, :n_measured], expected, rtol=1e-5)
