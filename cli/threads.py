@@ -10,6 +10,9 @@ import math
 import os
 from pathlib import Path
 
+OWN_GROUPS = Path("/proc/self/cgroup")
+"""Where Linux says which control groups a process is in."""
+
 
 def usable_threads(cgroup_root: Path = Path("/sys/fs/cgroup")) -> dict[str, float | int | None]:
     """Return the machine's processors and how many of them this process may really use.
@@ -63,7 +66,7 @@ def cgroup_limit(root: Path) -> float | None:
 
 def _own_groups(root: Path) -> list[Path]:
     try:
-        lines = Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines()
+        lines = OWN_GROUPS.read_text(encoding="utf-8").splitlines()
     except OSError:
         lines = []
     folders = [root, root / "cpu"]

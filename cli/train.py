@@ -109,6 +109,14 @@ def train(
     latent_size: Annotated[
         int | None, typer.Option(min=1, show_default=False, help="Numbers of the latent.")
     ] = None,
+    bold_regions: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LABEL,LABEL,...",
+            show_default=False,
+            help="BOLD outputs; default: every region (compact), the paper's areas (paper).",
+        ),
+    ] = None,
     epochs: Annotated[
         int | None, typer.Option(min=1, show_default=False, help="At most so many epochs.")
     ] = None,
@@ -158,8 +166,12 @@ def train(
         activations=activations,
         activations_regions=activations_regions,
     )
-    config, _ = preset_config(
-        preset.value, chosen, hidden_size=hidden_size, latent_size=latent_size
+    config, bold_labels = preset_config(
+        preset.value,
+        chosen,
+        bold_regions=None if bold_regions is None else bold_regions.split(","),
+        hidden_size=hidden_size,
+        latent_size=latent_size,
     )
     config = replace(config, action_reading=loss.value)
     settings = _settings(
@@ -182,6 +194,7 @@ def train(
             name=name or out.resolve().name,
             preset=preset.value,
             config=config,
+            bold_regions=bold_labels,
             settings=settings,
             resume=resume,
             device=device.value,

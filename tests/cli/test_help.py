@@ -1,0 +1,71 @@
+"""Every command explains itself, with an example that its own options allow."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+Run = Callable[..., Any]
+
+COMMANDS = {
+    ("predict",): [
+        *("--bundle", "--task", "--events", "--out", "--json", "--fisher-z", "--timeseries"),
+        *("--seed", "--participant-label", "--force", "--device"),
+    ],
+    ("simulate",): ["--bundle", "--regions", "--n", "--seed", "--out", "--behavior-from"],
+    ("train",): ["--cohort", "--regions", "--preset", "--out", "--resume", "--seed", "--epochs"],
+    ("export",): ["--out", "--name", "--force"],
+    ("bundles",): [],
+    ("inspect",): [],
+    ("doctor",): [],
+    ("evaluate", "reference"): ["--train"],
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_help_has_a_description_its_options_and_an_example(
+    command: tuple[str, ...], dtb_run: Run
+) -> None:
+    done = dtb_run(*command, "--help")
+    assert done.code == 0
+    assert done.err == ""
+    assert done.out.startswith(f"Usage: dtb-run {' '.join(command)} ")
+    for option in (*COMMANDS[command], "--json", "--help"):
+        assert re.search(rf"^  {option}\b", done.out, flags=re.MULTILINE), option
+    examples = done.out.partition("Examples:\n")[2].splitlines()
+    assert examples
+    for example in examples:
+        assert example.startswith(f"    dtb-run {' '.join(command)}")
+        options = [word for word in shlex.split(example) if word.startswith("--")]
+        assert all(re.search(rf"^  {option}\b", done.out, re.MULTILINE) for option in options)
+
+
+def test_the_front_page_lists_the_commands_and_what_this_is_not_for(dtb_run: Run) -> None:
+    done = dtb_run("--help")
+    assert done.code == 0
+    for command in COMMANDS:
+        assert re.search(rf"^  {command[0]}  +\w", done.out, flags=re.MULTILINE)
+    assert "not a medical device" in done.out
+
+
+def test_no_command_shows_the_front_page_as_a_usage_error(dtb_run: Run) -> None:
+    done = dtb_run()
+    assert done.code == 2
+    assert "Usage: dtb-run" in done.out + done.err
+
+
+def test_an_unknown_command_is_a_usage_error_that_offers_a_near_one(dtb_run: Run) -> None:
+    done = dtb_run("predikt")
+    assert done.code == 2
+    assert "No such command 'predikt'" in done.err
+    assert "predict" in done.err
+
+
+def test_help_is_plain_text(dtb_run: Run) -> None:
+    done = dtb_run("predict", "--help")
+    assert done.out.isascii()
+    assert "\x1b" not in done.out

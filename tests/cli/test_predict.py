@@ -1,0 +1,316 @@
+"""`dtb-run predict` prints and writes what the runtime says, and nothing else."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from dtb_runtime import load_bundle
+from dtb_runtime.forecast import Forecast
+from dtb_runtime.outputs import summary
+from dtb_runtime.twin import Twin
+
+Run = Callable[..., Any]
+Matrix = NDArray[np.float64]
+
+STROOP = "onset\tduration\ttrial_type\tstimulus_text\tstimulus_color\n" + "".join(
+    f"{2 + 4 * trial}\t2.0\t{kind}\t{word}\t{color}\n"
+    for trial, (kind, word, color) in enumerate(
+        [("con1", "red", "red"), ("inc1", "red", "green"), ("con2", "blue", "blue")] * 4
+    )
+)
+
+
+def _expected(correlations: Matrix, bundle: Path, tasks: tuple[str, ...]) -> dict[str, Any]:
+    """The summary as the runtime alone makes it."""
+    twin = load_bundle(bundle, device="cpu").personalize(correlations, participant_id="01")
+    return summary(twin, [twin.forecast(task) for task in tasks])
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file, delimiter="\t"))
+
+
+def test_json_is_the_runtimes_summary(
+    dtb_run: Run, connectome: Path, correlations: Matrix, tiny: Path
+) -> None:
+    done = dtb_run("predict", connectome, "--bundle", tiny, "--device", "cpu", "--json")
+    assert done.code == 0
+    assert done.err == ""
+    assert json.loads(done.out) == _expected(correlations, tiny, ("hammer", "stroop"))
+    assert list(json.loads(done.out)) == [
+        "participant_id",
+        "bundle",
+        "provider",
+        "indicators",
+        "strangeness",
+        "warnings",
+        "files",
+        "versions",
+    ]
+
+
+@pytest.mark.parametrize("task", ["hammer", "stroop"])
+def test_one_task_gives_the_indicators_of_that_task(
+    task: str, dtb_run: Run, connectome: Path, correlations: Matrix, tiny: Path
+) -> None:
+    done = dtb_run(
+        "predict", connectome, "--bundle", tiny, "--task", task, "--device", "cpu", "--json"
+    )
+    assert json.loads(done.out) == _expected(correlations, tiny, (task,))
+
+
+def test_the_table_shows_the_numbers_of_the_summary(
+    dtb_run: Run, connectome: Path, correlations: Matrix, tiny: Path
+) -> None:
+    expected = _expected(correlations, tiny, ("hammer", "stroop"))
+    done = dtb_run("predict", connectome, "--bundle", tiny)
+    assert done.code == 0
+    lines = [line.split() for line in done.out.splitlines()]
+    assert "Twin of sub-01: bundle tiny on" in done.out
+    assert expected["provider"] in done.out
+    indicators = expected["indicators"]
+    for task, trial_types in {
+        "hammer": ("face", "shape"),
+        "stroop": ("congruent", "incongruent"),
+    }.items():
+        for trial_type in trial_types:
+            accuracy = indicators[f"accuracy:{task}:{trial_type}"]
+            response_time = indicators[f"reaction_time:{task}:{trial_type}"]
+            assert [task, trial_type, f"{accuracy:.3f}", f"{response_time:.3f}"] in lines
+        response_time = indicators[f"reaction_time:{task}"]
+        assert [task, "all", f"{indicators[f'accuracy:{task}']:.3f}", f"{response_time:.3f}"] in (
+            lines
+        )
+    norms = load_bundle(tiny, device="cpu").norms
+    effect = indicators["stroop_effect"]
+    percentile = norms.indicator_percentile("stroop_effect", effect)
+    assert ["stroop_effect", f"{effect:.3f}", "s", f"{percentile:.0f}"] in lines
+    amygdala = indicators["amygdala_response"]
+    assert ["amygdala_response", f"{amygdala:.3f}", "t", "n/a"] in lines  # no norms of it
+
+
+def test_the_table_says_how_unusual_the_connectome_is_once_and_every_warning(
+    dtb_run: Run, connectome: Path, correlations: Matrix, tiny: Path
+) -> None:
+    expected = _expected(correlations, tiny, ("hammer", "stroop"))
+    done = dtb_run("predict", connectome, "--bundle", tiny)
+    assert done.out.count(expected["strangeness"]["sentence"]) == 1
+    assert expected["warnings"]
+    for warning in expected["warnings"]:
+        assert f"Warning: {warning}\n" in done.out
+
+
+def test_a_piped_table_is_plain_text(dtb_run: Run, connectome: Path, tiny: Path) -> None:
+    done = dtb_run("predict", connectome, "--bundle", tiny)
+    assert done.out.isascii()
+    assert "\x1b" not in done.out
+
+
+def test_out_writes_the_named_files_and_says_so_on_stderr(
+    dtb_run: Run, connectome: Path, correlations: Matrix, tiny: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "deep" / "twins"
+    done = dtb_run("predict", connectome, "--bundle", tiny, "--out", out, "--device", "cpu")
+    assert done.code == 0
+    tables = [
+        f"sub-01_task-{task}_desc-twin_{kind}.tsv"
+        for task in ("hammer", "stroop")
+        for kind in ("contrasts", "events", "timeseries")
+    ]
+    sidecars = [name.replace(".tsv", ".json") for name in tables]
+    names = [*tables, *sidecars, "sub-01_desc-twin_summary.json"]
+    assert sorted(path.name for path in out.iterdir()) == sorted(names)
+    assert f"Wrote {len(names)} files to {out}." in done.err
+
+    twin = load_bundle(tiny, device="cpu").personalize(correlations)
+    forecast = twin.forecast("stroop")
+    rows = _rows(out / "sub-01_task-stroop_desc-twin_events.tsv")
+    assert list(rows[0]) == list(forecast.trials)
+    np.testing.assert_allclose(
+        [float(row["response_time"]) for row in rows],
+        forecast.trials["response_time"],
+        atol=6e-5,
+    )
+
+
+def test_json_and_the_written_summary_are_the_same(
+    dtb_run: Run, connectome: Path, tiny: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "twins"
+    done = dtb_run("predict", connectome, "--bundle", tiny, "--out", out, "--json")
+    written = json.loads((out / "sub-01_desc-twin_summary.json").read_text(encoding="utf-8"))
+    assert json.loads(done.out) == written
+    assert sorted(written["files"]) == sorted(path.name for path in out.iterdir())
+    assert done.err == ""
+
+
+def test_files_are_not_overwritten_without_force(
+    dtb_run: Run, connectome: Path, tiny: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "twins"
+    arguments = ("predict", connectome, "--bundle", tiny, "--task", "stroop", "--out", out)
+    assert dtb_run(*arguments).code == 0
+    summary_file = out / "sub-01_desc-twin_summary.json"
+    summary_file.write_text("mine", encoding="utf-8")
+    again = dtb_run(*arguments)
+    assert again.code == 1
+    assert "nothing was written" in again.err
+    assert "--force" in again.err
+    assert summary_file.read_text(encoding="utf-8") == "mine"
+    assert dtb_run(*arguments, "--force").code == 0
+    assert json.loads(summary_file.read_text(encoding="utf-8"))["participant_id"] == "sub-01"
+
+
+def test_fisher_z_gives_the_same_twin(
+    dtb_run: Run, connectome: Path, correlations: Matrix, tiny: Path, tmp_path: Path
+) -> None:
+    z = tmp_path / "sub-01_z.npy"
+    off_diagonal = np.where(np.eye(12, dtype=np.bool_), 0.0, correlations)
+    np.save(z, np.arctanh(off_diagonal))
+    plain = json.loads(dtb_run("predict", connectome, "--bundle", tiny, "--json").out)
+    from_z = json.loads(dtb_run("predict", z, "--bundle", tiny, "--fisher-z", "--json").out)
+    assert from_z["indicators"] == pytest.approx(plain["indicators"], abs=1e-5)
+
+
+def test_a_time_series_gives_the_twin_of_its_correlations(
+    dtb_run: Run, connectome: Path, series: Matrix, tiny: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "sub-01_timeseries.npy"
+    np.save(path, series)
+    plain = json.loads(dtb_run("predict", connectome, "--bundle", tiny, "--json").out)
+    done = dtb_run("predict", path, "--bundle", tiny, "--timeseries", "--json")
+    assert json.loads(done.out)["indicators"] == pytest.approx(plain["indicators"], abs=1e-5)
+
+
+def test_own_events_are_forecast(
+    dtb_run: Run, connectome: Path, tiny: Path, tmp_path: Path
+) -> None:
+    events = tmp_path / "events.tsv"
+    events.write_text(STROOP, encoding="utf-8")
+    out = tmp_path / "twins"
+    done = dtb_run(
+        "predict",
+        *(connectome, "--bundle", tiny, "--task", "stroop", "--events", events, "--out", out),
+    )
+    assert done.code == 0
+    rows = _rows(out / "sub-01_task-stroop_desc-twin_events.tsv")
+    assert [float(row["onset"]) for row in rows] == [2.0 + 4 * trial for trial in range(12)]
+    assert [row["trial_type"] for row in rows] == ["con1", "inc1", "con2"] * 4
+
+
+def test_events_of_all_tasks_are_a_usage_error(
+    dtb_run: Run, connectome: Path, tiny: Path, tmp_path: Path
+) -> None:
+    events = tmp_path / "events.tsv"
+    events.write_text(STROOP, encoding="utf-8")
+    done = dtb_run("predict", connectome, "--bundle", tiny, "--events", events)
+    assert done.code == 2
+    assert done.out == ""
+    assert "is the schedule of one task, but --task is 'all'" in done.err
+    assert "--task stroop" in done.err
+
+
+def test_a_seed_draws_one_response_per_trial(
+    dtb_run: Run, connectome: Path, tiny: Path, tmp_path: Path
+) -> None:
+    drawn = []
+    for number, seed in enumerate((3, 3, 4)):
+        out = tmp_path / str(number)
+        arguments = ("--bundle", tiny, "--task", "stroop", "--seed", seed, "--out", out)
+        assert dtb_run("predict", connectome, *arguments).code == 0
+        rows = _rows(out / "sub-01_task-stroop_desc-twin_events.tsv")
+        drawn.append([row["sampled_response_time"] for row in rows])
+    assert drawn[0] == drawn[1]
+    assert drawn[0] != drawn[2]
+
+
+@pytest.mark.parametrize("label", ["7", "sub-7"])
+def test_the_participant_label_wins_over_the_file_name(
+    label: str, dtb_run: Run, connectome: Path, tiny: Path
+) -> None:
+    done = dtb_run("predict", connectome, "--bundle", tiny, "--participant-label", label, "--json")
+    assert json.loads(done.out)["participant_id"] == "sub-7"
+
+
+def test_files_need_a_participant(
+    dtb_run: Run, correlations: Matrix, tiny: Path, tmp_path: Path
+) -> None:
+    anonymous, out = tmp_path / "matrix.npy", tmp_path / "twins"
+    np.save(anonymous, correlations)
+    arguments = ("predict", anonymous, "--bundle", tiny, "--task", "stroop")
+    assert dtb_run(*arguments).code == 0
+    done = dtb_run(*arguments, "--out", out)
+    assert done.code == 2
+    assert "matrix.npy has no 'sub-<label>' in its name" in done.err
+    assert "--participant-label" in done.err
+    assert not out.exists()
+    assert dtb_run(*arguments, "--out", out, "--participant-label", "9").code == 0
+    assert (out / "sub-9_desc-twin_summary.json").is_file()
+
+
+def test_a_label_that_would_leave_the_folder_is_refused(
+    dtb_run: Run, connectome: Path, tiny: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "twins"
+    done = dtb_run(
+        "predict",
+        *(connectome, "--bundle", tiny, "--out", out, "--participant-label", "../x"),
+    )
+    assert done.code == 2
+    assert "letters and digits" in done.err
+    assert not out.exists()
+
+
+def test_every_real_person_gets_a_twin_of_their_own(
+    dtb_run: Run, shared_data: Path, tmp_path: Path
+) -> None:
+    """Ten real resting series through the shipped bundle, with their face > shape maps."""
+    paths = sorted((shared_data / "hcp_rest").glob("sub-*/*_timeseries.npy"))
+    assert len(paths) == 10
+    if not any(info.name == "glasser360" for info in _shipped()):
+        pytest.skip("the bundle glasser360 is not in this checkout")
+    latencies, maps = set(), []
+    for path in paths:
+        arguments = ("--timeseries", "--bundle", "glasser360", "--task", "hammer", "--json")
+        done = dtb_run("predict", path, *arguments, "--out", tmp_path)
+        assert done.code == 0, done.err
+        result = json.loads(done.out)
+        assert result["participant_id"] == path.parent.name
+        assert any("emi-synthetic" in warning for warning in result["warnings"])
+        latencies.add(result["indicators"]["reaction_time:hammer"])
+        name = f"{path.parent.name}_task-hammer_desc-twin_contrasts.tsv"
+        rows = _rows(tmp_path / name)
+        assert len(rows) == 360
+        maps.append([float(row["t"]) for row in rows])
+    assert len(latencies) == 10
+    assert len(np.unique(np.array(maps), axis=0)) == 10
+
+
+def _shipped() -> tuple[Any, ...]:
+    from dtb_runtime import available_bundles
+
+    return available_bundles()
+
+
+def test_the_default_is_a_twin_of_both_tasks(
+    dtb_run: Run, connectome: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    forecast = Twin.forecast
+
+    def record(twin: Twin, task: str, *args: Any, **options: Any) -> Forecast:
+        asked.append(task)
+        return forecast(twin, task, *args, **options)
+
+    monkeypatch.setattr(Twin, "forecast", record)
+    assert dtb_run("predict", connectome, "--bundle", tiny).code == 0
+    assert asked == ["hammer", "stroop"]
