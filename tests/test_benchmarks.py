@@ -1,0 +1,47 @@
+"""The benchmarks run and report what they measured; how fast is not for a test to say."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+TINY = ROOT / "tests" / "bundles" / "tiny"
+
+
+@pytest.mark.parametrize("form", ["--json", "table"])
+def test_cold_start_times_the_installed_command(form: str, tmp_path: Path) -> None:
+    if not (Path(sys.prefix) / "bin" / "dtb-run").is_file():
+        pytest.skip("dtb-run is not installed in this environment as a command")
+    np.save(tmp_path / "sub-01.npy", np.eye(12))
+    command = [sys.executable, str(ROOT / "benchmarks" / "cold_start.py"), "--venv", sys.prefix]
+    command += ["--bundle", str(TINY), "--connectome", str(tmp_path / "sub-01.npy")]
+    command += ["--repeats", "2", *([form] if form == "--json" else [])]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode in (0, 1), done.stderr
+    if form == "--json":
+        figures = json.loads(done.stdout)
+        assert len(figures["runs"]) == 2
+        assert all(run["wall_s"] > 0 and run["peak_mb"] > 10 for run in figures["runs"])
+        assert figures["within_limits"] is (done.returncode == 0)
+    else:
+        assert "run  wall (s)  peak (MB)" in done.stdout
+        assert "median" in done.stdout
+
+
+def test_a_command_that_fails_is_no_measurement(tmp_path: Path) -> None:
+    if not (Path(sys.prefix) / "bin" / "dtb-run").is_file():
+        pytest.skip("dtb-run is not installed in this environment as a command")
+    np.save(tmp_path / "sub-01.npy", np.eye(5))
+    command = [sys.executable, str(ROOT / "benchmarks" / "cold_start.py"), "--venv", sys.prefix]
+    command += ["--bundle", str(TINY), "--connectome", str(tmp_path / "sub-01.npy")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert "is 5 x 5" in done.stderr
+    assert "ended with exit code 1" in done.stderr
