@@ -14,6 +14,7 @@ import argparse
 import json
 import os
 import platform
+import shutil
 import statistics
 import subprocess
 import sys
@@ -39,6 +40,8 @@ class ColdRun:
 def make_environment(folder: Path) -> None:
     """Make a virtual environment that holds this project with the `[cpu]` extra and no more."""
     venv.create(folder, with_pip=True)
+    # A build folder left from before would bring along files that are no longer in the project.
+    shutil.rmtree(REPOSITORY / "build", ignore_errors=True)
     install = [str(folder / "bin" / "pip"), "install", "--quiet", f"{REPOSITORY}[cpu]"]
     subprocess.run(install, check=True, stdout=sys.stderr)
 
@@ -113,7 +116,10 @@ def main() -> int:
         if arguments.venv is None:
             make_environment(folder)
         connectome = arguments.connectome or example_connectome(arguments.bundle)
-        command = [str(folder / "bin" / "dtb-run"), "predict", str(connectome)]
+        program = folder / "bin" / "dtb-run"
+        if not program.is_file():
+            parser.error(f"{folder} has no bin/dtb-run: install the project there, or drop --venv.")
+        command = [str(program), "predict", str(connectome)]
         command += ["--bundle", arguments.bundle, "--json"]
         run_once(command)  # compiles the .pyc files that an installer would have left
         runs = []
