@@ -58,6 +58,7 @@ def reference_settings(n_steps: int, *, seed: int = 0) -> TrainingSettings:
         bold_weight=1.0,
         masked=False,
         carry_state=False,
+        bold_target="measured",
         interpolate_bold=True,  # BOLD counts at every step; here it is given at every step
         patience=20,
         clip_norm=1.0,
