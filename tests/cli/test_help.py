@@ -69,3 +69,15 @@ def test_help_is_plain_text(dtb_run: Run) -> None:
     done = dtb_run("predict", "--help")
     assert done.out.isascii()
     assert "\x1b" not in done.out
+
+
+def test_defaults_shown_in_help_are_those_of_the_layers_below() -> None:
+    """They are written down again in the command line only so that help imports nothing heavy."""
+    from dtb_cli import cohorts, evaluate, options
+    from dtb_models import reference_training, simulation
+    from dtb_runtime import bundle
+
+    assert bundle.DEFAULT_BUNDLE == options.DEFAULT_BUNDLE
+    assert simulation.DEFAULT_SHARE == cohorts.DEFAULT_SHARE
+    settings = reference_training.reference_settings(10)
+    assert settings.epochs == evaluate.REFERENCE_EPOCHS
