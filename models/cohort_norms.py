@@ -82,7 +82,8 @@ def cohort_norms(
     Returns
     -------
     dict
-        ``latent_mean`` (K,), ``latent_covariance`` (K, K), ``latent_distance`` (people,) sorted
+        ``latent_mean`` (K,), ``latent_covariance`` (K, K) shrunk towards its
+        diagonal, ``latent_distance`` (people,) sorted
         Mahalanobis distances, ``edge_mean`` (n_edges,) float16, ``edge_similarity`` (people,)
         sorted correlations with it, ``indicator_names`` (n,), ``indicator_quantiles`` (n, 101).
         There are no latent arrays where the network has no latent.
@@ -95,9 +96,9 @@ def cohort_norms(
     if isinstance(network.hypernetwork, CompactHypernetwork):
         latent_size = network.config.latent_size
         z = network.latent(training).double().numpy()
-        mean, covariance = z.mean(0), np.cov(z.T).reshape(latent_size, latent_size)
+        mean, covariance = z.mean(0), _shrunk(np.cov(z.T).reshape(latent_size, latent_size), len(z))
         away = network.latent(held_out).double().numpy() - mean
-        squared = np.einsum("pk,kl,pl->p", away, np.linalg.pinv(covariance), away)
+        squared = np.einsum("pk,kl,pl->p", away, np.linalg.inv(covariance), away)
         distance = np.sort(np.sqrt(np.maximum(squared, 0)))
         norms["latent_mean"] = mean.astype(np.float32)
         norms["latent_covariance"] = covariance.astype(np.float32)
@@ -115,6 +116,17 @@ def cohort_norms(
     norms["indicator_names"] = np.array(names, dtype=np.str_)
     norms["indicator_quantiles"] = np.quantile(values, levels, axis=0).T.astype(np.float32)
     return norms
+
+
+def _shrunk(covariance: NDArray[np.float64], n_people: int) -> NDArray[np.float64]:
+    """Shrink a sample covariance towards its diagonal, the more the fewer people it is of.
+
+    Of fewer people than latent numbers it would be singular, and no distance could be told.
+    """
+    size = len(covariance)
+    diagonal = np.diag(np.diag(covariance) + 1e-6 * np.trace(covariance) / size + 1e-12)
+    share = size / (size + n_people)
+    return np.asarray((1 - share) * covariance + share * diagonal)
 
 
 def _similarity(edges: Tensor, mean: Tensor) -> NDArray[np.float32]:

@@ -172,9 +172,9 @@ def compact_config(
     *,
     hidden_size: int = 64,
     latent_size: int = 16,
-    n_components: int = 32,
+    n_components: int = 16,
     encoder_size: int = 64,
-    dropout: float = 0.1,
+    dropout: float = 0.3,
     action_reading: ActionReading = "hazard",
 ) -> NetworkConfig:
     """Return the compact network for connectomes of `n_edges` edges and `n_bold` regions."""

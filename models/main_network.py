@@ -47,6 +47,8 @@ class MainOutput(NamedTuple):
     """SDs of the training data, one frame every ``bold_stride`` steps, the first at step 0."""
     state: BatchState
     """Hidden state after the last step, to go on from."""
+    hidden: Float[Tensor, "batch frames hidden"]
+    """Hidden states that BOLD was read from."""
 
 
 def weight_shapes(config: NetworkConfig) -> tuple[tuple[int, ...], ...]:
@@ -162,9 +164,8 @@ def run_main_network(
     logits = torch.baddbmm(
         w.b_ho[:, None, :n_actions], hidden, w.w_ho[:, :n_actions].transpose(1, 2)
     )
+    at_frames = hidden[:, :: bold_stride or config.bold_stride]
     bold = torch.baddbmm(
-        w.b_ho[:, None, n_actions:],
-        hidden[:, :: bold_stride or config.bold_stride],
-        w.w_ho[:, n_actions:].transpose(1, 2),
+        w.b_ho[:, None, n_actions:], at_frames, w.w_ho[:, n_actions:].transpose(1, 2)
     )
-    return MainOutput(logits, bold, hidden[:, -1])
+    return MainOutput(logits, bold, hidden[:, -1], at_frames)

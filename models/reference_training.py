@@ -20,7 +20,7 @@ from dtb_runtime.errors import DataError
 from .hypernetwork import TwinNetwork
 from .reference import ReferenceData, ReferencePeople
 from .settings import TrainingSettings
-from .tensors import RunBlock, TrainingData
+from .tensors import N_DESIGN_SIGNALS, RunBlock, TrainingData
 from .training_loop import fit
 from .training_state import EpochLosses
 
@@ -56,6 +56,7 @@ def reference_settings(n_steps: int, *, seed: int = 0) -> TrainingSettings:
         encoder_decay=0.0,
         action_weight=1.0,
         bold_weight=1.0,
+        design_weight=0.0,
         masked=False,
         carry_state=False,
         bold_target="measured",
@@ -133,5 +134,6 @@ def _training_data(people: ReferencePeople, chosen: NDArray[np.int64]) -> Traini
         counted=counted,
         bold=torch.from_numpy(people.bold[chosen]),
         bold_counted=counted,
+        design=torch.zeros(len(chosen), n_steps, N_DESIGN_SIGNALS),
     )
     return TrainingData(torch.from_numpy(people.edges[chosen]), (block,))

@@ -35,6 +35,9 @@ class TrainingSettings:
     """Weight decay of the encoder in front of z; nothing else decays."""
     action_weight: float
     bold_weight: float
+    design_weight: float
+    """Of the design loss: how well the hidden states carry the GLM's regressors
+    (`tensors.design_signals`). 0 switches it off."""
     masked: bool
     """True: the hazard form of the action loss; False: the paper's unmasked form."""
     carry_state: bool
@@ -116,6 +119,7 @@ def paper_settings(*, epochs: int = 800, seed: int = 0, masked: bool = False) ->
         encoder_decay=0.0,
         action_weight=1.0,
         bold_weight=1.0,
+        design_weight=0.0,
         masked=masked,
         carry_state=False,
         bold_target="measured",
@@ -140,9 +144,10 @@ def compact_settings(*, epochs: int = 120, seed: int = 0, masked: bool = True) -
         segment_steps=500,
         learning_rate=2e-3,
         final_learning_rate=5e-5,
-        encoder_decay=1e-2,
+        encoder_decay=0.5,
         action_weight=20.0,
         bold_weight=10.0,
+        design_weight=1.0,
         masked=masked,
         carry_state=True,
         bold_target="task",

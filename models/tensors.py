@@ -19,6 +19,9 @@ from dtb_runtime.tasks import DT_S, STEPS_PER_TR, TR_S, get_task
 from .cohorts import Participant
 from .settings import BoldTarget
 
+N_DESIGN_SIGNALS = 4
+"""Sum and difference of a task's trial types, as response and derivative."""
+
 
 @dataclass(frozen=True, slots=True)
 class RunBlock:
@@ -41,6 +44,8 @@ class RunBlock:
     """(people, frames, bold) float32, in SDs of the training data; NaN never"""
     bold_counted: Tensor
     """(people, frames) bool"""
+    design: Tensor
+    """(people, frames, signals) float32, see `design_signals`"""
 
     @property
     def n_steps(self) -> int:
@@ -228,6 +233,37 @@ def task_part(bold: NDArray[np.float32], events: Events) -> NDArray[np.float32]:
     return np.asarray(fitted - fitted.mean(0) + bold.mean(0), np.float32)
 
 
+def design_signals(events: Events, n_frames: int) -> NDArray[np.float32]:
+    """Return what trials should leave in slow hidden units, whatever the person's BOLD is like.
+
+    Sum and difference of the task's two trial types, each as Glover response and derivative, with
+    mean 0 and SD 1 over the run. A difference that is a thousandth of BOLD's variance has the
+    same weight here as everything else.
+
+    Parameters
+    ----------
+    events : Events
+    n_frames : int
+
+    Returns
+    -------
+    ndarray, shape (n_frames, N_DESIGN_SIGNALS)
+        0 for a trial type that the run does not have.
+    """
+    design = design_matrix(events, n_frames, TR_S)
+    column = {name: design.matrix[:, i] for i, name in enumerate(design.columns)}
+    positive, negative = get_task(events.task).contrast
+    none = np.zeros(n_frames)
+    signals = []
+    for kind in ("", "_derivative"):
+        a, b = column.get(positive + kind, none), column.get(negative + kind, none)
+        signals += [a + b, a - b]
+    stacked = np.stack(signals, 1)
+    centered = stacked - stacked.mean(0)
+    sd = centered.std(0)
+    return np.asarray(centered / np.where(sd > 0, sd, 1), np.float32)
+
+
 def run_blocks(participants: Sequence[Participant], form: BlockForm) -> tuple[RunBlock, ...]:
     """Return the cohort's runs as blocks, in the order in which runs first appear."""
     groups: dict[tuple[str, str], list[tuple[int, int]]] = {}
@@ -266,6 +302,7 @@ def _block(
     counted = np.zeros((people, n_steps), np.bool_)
     bold = np.zeros((people, n_frames, len(form.columns)), np.float32)
     bold_counted = np.zeros((people, n_frames), np.bool_)
+    design = np.zeros((people, n_frames, N_DESIGN_SIGNALS), np.float32)
     for k, (i, j) in enumerate(members):
         one = participants[i].runs[j]
         length = one.events.n_steps
@@ -273,6 +310,8 @@ def _block(
         targets[k, :length], counted[k, :length] = press_targets(
             one.events, one.responses, form.n_actions, masked=form.masked
         )
+        if form.bold_stride > 1:
+            design[k, : one.events.n_frames] = design_signals(one.events, one.events.n_frames)
         measured = one.bold
         if measured is None:
             continue
@@ -295,4 +334,5 @@ def _block(
         counted=torch.from_numpy(counted),
         bold=torch.from_numpy(bold),
         bold_counted=torch.from_numpy(bold_counted),
+        design=torch.from_numpy(design),
     )

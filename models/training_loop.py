@@ -19,7 +19,7 @@ from .config import NetworkConfig
 from .hypernetwork import CompactHypernetwork, TwinNetwork
 from .losses import action_loss, bold_loss, total_loss
 from .settings import TrainingSettings
-from .tensors import RunBlock, TrainingData
+from .tensors import N_DESIGN_SIGNALS, RunBlock, TrainingData
 from .training_state import EpochLosses, TrainingState, load_training_state, save_training_state
 
 STATE_FILE = "training_state.safetensors"
@@ -58,26 +58,63 @@ def segments(n_steps: int, length: int) -> Iterator[Segment]:
         yield Segment(start, min(start + length, n_steps))
 
 
-def make_optimizer(network: TwinNetwork, settings: TrainingSettings) -> torch.optim.Optimizer:
+def make_probe(config: NetworkConfig) -> torch.nn.Linear:
+    """Return the readout of the design loss, starting from zero."""
+    probe = torch.nn.Linear(config.hidden_size, N_DESIGN_SIGNALS)
+    torch.nn.init.zeros_(probe.weight)
+    torch.nn.init.zeros_(probe.bias)
+    return probe
+
+
+def make_optimizer(
+    network: TwinNetwork, probe: torch.nn.Linear, settings: TrainingSettings
+) -> torch.optim.Optimizer:
     """Return Adam, with weight decay on the compact encoder only."""
     decayed: list[Tensor] = []
     if isinstance(network.hypernetwork, CompactHypernetwork):
         hyper = network.hypernetwork
         decayed = [hyper.hidden.weight, hyper.latent.weight, hyper.skip.weight]
     others = [p for p in network.parameters() if all(p is not d for d in decayed)]
-    groups = [{"params": others, "weight_decay": 0.0}]
+    groups = [{"params": [*others, *probe.parameters()], "weight_decay": 0.0}]
     if decayed:
         groups.append({"params": decayed, "weight_decay": settings.encoder_decay})
     return torch.optim.AdamW(groups, lr=settings.learning_rate)
 
 
+@dataclass(frozen=True, slots=True)
+class Losses:
+    """Of a batch of people over one segment of one run, before weighting."""
+
+    action: Tensor
+    bold: Tensor
+    design: Tensor
+    """How far the probe is from the design's signals; 0 where that is switched off."""
+    state: Tensor
+    """Hidden state after the segment."""
+
+
 class SegmentLoss:
-    """The loss of a batch of people over one segment of one run."""
+    """The losses of a batch of people over one segment of one run.
+
+    Parameters
+    ----------
+    network : TwinNetwork
+    probe : torch.nn.Linear
+        From hidden states to design signals, the same for everybody; it is trained along and then
+        thrown away. What it is good for is what it makes the hidden states carry.
+    settings : TrainingSettings
+    device : torch.device
+    """
 
     def __init__(
-        self, network: TwinNetwork, settings: TrainingSettings, device: torch.device
+        self,
+        network: TwinNetwork,
+        probe: torch.nn.Linear,
+        settings: TrainingSettings,
+        device: torch.device,
     ) -> None:
         self.network = network
+        self.probe = probe
         self.settings = settings
         self.device = device
         self.stride = 1 if settings.interpolate_bold else network.config.bold_stride
@@ -89,8 +126,8 @@ class SegmentLoss:
         rows: Sequence[int],
         segment: Segment,
         state: Tensor | None,
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Return action loss, BOLD loss and the state after the segment."""
+    ) -> Losses:
+        """Return the losses and the state after the segment."""
         chosen = torch.as_tensor(list(rows))
         steps = slice(segment.start, segment.stop)
         frames = slice(segment.start // self.stride, -(-segment.stop // self.stride))
@@ -103,7 +140,17 @@ class SegmentLoss:
             output.action_logits, take(block.targets, steps), take(block.counted, steps)
         )
         bold = bold_loss(output.bold, take(block.bold, frames), take(block.bold_counted, frames))
-        return action, bold, output.state
+        design = action.new_zeros(())
+        if self.settings.design_weight > 0:
+            signals = take(block.design, frames)
+            design = (self.probe(output.hidden) - signals).square().mean()
+        return Losses(action, bold, design, output.state)
+
+    def total(self, losses: Losses) -> Tensor:
+        """Return the weighted sum that is descended."""
+        s = self.settings
+        total = total_loss(losses.action, losses.bold, s.action_weight, s.bold_weight)
+        return total + s.design_weight * losses.design
 
 
 def batches(
@@ -122,19 +169,17 @@ def batches(
 
 
 def train_epoch(
-    network: TwinNetwork,
+    loss_of: SegmentLoss,
     optimizer: torch.optim.Optimizer,
     data: TrainingData,
     inputs: Tensor,
-    settings: TrainingSettings,
     epoch: int,
-    device: torch.device,
 ) -> tuple[float, float]:
     """Train one epoch in place; return the mean action and BOLD loss seen on the way."""
+    network, settings, device = loss_of.network, loss_of.settings, loss_of.device
     generator = torch.Generator().manual_seed(settings.seed * 1_000_003 + epoch + 1)
     for group in optimizer.param_groups:
         group["lr"] = learning_rate(settings, epoch)
-    loss_of = SegmentLoss(network, settings, device)
     sums, n_people_steps = [0.0, 0.0], 0
     for block, rows in batches(data, settings, generator):
         people = torch.as_tensor([block.people[row] for row in rows])
@@ -144,16 +189,16 @@ def train_epoch(
             if not settings.carry_state:
                 state = None
             weights = network.weights_from(batch_inputs, generator)
-            action, bold, state = loss_of(weights, block, rows, segment, state)
+            losses = loss_of(weights, block, rows, segment, state)
             optimizer.zero_grad(set_to_none=True)
-            total_loss(action, bold, settings.action_weight, settings.bold_weight).backward()  # type: ignore[no-untyped-call]
+            loss_of.total(losses).backward()  # type: ignore[no-untyped-call]
             if settings.clip_norm > 0:
                 torch.nn.utils.clip_grad_norm_(network.parameters(), settings.clip_norm)
             optimizer.step()
-            state = state.detach()
+            state = losses.state.detach()
             size = len(rows) * (segment.stop - segment.start)
-            sums[0] += float(action.detach()) * size
-            sums[1] += float(bold.detach()) * size
+            sums[0] += float(losses.action.detach()) * size
+            sums[1] += float(losses.bold.detach()) * size
             n_people_steps += size
     return sums[0] / n_people_steps, sums[1] / n_people_steps
 
@@ -166,7 +211,8 @@ def held_out_losses(
     device: torch.device,
 ) -> tuple[float, float]:
     """Return the mean action and BOLD loss of whole runs from a zero state, without dropout."""
-    loss_of = SegmentLoss(network, settings, device)
+    probe = make_probe(network.config).to(device)
+    loss_of = SegmentLoss(network, probe, replace(settings, design_weight=0.0), device)
     inputs = network.encoder_inputs(data.edges.to(device))
     sums, n_people_steps = [0.0, 0.0], 0
     for block in data.blocks:
@@ -175,10 +221,10 @@ def held_out_losses(
             people = torch.as_tensor([block.people[row] for row in rows])
             weights = network.weights_from(inputs[people])
             whole = Segment(0, block.n_steps)
-            action, bold, _ = loss_of(weights, block, rows, whole, None)
+            losses = loss_of(weights, block, rows, whole, None)
             size = len(rows) * block.n_steps
-            sums[0] += float(action) * size
-            sums[1] += float(bold) * size
+            sums[0] += float(losses.action) * size
+            sums[1] += float(losses.bold) * size
             n_people_steps += size
     return sums[0] / n_people_steps, sums[1] / n_people_steps
 
@@ -219,7 +265,9 @@ def fit(
     if isinstance(network.hypernetwork, CompactHypernetwork):
         network.hypernetwork.fit_basis(training.edges)
     network.to(device)
-    optimizer = make_optimizer(network, settings)
+    probe = make_probe(config).to(device)
+    optimizer = make_optimizer(network, probe, settings)
+    loss_of = SegmentLoss(network, probe, settings, device)
     state = TrainingState(
         epoch=0,
         history=(),
@@ -230,14 +278,12 @@ def fit(
     )
     path = folder / STATE_FILE
     if resume and path.exists():
-        state = load_training_state(path, network, optimizer, config, settings, state.people_digest)
+        state = load_training_state(path, network, probe, optimizer, settings, state.people_digest)
     inputs = network.encoder_inputs(training.edges.to(device))
 
     while state.epoch < settings.epochs and state.epoch - state.best_epoch <= settings.patience:
         epoch = state.epoch
-        train_action, train_bold = train_epoch(
-            network, optimizer, training, inputs, settings, epoch, device
-        )
+        train_action, train_bold = train_epoch(loss_of, optimizer, training, inputs, epoch)
         action, bold = held_out_losses(network, validation, settings, device)
         loss = settings.action_weight * action + settings.bold_weight * bold
         losses = EpochLosses(epoch, train_action, train_bold, action, bold)
@@ -252,7 +298,7 @@ def fit(
             if is_best
             else state.best,
         )
-        save_training_state(path, state, network, optimizer, config, settings)
+        save_training_state(path, state, network, probe, optimizer, settings)
         if on_epoch is not None and on_epoch(losses):
             break
     network.load_state_dict(state.best)

@@ -17,7 +17,6 @@ from torch import Tensor
 
 from dtb_runtime.errors import CheckpointError
 
-from .config import NetworkConfig
 from .hypernetwork import TwinNetwork
 from .settings import TrainingSettings
 
@@ -52,12 +51,13 @@ def save_training_state(
     path: Path,
     state: TrainingState,
     network: TwinNetwork,
+    probe: torch.nn.Linear,
     optimizer: torch.optim.Optimizer,
-    config: NetworkConfig,
     settings: TrainingSettings,
 ) -> None:
     """Write the state; a kill at any moment leaves the old file or the new one."""
     tensors = {f"network.{k}": v.detach().cpu() for k, v in network.state_dict().items()}
+    tensors |= {f"probe.{k}": v.detach().cpu() for k, v in probe.state_dict().items()}
     tensors |= {f"best.{k}": v for k, v in state.best.items()}
     for index, values in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{k}": v.detach().cpu() for k, v in values.items()}
@@ -67,7 +67,7 @@ def save_training_state(
         "best_loss": state.best_loss,
         "people_digest": state.people_digest,
         "history": [asdict(losses) for losses in state.history],
-        "config": config.to_json(),
+        "config": network.config.to_json(),
         "settings": settings.to_json(),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -84,12 +84,12 @@ def save_training_state(
 def load_training_state(
     path: Path,
     network: TwinNetwork,
+    probe: torch.nn.Linear,
     optimizer: torch.optim.Optimizer,
-    config: NetworkConfig,
     settings: TrainingSettings,
     people_digest: str,
 ) -> TrainingState:
-    """Read the state into network and optimizer; return the rest.
+    """Read the state into network, probe and optimizer; return the rest.
 
     Raises
     ------
@@ -104,9 +104,9 @@ def load_training_state(
         raise CheckpointError(
             f"{path} is not a readable training state ({error}). Start again without --resume."
         ) from error
-    if header["config"] != json.loads(json.dumps(config.to_json())) or header["settings"] != (
-        json.loads(json.dumps(settings.to_json()))
-    ):
+    if header["config"] != json.loads(json.dumps(network.config.to_json())) or header[
+        "settings"
+    ] != (json.loads(json.dumps(settings.to_json()))):
         raise CheckpointError(
             f"{path} was written with another network or other settings. Resume with the settings "
             "it was started with, or start again in an empty folder."
@@ -121,6 +121,7 @@ def load_training_state(
         return {k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)}
 
     network.load_state_dict(under("network."))
+    probe.load_state_dict(under("probe."))
     moments: dict[int, dict[str, Tensor]] = {}
     for name, value in under("optimizer.").items():
         index, _, key = name.partition(".")
