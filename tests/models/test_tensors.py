@@ -10,9 +10,11 @@ import torch
 
 from dtb_models.cohorts import Participant, Run
 from dtb_models.tensors import (
+    N_DESIGN_SIGNALS,
     BlockForm,
     BoldScale,
     bold_scale,
+    design_signals,
     edge_matrix,
     interpolated_bold,
     press_targets,
@@ -196,3 +198,16 @@ def test_blocks_can_hold_the_task_part(people: People, hammer: Events) -> None:
     expected = task_part(people.bold[0][:, [2, 0]], hammer)
     n_measured = len(people.bold[0])
     np.testing.assert_allclose(block.bold[0, :n_measured], expected, rtol=1e-5)
+
+
+def test_design_signals_are_sum_and_difference_of_the_trial_types(stroop: Events) -> None:
+    signals = design_signals(stroop, stroop.n_frames)
+    assert signals.shape == (stroop.n_frames, N_DESIGN_SIGNALS)
+    np.testing.assert_allclose(signals.mean(0), 0, atol=1e-5)
+    np.testing.assert_allclose(signals.std(0), 1, rtol=1e-4)
+    design = design_matrix(stroop, stroop.n_frames, 0.8)
+    incongruent, congruent = (
+        design.matrix[:, design.columns.index(name)] for name in ("incongruent", "congruent")
+    )
+    assert np.corrcoef(signals[:, 0], incongruent + congruent)[0, 1] == pytest.approx(1, abs=1e-6)
+    assert np.corrcoef(signals[:, 1], incongruent - congruent)[0, 1] == pytest.approx(1, abs=1e-6)

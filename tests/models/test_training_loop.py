@@ -10,13 +10,17 @@ import pytest
 import torch
 
 from dtb_models.config import NetworkConfig, compact_config, paper_config
+from dtb_models.hypernetwork import CompactHypernetwork, TwinNetwork
 from dtb_models.settings import TrainingSettings, compact_settings, default_settings, paper_settings
 from dtb_models.tensors import RunBlock, TrainingData
 from dtb_models.training_loop import (
     STATE_FILE,
+    Segment,
+    SegmentLoss,
     fit,
     held_out_losses,
     learning_rate,
+    make_probe,
     segments,
     select_device,
 )
@@ -230,3 +234,44 @@ def test_bad_settings_are_refused(change: dict[str, float], message: str) -> Non
 def test_a_cuda_device_is_taken_when_there_is_one() -> None:
     expected = "cuda" if torch.cuda.is_available() else "cpu"
     assert select_device("auto").type == expected
+
+
+def test_the_design_loss_is_the_probes_error_and_reaches_the_hidden_states(
+    config: NetworkConfig, settings: TrainingSettings
+) -> None:
+    data = toy_data(4, 0)
+    signals = torch.randn(data.blocks[0].design.shape, generator=torch.Generator().manual_seed(1))
+    block = replace(data.blocks[0], design=signals)
+    network = TwinNetwork(config, seed=1)
+    assert isinstance(network.hypernetwork, CompactHypernetwork)
+    network.hypernetwork.fit_basis(data.edges)
+    probe = make_probe(config)
+    with torch.no_grad():
+        probe.weight.normal_(generator=torch.Generator().manual_seed(2))
+    weighted = replace(settings, design_weight=3.0)
+    loss_of = SegmentLoss(network, probe, weighted, torch.device("cpu"))
+    weights = network.weights(data.edges)
+    losses = loss_of(weights, block, [0, 1, 2, 3], Segment(0, 200), None)
+
+    hidden = network(data.edges, block.stimulus.float()).hidden.detach().numpy()
+    error = hidden @ probe.weight.detach().numpy().T + probe.bias.detach().numpy() - signals.numpy()
+    assert float(losses.design.detach()) == pytest.approx(np.mean(np.square(error)), rel=1e-5)
+    total = weighted.action_weight * losses.action + weighted.bold_weight * losses.bold
+    torch.testing.assert_close(loss_of.total(losses), total + 3 * losses.design)
+    losses.design.backward()
+    gradient = network.hypernetwork.decoder.bias.grad
+    assert gradient is not None
+    first_recurrent = config.hidden_size * config.n_inputs
+    assert float(gradient[first_recurrent : first_recurrent + 64].abs().sum()) > 0
+
+
+def test_without_its_weight_there_is_no_design_loss(
+    config: NetworkConfig, settings: TrainingSettings
+) -> None:
+    data = toy_data(4, 0)
+    network = TwinNetwork(config, seed=1)
+    off = replace(settings, design_weight=0.0)
+    loss_of = SegmentLoss(network, make_probe(config), off, torch.device("cpu"))
+    block = replace(data.blocks[0], design=torch.ones_like(data.blocks[0].design))
+    losses = loss_of(network.weights(data.edges), block, range(4), Segment(0, 200), None)
+    assert float(losses.design) == 0.0
