@@ -16,7 +16,8 @@ Where things are::
     tasks, trials      hammer and stroop as data; what a row of their events must hold
     events             schedules (BIDS events) and recorded responses
     stimulus           from events to the main network's input
-    manifest           version 1 of the bundle format
+    bundle_layout      a bundle's files, and what each graph takes and gives
+    manifest           version 1 of the bundle format (manifest_sections, manifest_checks)
     bundle_files       a bundle's folder, read once and verified
     onnx_scan          what an ONNX file holds, without the onnx package
     inference          ONNX Runtime: provider, threads, shapes

@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .bundle_files import read_bundle_files, read_manifest
+from .bundle_layout import MANIFEST_FILE, MODEL_CARD_FILE, NORMS_FILE
 from .connectome import Connectome
 from .errors import BundleError, DataError, UsageError
 from .inference import Device, OrtGraph, check_device
-from .manifest import MANIFEST_FILE, MODEL_CARD_FILE, NORMS_FILE, Manifest
+from .manifest import Manifest
 from .norms import Norms, read_norms
 from .twin import Twin, checked_participant_id, read_twin
 

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
+from .bundle_layout import MANIFEST_FILE
 from .errors import BundleError
-from .manifest import MANIFEST_FILE, Manifest
+from .manifest import Manifest
 from .onnx_scan import scan_onnx
 
 MAX_MANIFEST_BYTES = 16 * 1024**2

@@ -18,8 +18,8 @@ from typing import Any, Final, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from .bundle_layout import GraphSpec, TensorSpec
 from .errors import BundleError, MissingDependencyError, UsageError
-from .manifest import GraphSpec, TensorSpec
 
 Device = Literal["auto", "cpu", "cuda"]
 

@@ -79,6 +79,13 @@ class JsonObject:
         value = self.take(key)
         return None if value is None else self._checked_text(key, value)
 
+    def one_of(self, key: str, allowed: tuple[str, ...]) -> Any:
+        """One of a few texts; typed by the caller, who has them from a `Literal`."""
+        value = self.text(key)
+        if value not in allowed:
+            self._refuse(key, " or ".join(map(repr, allowed)), value)
+        return value
+
     def texts(self, key: str, *, unique: bool = False, blank: bool = False) -> tuple[str, ...]:
         """A list of texts."""
         values = self.take(key)

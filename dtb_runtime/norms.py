@@ -9,8 +9,9 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
+from .bundle_layout import MAX_BUNDLE_BYTES, NORMS_FILE
 from .errors import BundleError
-from .manifest import MAX_BUNDLE_BYTES, NORMS_FILE, Manifest
+from .manifest import Manifest
 from .npz import read_npz
 
 N_QUANTILES = 101

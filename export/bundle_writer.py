@@ -21,17 +21,11 @@ from numpy.typing import NDArray
 
 from dtb_models.checkpoint import Checkpoint, load_checkpoint
 from dtb_runtime import load_bundle
+from dtb_runtime.bundle_layout import MANIFEST_FILE, MODEL_CARD_FILE, NORMS_FILE, graphs_of
 from dtb_runtime.errors import CheckpointError, OutputError
 from dtb_runtime.inference import import_onnxruntime
-from dtb_runtime.manifest import (
-    MANIFEST_FILE,
-    MODEL_CARD_FILE,
-    NORMS_FILE,
-    FileEntry,
-    Manifest,
-    Normalization,
-    Training,
-)
+from dtb_runtime.manifest import Manifest
+from dtb_runtime.manifest_sections import FileEntry, Normalization, Training
 from dtb_runtime.tasks import DT_S
 
 from .contract import check_graphs
@@ -40,14 +34,8 @@ from .network_graphs import network_graphs
 from .parity import check_parity
 
 _BUNDLE_FILES = frozenset(
-    {
-        MANIFEST_FILE,
-        MODEL_CARD_FILE,
-        NORMS_FILE,
-        "hypernetwork.onnx",
-        "decoder.onnx",
-        "main.onnx",
-    }
+    {MANIFEST_FILE, MODEL_CARD_FILE, NORMS_FILE}
+    | {spec.file for latent_size in (0, 1) for spec in graphs_of(latent_size).values()}
 )
 
 

@@ -18,8 +18,9 @@ import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx import numpy_helper
 
+from dtb_runtime.bundle_layout import MANIFEST_FILE, TensorSpec
 from dtb_runtime.errors import BundleError
-from dtb_runtime.manifest import MANIFEST_FILE, Manifest, TensorSpec
+from dtb_runtime.manifest import Manifest
 from dtb_runtime.onnx_scan import ALLOWED_OPERATORS
 
 from .graphs import IR_VERSION, OPSET

@@ -2,7 +2,7 @@
 
 They are not traced from PyTorch: `torch.onnx.export` unrolls or freezes a recurrence, while a
 graph written here has dynamic people and time, one `Scan`, and the same bytes every time. Only
-numpy and onnx are needed, so a bundle can be made where there is no torch.
+numpy, onnx and the runtime are needed, so a bundle can be made where there is no torch.
 
 What is in each graph (axes in parentheses; ``people``, ``time`` and ``frames`` are dynamic; the
 names are those of `dtb_runtime.manifest.Manifest.graphs`):
@@ -25,6 +25,8 @@ import onnx
 from numpy.typing import ArrayLike, NDArray
 from onnx import numpy_helper, parser
 
+from dtb_runtime.bundle_layout import n_main_weights
+
 OPSET = 17
 """Newest set that every ONNX Runtime since 1.12 reads; the operators used here are all older."""
 
@@ -35,12 +37,6 @@ Layer = tuple[NDArray[Any], NDArray[Any]]
 """Weight (outputs, inputs) and bias (outputs,) of a linear layer."""
 
 _HEADER = f'<ir_version: {IR_VERSION}, opset_import: ["" : {OPSET}], producer_name: "dtb_export">'
-
-
-def n_main_weights(n_inputs: int, hidden_size: int, n_actions: int, n_bold: int) -> int:
-    """Return how many numbers describe one main network (173,623 in the paper)."""
-    n_outputs = n_actions + n_bold
-    return hidden_size * (n_inputs + hidden_size + 2) + n_outputs * (hidden_size + 1)
 
 
 def main_graph(
@@ -102,7 +98,7 @@ def main_graph(
             h_step = Mul (leak, h_change)
             h_new = Add (h, h_step)
         """
-    n_weights = n_main_weights(n_inputs, H, A, B)
+    n_weights = n_main_weights(n_inputs, H, A + B)
     text = f"""
     {_HEADER}
     main_network (float[{n_weights}] weights, float[time, {n_inputs}] stimulus, float[{H}] state)

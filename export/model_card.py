@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from dtb_runtime.manifest import Manifest, Training
+from dtb_runtime.manifest import Manifest
+from dtb_runtime.manifest_sections import Training
 
 NOT_A_DEVICE = (
     "This is research software, not a medical device. It must not be used to diagnose, to choose "

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from dtb_cli.app import main
-from dtb_runtime import manifest, norms, onnx_scan
+from dtb_runtime import bundle_layout, connectome, manifest, manifest_sections, norms, onnx_scan
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = ("dtb_runtime", "models", "export", "cli")
@@ -163,8 +163,8 @@ def test_the_format_page_lists_what_the_runtime_accepts() -> None:
     assert listed is not None
     operators = set(re.findall(r"[A-Z]\w+", listed[1]))
     assert operators == set(onnx_scan.ALLOWED_OPERATORS)
-    assert f"{manifest.MAX_BUNDLE_BYTES // 1024**2} MiB" in text
-    assert f"({manifest.FISHER_CLIP})" in text
+    assert f"{bundle_layout.MAX_BUNDLE_BYTES // 1024**2} MiB" in text
+    assert f"({connectome.FISHER_CLIP})" in text
     assert f"(indicators, {norms.N_QUANTILES})" in text
 
 
@@ -172,8 +172,8 @@ def test_the_format_page_lists_every_key_of_a_manifest() -> None:
     text = (ROOT / "docs" / "bundle-format.md").read_text(encoding="utf-8")
     section = text.partition("## manifest.json")[2].partition("\n## ")[0]
     keys = {*manifest.Manifest.__dataclass_fields__, "schema_version", "checksum", "graphs"}
-    keys |= set(manifest.Training.__dataclass_fields__)
-    keys |= {*manifest.Normalization.__dataclass_fields__, "fisher_clip", "sha256", "size"}
+    keys |= set(manifest_sections.Training.__dataclass_fields__)
+    keys |= {*manifest_sections.Normalization.__dataclass_fields__, "fisher_clip", "sha256", "size"}
     assert sorted(key for key in keys if f"`{key}`" not in section) == []
 
 

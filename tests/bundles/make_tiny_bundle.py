@@ -29,19 +29,17 @@ from dtb_export.graphs import (
     decoder_graph,
     graph_bytes,
     main_graph,
-    n_main_weights,
     paper_hypernetwork_graph,
 )
-from dtb_runtime.connectome import edges_from_correlations
-from dtb_runtime.manifest import (
+from dtb_runtime.bundle_layout import (
     MANIFEST_FILE,
     MODEL_CARD_FILE,
     NORMS_FILE,
-    FileEntry,
-    Manifest,
-    Normalization,
-    Training,
+    n_main_weights,
 )
+from dtb_runtime.connectome import edges_from_correlations
+from dtb_runtime.manifest import Manifest
+from dtb_runtime.manifest_sections import FileEntry, Normalization, Training
 from dtb_runtime.parcellation import Parcellation, find_structures
 
 SEED = 7
@@ -148,7 +146,7 @@ def write_bundle(folder: Path, contents: Mapping[str, bytes], **fields: Any) -> 
         "created_with": {"make_tiny_bundle": "1"},
         "parcellation": PARCELLATION,
         "n_edges": N_EDGES,
-        "n_weights": n_main_weights(N_INPUTS, HIDDEN, N_ACTIONS, len(bold_regions)),
+        "n_weights": n_main_weights(N_INPUTS, HIDDEN, N_ACTIONS + len(bold_regions)),
         "hidden_size": HIDDEN,
         "n_inputs": N_INPUTS,
         "actions": tuple(f"action_{i}" for i in range(N_ACTIONS)),
@@ -171,7 +169,7 @@ def compact_parts(rng: np.random.Generator, edges: NDArray[np.float32]) -> dict[
     """Arrays of the compact hypernetwork, the edge basis from the people's own variation."""
     mean = edges.astype(np.float64).mean(axis=0)
     basis = rng.standard_normal((N_COMPONENTS, N_EDGES)) / 8
-    n_weights = n_main_weights(N_INPUTS, HIDDEN, N_ACTIONS, N_REGIONS)
+    n_weights = n_main_weights(N_INPUTS, HIDDEN, N_ACTIONS + N_REGIONS)
     decoder: Layer = (
         (0.06 * rng.standard_normal((n_weights, LATENT))).astype(np.float16),
         main_weights(rng, N_REGIONS, action_bias=-4.5),
@@ -232,7 +230,7 @@ def write_tiny_plain(folder: Path, **fields: Any) -> None:
     rng = np.random.default_rng(SEED + 1)
     bold_regions = LABELS[:5]
     edges = edges_from_correlations(connectomes(rng, N_PEOPLE))
-    n_weights = n_main_weights(N_INPUTS, HIDDEN, N_ACTIONS, len(bold_regions))
+    n_weights = n_main_weights(N_INPUTS, HIDDEN, N_ACTIONS + len(bold_regions))
     layers: list[Layer] = [
         (_normal(rng, 5, N_EDGES) / 8, _normal(rng, 5)),
         (

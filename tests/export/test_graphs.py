@@ -17,9 +17,9 @@ from dtb_export.graphs import (
     graph_bytes,
     halved,
     main_graph,
-    n_main_weights,
     paper_hypernetwork_graph,
 )
+from dtb_runtime.bundle_layout import n_main_weights
 from dtb_runtime.onnx_scan import ALLOWED_OPERATORS, scan_onnx
 
 ort = pytest.importorskip("onnxruntime")
@@ -66,7 +66,7 @@ def numpy_main(
 
 @pytest.fixture
 def weights(rng: np.random.Generator) -> NDArray[np.float32]:
-    return rng.normal(0, 0.5, n_main_weights(I, H, A, B)).astype(np.float32)
+    return rng.normal(0, 0.5, n_main_weights(I, H, A + B)).astype(np.float32)
 
 
 @pytest.mark.parametrize("n_steps", [1, 9, 10, 11, 200])
@@ -114,7 +114,7 @@ def test_a_leak_of_one_everywhere_is_left_out() -> None:
 
 
 def test_the_paper_has_173623_weights() -> None:
-    assert n_main_weights(n_inputs=9, hidden_size=400, n_actions=3, n_bold=20) == 173_623
+    assert n_main_weights(n_inputs=9, hidden_size=400, n_outputs=3 + 20) == 173_623
 
 
 def mish(x: NDArray[np.float64]) -> NDArray[np.float64]:

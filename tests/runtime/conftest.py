@@ -16,7 +16,8 @@ import pytest
 from numpy.typing import NDArray
 
 from dtb_runtime.bundle import Bundle, load_bundle
-from dtb_runtime.manifest import MANIFEST_FILE, seal
+from dtb_runtime.bundle_layout import MANIFEST_FILE
+from dtb_runtime.manifest import seal
 
 BUNDLES = Path(__file__).parents[1] / "bundles"
 Document = dict[str, Any]

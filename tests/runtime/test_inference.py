@@ -12,9 +12,10 @@ import pytest
 
 from dtb_runtime import inference
 from dtb_runtime.bundle import Bundle, load_bundle
+from dtb_runtime.bundle_layout import GraphSpec, TensorSpec
 from dtb_runtime.errors import BundleError, MissingDependencyError, UsageError
 from dtb_runtime.inference import CPU, CUDA, OrtGraph, has_cuda_device, import_onnxruntime
-from dtb_runtime.manifest import GraphSpec, Manifest, TensorSpec
+from dtb_runtime.manifest import Manifest
 
 LENGTHS = {"latent": 3, "weights": 287}
 

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
+from dtb_runtime.bundle_layout import MANIFEST_FILE, MAX_BUNDLE_BYTES
 from dtb_runtime.errors import BundleError
-from dtb_runtime.manifest import MANIFEST_FILE, MAX_BUNDLE_BYTES, Manifest, seal
+from dtb_runtime.manifest import Manifest, seal
 
 Document = dict[str, Any]
 
