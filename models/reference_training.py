@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 
 from dtb_runtime.errors import DataError
 
+from .bold_targets import N_DESIGN_SIGNALS
 from .hypernetwork import TwinNetwork
 from .reference import ReferenceData, ReferencePeople
 from .settings import TrainingSettings
-from .tensors import N_DESIGN_SIGNALS, RunBlock, TrainingData
+from .tensors import RunBlock, TrainingData
 from .training_loop import fit
 from .training_state import EpochLosses
 

@@ -37,14 +37,14 @@ class TrainingSettings:
     bold_weight: float
     design_weight: float
     """Of the design loss: how well the hidden states carry the GLM's regressors
-    (`tensors.design_signals`). 0 switches it off."""
+    (`bold_targets.design_signals`). 0 switches it off."""
     masked: bool
     """True: the hazard form of the action loss; False: the paper's unmasked form."""
     carry_state: bool
     """Whether a segment starts from the state that the one before it ended in, or from zero."""
     bold_target: BoldTarget
     """``measured`` BOLD as it is, or only its ``task`` part: the part that trials explain
-    (`tensors.task_part`), which leaves out noise that no stimulus-driven network can follow."""
+    (`bold_targets.task_part`), without the noise that no stimulus-driven network can follow."""
     interpolate_bold: bool
     """Whether BOLD counts at every step after cubic interpolation (paper) or at TR."""
     patience: int

@@ -10,17 +10,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dtb_runtime.errors import CohortError, MissingDependencyError
+from dtb_runtime.errors import CohortError
 from dtb_runtime.events import Events, Responses
-from dtb_runtime.glm import design_matrix
 from dtb_runtime.stimulus import network_input
-from dtb_runtime.tasks import DT_S, STEPS_PER_TR, TR_S, get_task
+from dtb_runtime.tasks import DT_S, get_task
 
+from .bold_targets import N_DESIGN_SIGNALS, design_signals, interpolated_bold, task_part
 from .cohorts import Participant
 from .settings import BoldTarget
-
-N_DESIGN_SIGNALS = 4
-"""Sum and difference of a task's trial types, as response and derivative."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +42,7 @@ class RunBlock:
     bold_counted: Tensor
     """(people, frames) bool"""
     design: Tensor
-    """(people, frames, signals) float32, see `design_signals`"""
+    """(people, frames, signals) float32, see `bold_targets.design_signals`"""
 
     @property
     def n_steps(self) -> int:
@@ -75,7 +72,7 @@ class BlockForm:
     bold_stride: int
     """10 for BOLD at TR, 1 for the paper's BOLD at every step."""
     bold_target: BoldTarget = "measured"
-    """BOLD as it is, or its `task_part`."""
+    """BOLD as it is, or its `bold_targets.task_part`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,78 +187,6 @@ def bold_scale(participants: Sequence[Participant], columns: Sequence[int]) -> B
             "are constant. Leave them out or check the parcellated series."
         )
     return BoldScale(mean.astype(np.float32), sd.astype(np.float32))
-
-
-def interpolated_bold(bold: NDArray[np.float32], n_steps: int) -> NDArray[np.float32]:
-    """Return BOLD at every 80-ms step by cubic interpolation (the paper's x10 resampling).
-
-    Steps after the last volume hold its value, since a cubic has nothing to lean on there.
-    """
-    try:
-        from scipy.interpolate import CubicSpline
-    except ImportError as error:
-        raise MissingDependencyError(
-            "Training on interpolated BOLD needs scipy, which is not installed: "
-            'pip install "dtb-runtime[imaging]".'
-        ) from error
-
-    at_s = np.arange(len(bold)) * STEPS_PER_TR
-    wanted = np.minimum(np.arange(n_steps), at_s[-1])
-    return np.asarray(CubicSpline(at_s, bold, axis=0)(wanted), np.float32)
-
-
-def task_part(bold: NDArray[np.float32], events: Events) -> NDArray[np.float32]:
-    """Return the part of a run's BOLD that its trials explain, around the run's mean.
-
-    The fitted response of every trial type (Glover response and derivative) of the indicators' GLM,
-    without drifts and residual. Most of the noise is gone with them, so what a network learns from
-    are the effects themselves, small ones included.
-
-    Parameters
-    ----------
-    bold : ndarray, shape (n_frames, n_regions)
-    events : Events
-
-    Returns
-    -------
-    ndarray, shape (n_frames, n_regions)
-    """
-    design = design_matrix(events, len(bold), TR_S)
-    effects = design.solver @ (design.basis.T @ bold.astype(np.float64))
-    of_task = [not name.startswith(("drift", "constant")) for name in design.columns]
-    fitted = design.matrix[:, of_task] @ effects[of_task]
-    return np.asarray(fitted - fitted.mean(0) + bold.mean(0), np.float32)
-
-
-def design_signals(events: Events, n_frames: int) -> NDArray[np.float32]:
-    """Return what trials should leave in slow hidden units, whatever the person's BOLD is like.
-
-    Sum and difference of the task's two trial types, each as Glover response and derivative, with
-    mean 0 and SD 1 over the run. A difference that is a thousandth of BOLD's variance has the
-    same weight here as everything else.
-
-    Parameters
-    ----------
-    events : Events
-    n_frames : int
-
-    Returns
-    -------
-    ndarray, shape (n_frames, N_DESIGN_SIGNALS)
-        0 for a trial type that the run does not have.
-    """
-    design = design_matrix(events, n_frames, TR_S)
-    column = {name: design.matrix[:, i] for i, name in enumerate(design.columns)}
-    positive, negative = get_task(events.task).contrast
-    none = np.zeros(n_frames)
-    signals = []
-    for kind in ("", "_derivative"):
-        a, b = column.get(positive + kind, none), column.get(negative + kind, none)
-        signals += [a + b, a - b]
-    stacked = np.stack(signals, 1)
-    centered = stacked - stacked.mean(0)
-    sd = centered.std(0)
-    return np.asarray(centered / np.where(sd > 0, sd, 1), np.float32)
 
 
 def run_blocks(participants: Sequence[Participant], form: BlockForm) -> tuple[RunBlock, ...]:

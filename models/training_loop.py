@@ -15,11 +15,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from .bold_targets import N_DESIGN_SIGNALS
 from .config import NetworkConfig
 from .hypernetwork import CompactHypernetwork, TwinNetwork
 from .losses import action_loss, bold_loss, total_loss
 from .settings import TrainingSettings
-from .tensors import N_DESIGN_SIGNALS, RunBlock, TrainingData
+from .tensors import RunBlock, TrainingData
 from .training_state import EpochLosses, TrainingState, load_training_state, save_training_state
 
 STATE_FILE = "training_state.safetensors"

@@ -50,7 +50,7 @@ def people(n_people: int, seed: int, bold: torch.Tensor | None = None) -> Traini
         counted=torch.ones(n_people, N_STEPS, dtype=torch.bool),
         bold=torch.zeros(n_people, n_frames, N_BOLD) if bold is None else bold,
         bold_counted=torch.ones(n_people, n_frames, dtype=torch.bool),
-        design=torch.zeros(n_people, n_frames, 4),
+        design=torch.zeros(n_people, n_frames, 5),
     )
     return TrainingData(edges_of(n_people, seed), (block,))
 

@@ -8,23 +8,19 @@ import numpy as np
 import pytest
 import torch
 
+from dtb_models.bold_targets import task_part
 from dtb_models.cohorts import Participant, Run
 from dtb_models.tensors import (
-    N_DESIGN_SIGNALS,
     BlockForm,
     BoldScale,
     bold_scale,
-    design_signals,
     edge_matrix,
-    interpolated_bold,
     press_targets,
     run_blocks,
-    task_part,
 )
 from dtb_runtime.connectome import Connectome
 from dtb_runtime.errors import CohortError
 from dtb_runtime.events import Events, Responses
-from dtb_runtime.glm import design_matrix
 from dtb_runtime.stimulus import network_input
 from dtb_runtime.tasks import get_task
 
@@ -147,13 +143,6 @@ def test_blocks_hold_each_run_once_delayed_and_scaled(people: People, hammer: Ev
     assert bool(torch.isfinite(block.bold).all())
 
 
-def test_interpolated_bold_passes_through_the_volumes(rng: np.random.Generator) -> None:
-    bold = rng.normal(size=(20, 3)).astype(np.float32)
-    steps = interpolated_bold(bold, 200)
-    np.testing.assert_allclose(steps[::10], bold, atol=1e-5)
-    np.testing.assert_allclose(steps[190:], np.tile(bold[-1], (10, 1)), atol=1e-5)
-
-
 def test_somebody_without_a_connectome_is_named(people: People) -> None:
     alone = replace(people.participants[1], connectome_source=None)
     with pytest.raises(CohortError, match="connectome of everybody; sub-1 has none"):
@@ -174,23 +163,6 @@ def test_a_constant_region_is_refused(people: People, stroop: Events) -> None:
         bold_scale([replace(people.participants[0], runs=(run,))], [0, 1])
 
 
-def test_task_part_is_what_trials_explain(stroop: Events, rng: np.random.Generator) -> None:
-    design = design_matrix(stroop, stroop.n_frames, 0.8)
-    of_task = [i for i, c in enumerate(design.columns) if not c.startswith(("drift", "constant"))]
-    effects = rng.normal(size=(len(of_task), 2))
-    response = design.matrix[:, of_task] @ effects
-    drift = design.matrix[:, [i for i, c in enumerate(design.columns) if c.startswith("drift")]]
-    bold = (response + 3 * drift[:, :2] + 5).astype(np.float32)
-    found = task_part(bold, stroop)
-    expected = response - response.mean(0) + bold.mean(0)
-    np.testing.assert_allclose(found, expected, atol=1e-4)
-
-
-def test_task_part_of_noise_is_small(stroop: Events, rng: np.random.Generator) -> None:
-    noise = rng.normal(size=(stroop.n_frames, 50)).astype(np.float32)
-    assert task_part(noise, stroop).var() < 0.02
-
-
 def test_blocks_can_hold_the_task_part(people: People, hammer: Events) -> None:
     scale = BoldScale(np.zeros(2, np.float32), np.ones(2, np.float32))
     form = BlockForm(3, (2, 0), scale, masked=True, bold_stride=10, bold_target="task")
@@ -198,16 +170,3 @@ def test_blocks_can_hold_the_task_part(people: People, hammer: Events) -> None:
     expected = task_part(people.bold[0][:, [2, 0]], hammer)
     n_measured = len(people.bold[0])
     np.testing.assert_allclose(block.bold[0, :n_measured], expected, rtol=1e-5)
-
-
-def test_design_signals_are_sum_and_difference_of_the_trial_types(stroop: Events) -> None:
-    signals = design_signals(stroop, stroop.n_frames)
-    assert signals.shape == (stroop.n_frames, N_DESIGN_SIGNALS)
-    np.testing.assert_allclose(signals.mean(0), 0, atol=1e-5)
-    np.testing.assert_allclose(signals.std(0), 1, rtol=1e-4)
-    design = design_matrix(stroop, stroop.n_frames, 0.8)
-    incongruent, congruent = (
-        design.matrix[:, design.columns.index(name)] for name in ("incongruent", "congruent")
-    )
-    assert np.corrcoef(signals[:, 0], incongruent + congruent)[0, 1] == pytest.approx(1, abs=1e-6)
-    assert np.corrcoef(signals[:, 1], incongruent - congruent)[0, 1] == pytest.approx(1, abs=1e-6)

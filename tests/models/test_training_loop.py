@@ -49,7 +49,7 @@ def toy_data(n_people: int, seed: int, n_steps: int = 200) -> TrainingData:
         counted=torch.ones(n_people, n_steps, dtype=torch.bool),
         bold=bold,
         bold_counted=torch.ones(n_people, n_steps // 10, dtype=torch.bool),
-        design=torch.zeros(n_people, n_steps // 10, 4),
+        design=torch.zeros(n_people, n_steps // 10, 5),
     )
     return TrainingData(edges, (block,))
 
