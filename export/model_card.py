@@ -39,7 +39,7 @@ _CREDITS: tuple[tuple[str, str], ...] = (
         "the same terms, do not try to re-identify anybody.",
     ),
     (
-        r"\bTCP\b|Transdiagnostic Connectome Project|\breal people: behavior\b",
+        r"\bTCP\b|Transdiagnostic Connectome Project|^Behavior of \d+ real people\b",
         "Behavior: Transdiagnostic Connectome Project, OpenNeuro ds005237 (CC0), or a study in its "
         "layout where the training data above say so.",
     ),

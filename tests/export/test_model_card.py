@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from dtb_export.model_card import NOT_A_DEVICE, model_card
+from dtb_models.simulation import SimulatedCohort
 from dtb_runtime.manifest import Manifest
 
 HCP = "Data were provided in part by the Human Connectome Project, WU-Minn Consortium"
@@ -44,16 +45,23 @@ def test_the_first_lines_say_what_was_real_and_what_simulated(
 
 def test_hcp_is_credited_only_where_its_data_entered(manifest: Manifest) -> None:
     maps = "Face and shape maps are the mean activations of 10 real people (Human Connectome "
-    with_hcp = card(manifest, description=f"180 real people: behavior. {maps}Project, emotion).")
+    with_hcp = card(manifest, description=f"Behavior of 180 real people. {maps}Project, emotion).")
     assert HCP in with_hcp
     assert "do not try to re-identify anybody" in with_hcp
     assert HCP not in card(manifest, description="40 simulated people.")
 
 
-def test_the_behavior_of_real_people_is_credited(manifest: Manifest) -> None:
-    text = card(manifest, description="180 real people: behavior, with connectomes simulated.")
+def test_the_behavior_of_real_people_is_credited(
+    manifest: Manifest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The cohort's own sentence: a card that waits for other words would credit nobody.
+    assert manifest.parcellation is not None
+    cohort = SimulatedCohort(manifest.parcellation, 3)
+    assert "ds005237" not in card(manifest, description=cohort.description)
+    monkeypatch.setattr(SimulatedCohort, "kind", "semi-synthetic")
+    text = card(manifest, description=cohort.description)
+    assert "Behavior of 3 real people" in text
     assert "ds005237 (CC0)" in text
-    assert "ds005237" not in card(manifest, description="40 simulated people: behavior, all.")
 
 
 def test_the_method_is_always_credited(manifest: Manifest) -> None:
