@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from .config import NetworkConfig
 from .hypernetwork import CompactHypernetwork, TwinNetwork
 from .main_network import run_hidden, split_weights
 from .tensors import TrainingData
@@ -53,11 +54,12 @@ def refit_bold_readout(
     TypeError
         If the network is not of the compact preset.
     """
-    if not isinstance(network.hypernetwork, CompactHypernetwork):
+    hypernetwork = network.hypernetwork
+    if not isinstance(hypernetwork, CompactHypernetwork):
         raise TypeError("only the compact preset's readout is linear in its decoder")
     moments = _moments(network, training)
     held_out = _moments(network, validation)
-    old = _current_readout(network)
+    old = _current_readout(hypernetwork.decoder, network.config)
     best, best_loss = old, held_out.loss(old)
     fit = ReadoutFit(0.0, 0.0, best_loss, best_loss)
     size = network.config.hidden_size + 1
@@ -75,7 +77,7 @@ def refit_bold_readout(
             if loss < best_loss:
                 best, best_loss = readout, loss
                 fit = ReadoutFit(group, person, fit.loss_before, loss)
-    _write_readout(network, best)
+    _write_readout(hypernetwork.decoder, network.config, best)
     return fit
 
 
@@ -135,9 +137,8 @@ def _chunks(rows: range, size: int) -> Iterator[Sequence[int]]:
         yield rows[start : start + size]
 
 
-def _positions(network: TwinNetwork) -> tuple[Tensor, Tensor]:
+def _positions(c: NetworkConfig) -> tuple[Tensor, Tensor]:
     """Return where W_ho's and b_ho's BOLD entries lie among the flat weights."""
-    c = network.config
     before = c.hidden_size * (c.n_inputs + c.hidden_size + 2)
     first = before + c.n_actions * c.hidden_size
     matrix = torch.arange(first, first + c.n_bold * c.hidden_size).reshape(c.n_bold, c.hidden_size)
@@ -145,22 +146,17 @@ def _positions(network: TwinNetwork) -> tuple[Tensor, Tensor]:
     return matrix, bias
 
 
-def _current_readout(network: TwinNetwork) -> Tensor:
+def _current_readout(decoder: torch.nn.Linear, config: NetworkConfig) -> Tensor:
     """Return the decoder's BOLD rows as a readout, shape (regressors, regions), float64."""
-    decoder = network.hypernetwork.decoder
-    assert isinstance(decoder, torch.nn.Linear)
-    matrix, bias = _positions(network)
+    matrix, bias = _positions(config)
     # Column 0 is A_0, column k + 1 is A_k.
     columns = torch.cat([decoder.bias[:, None], decoder.weight], 1).double()
     by_region = torch.cat([columns[matrix], columns[bias][:, None]], 1)  # (R, H + 1, K + 1)
-    return by_region.permute(2, 1, 0).reshape(-1, network.config.n_bold)
+    return by_region.permute(2, 1, 0).reshape(-1, config.n_bold)
 
 
-def _write_readout(network: TwinNetwork, readout: Tensor) -> None:
-    c = network.config
-    decoder = network.hypernetwork.decoder
-    assert isinstance(decoder, torch.nn.Linear)
-    matrix, bias = _positions(network)
+def _write_readout(decoder: torch.nn.Linear, c: NetworkConfig, readout: Tensor) -> None:
+    matrix, bias = _positions(c)
     by_region = readout.reshape(c.latent_size + 1, c.hidden_size + 1, c.n_bold).permute(2, 1, 0)
     by_region = by_region.float()
     decoder.bias[matrix] = by_region[:, :-1, 0]

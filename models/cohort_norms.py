@@ -15,6 +15,7 @@ from torch import Tensor
 from dtb_runtime.errors import UsageError
 from dtb_runtime.glm import design_matrix, fit_contrast, structure_bold
 from dtb_runtime.indicators import Indicators, combine_indicators, task_indicators
+from dtb_runtime.norms import N_QUANTILES
 from dtb_runtime.parcellation import Parcellation
 from dtb_runtime.responses import read_densities, read_hazards
 from dtb_runtime.stimulus import network_input
@@ -22,9 +23,6 @@ from dtb_runtime.tasks import DT_S, TR_S, get_task
 
 from .array_types import BatchWeights
 from .hypernetwork import CompactHypernetwork, TwinNetwork
-
-N_QUANTILES = 101
-"""Quantiles 0, 1, ..., 100 % of each indicator."""
 
 
 @torch.no_grad()

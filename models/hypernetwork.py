@@ -15,14 +15,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .array_types import (
-    Basis,
     BatchComponents,
     BatchEdges,
     BatchLatent,
     BatchState,
     BatchStimulus,
     BatchWeights,
-    EdgeVector,
 )
 from .config import NetworkConfig
 from .main_network import MainOutput, run_main_network, weight_shapes
@@ -250,10 +248,3 @@ class TwinNetwork(nn.Module):
     def forward(self, edges: BatchEdges, stimulus: BatchStimulus) -> MainOutput:
         """Return the answer of each person's twin to a stimulus, from a connectome's edges."""
         return self.run(self.weights(edges), stimulus)
-
-
-def mean_and_basis(network: TwinNetwork) -> tuple[EdgeVector, Basis]:
-    """Return the compact encoder's edge mean and basis."""
-    if not isinstance(network.hypernetwork, CompactHypernetwork):
-        raise TypeError("the paper preset has no edge basis")
-    return network.hypernetwork.edge_mean, network.hypernetwork.basis
