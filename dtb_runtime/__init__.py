@@ -29,7 +29,7 @@ Where things are::
     indicators         scalars that sum up a forecast
     norms              how unusual a person is for the training cohort
     outputs            BIDS-named tables, sidecars, the summary
-    tables             delimited text (json_object: strict JSON, npz: arrays)
+    tables             delimited text (json_object: strict JSON, array_files: .npy and .npz)
     atomic             files that appear whole or not at all
 
 ``import dtb_runtime`` loads only the errors: every other name is imported when it is first used.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from types import MappingProxyType
@@ -9,10 +10,10 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
+from .array_files import ArrayFileError, load_npz
 from .bundle_layout import MAX_BUNDLE_BYTES, NORMS_FILE
 from .errors import BundleError
 from .manifest import Manifest
-from .npz import read_npz
 
 N_QUANTILES = 101
 """Quantiles kept of each indicator: the percentiles 0, 1, ..., 100."""
@@ -136,9 +137,9 @@ def read_norms(data: bytes, manifest: Manifest) -> Norms:
         Not such a file, an array missing, unknown, of the wrong shape or not finite.
     """
     try:
-        arrays = read_npz(data, MAX_BUNDLE_BYTES)
-    except ValueError as cause:
-        raise _damaged(str(cause)) from cause
+        arrays = load_npz(io.BytesIO(data), NORMS_FILE, MAX_BUNDLE_BYTES)
+    except ArrayFileError as cause:
+        raise _damaged(cause.problem) from cause
     latent, edges, people = manifest.latent_size, manifest.n_edges, None
     groups: tuple[Mapping[str, tuple[int | None, ...]], ...] = (
         {

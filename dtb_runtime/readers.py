@@ -7,21 +7,16 @@ connectome is decided in `connectome`. Another format is one more function in `R
 from __future__ import annotations
 
 import csv
-import io
-import math
-import tokenize
-import zipfile
-import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
-from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
+from .array_files import ArrayFileError, load_npy, load_npz
 from .errors import ConnectomeError
 from .tables import check_is_file, is_missing, read_text
 
@@ -31,18 +26,6 @@ MAX_ARRAY_BYTES = 2**30
 _ARRAY_NAMES: Mapping[str, Literal["connectome", "timeseries"]] = MappingProxyType(
     {"connectome": "connectome", "correlations": "connectome", "timeseries": "timeseries"}
 )
-
-_ZIP_ERRORS = (
-    zipfile.BadZipFile,
-    zipfile.LargeZipFile,
-    zlib.error,
-    EOFError,
-    OSError,
-    ValueError,  # member names that are no UTF-8
-    RuntimeError,  # encrypted, or compressed in a way this Python lacks
-)
-# A .npy header is a Python literal, so a damaged one can fail in any way a literal can.
-_HEADER_ERRORS = (ValueError, EOFError, SyntaxError, TypeError, tokenize.TokenError)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,8 +76,15 @@ def read_array(path: str | Path) -> RawArray:
 
 def read_npy(path: Path) -> RawArray:
     """Read a .npy file; arrays of Python objects are refused, since reading them runs code."""
-    with path.open("rb") as file:
-        array = _load_npy(file, path.name)
+    try:
+        with path.open("rb") as file:
+            array = load_npy(file, path.name, MAX_ARRAY_BYTES)
+    except ArrayFileError as cause:
+        raise ConnectomeError(str(cause)) from cause
+    except OSError as cause:
+        raise ConnectomeError(
+            f"{path} cannot be read: {cause.strerror or cause}. Check its permissions."
+        ) from cause
     return RawArray(_real_matrix(array, path.name))
 
 
@@ -104,13 +94,9 @@ def read_npz(path: Path) -> RawArray:
     Region names may stand beside it as `labels`, an array of text.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            arrays = _load_members(archive, path.name)
-    except _ZIP_ERRORS as cause:
-        raise ConnectomeError(
-            f"{path.name} is not a readable .npz archive ({cause}). Write it again with "
-            "numpy.savez, or fetch it again if it was cut short."
-        ) from cause
+        arrays = load_npz(path, path.name, MAX_ARRAY_BYTES, _wanted)
+    except ArrayFileError as cause:
+        raise ConnectomeError(str(cause)) from cause
     named = [name for name in _ARRAY_NAMES if name in arrays]
     two_dimensional = [name for name, array in arrays.items() if array.ndim == 2]
     if not named and len(two_dimensional) != 1:
@@ -128,72 +114,18 @@ def read_npz(path: Path) -> RawArray:
     return RawArray(values, labels, kind=_ARRAY_NAMES.get(key))
 
 
+def _wanted(names: Set[str]) -> Set[str]:
+    """Names to read: where one says what it is, the others are not ours to judge."""
+    return names & {*_ARRAY_NAMES, "labels"} if names & _ARRAY_NAMES.keys() else names
+
+
 def _label_texts(array: NDArray[np.generic], name: str) -> tuple[str, ...]:
     if array.dtype.kind != "U" or array.ndim != 1:
         raise ConnectomeError(
             f"{name} is a {_size(array)} array of {array.dtype}, expected a list of text. "
             "Save labels as numpy.array([...], dtype=str)."
         )
-    try:
-        return tuple(str(label).strip() for label in array)
-    except ValueError as cause:  # a damaged file can hold numbers that are no characters
-        raise ConnectomeError(
-            f"{name} holds text that cannot be decoded. Write or fetch the file again."
-        ) from cause
-
-
-def _load_members(archive: zipfile.ZipFile, source: str) -> dict[str, NDArray[np.generic]]:
-    members = {member.filename.removesuffix(".npy"): member for member in archive.infolist()}
-    if any(name in members for name in _ARRAY_NAMES):
-        # What else lies in the archive is not ours to judge.
-        members = {n: m for n, m in members.items() if n in _ARRAY_NAMES or n == "labels"}
-    n_bytes = sum(member.file_size for member in members.values())
-    if n_bytes > MAX_ARRAY_BYTES:
-        raise ConnectomeError(
-            f"{source} unpacks to {n_bytes / 1e9:.1f} GB; at most {MAX_ARRAY_BYTES / 1e9:.1f} GB "
-            "is read. Parcellate the data first."
-        )
-    return {
-        name: _load_npy(io.BytesIO(archive.read(member)), f"{source}[{name}]")
-        for name, member in members.items()
-    }
-
-
-def _load_npy(file: io.BufferedReader | io.BytesIO, name: str) -> NDArray[np.generic]:
-    """One array in .npy format, refusing objects and sizes that its header only claims."""
-    try:
-        version = npy_format.read_magic(file)
-        read_header = (
-            npy_format.read_array_header_1_0
-            if version == (1, 0)
-            else npy_format.read_array_header_2_0
-        )
-        shape, _, dtype = read_header(file)
-    except _HEADER_ERRORS as cause:
-        raise ConnectomeError(
-            f"{name} is not a NumPy array file, or its header is damaged. "
-            "Write it again with numpy.save, or fetch it again if it was cut short."
-        ) from cause
-    if dtype.hasobject:
-        raise ConnectomeError(
-            f"{name} holds Python objects (pickle), which are never read because they can run "
-            "code. Save the numbers as a plain float array."
-        )
-    n_bytes = dtype.itemsize * math.prod(shape)
-    if n_bytes > MAX_ARRAY_BYTES:
-        raise ConnectomeError(
-            f"{name} claims {n_bytes / 1e9:.1f} GB ({' x '.join(map(str, shape))}); at most "
-            f"{MAX_ARRAY_BYTES / 1e9:.1f} GB is read. Parcellate the data first."
-        )
-    file.seek(0)
-    try:
-        array: NDArray[np.generic] = npy_format.read_array(file, allow_pickle=False)
-    except (ValueError, EOFError) as cause:
-        raise ConnectomeError(
-            f"{name} is cut short: its header says {' x '.join(map(str, shape))} of {dtype}, "
-            "but the numbers end before. Write or fetch it again."
-        ) from cause
-    return array
+    return tuple(str(label).strip() for label in array)
 
 
 def _size(array: NDArray[np.generic]) -> str:

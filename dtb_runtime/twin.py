@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .array_files import ArrayFileError, load_npz
 from .atomic import write_files
 from .errors import TwinError, UsageError
 from .forecast import Forecast, forecast_run
 from .json_object import JsonObject
 from .norms import Strangeness
-from .npz import read_npz
 
 if TYPE_CHECKING:
     from .bundle import Bundle
@@ -206,10 +206,10 @@ def _read(path: Path) -> tuple[JsonObject, dict[str, NDArray[Any]]]:
     except OSError as cause:
         raise TwinError(f"{path} cannot be read: {cause.strerror or cause}.") from cause
     try:
-        arrays = read_npz(data, MAX_FILE_BYTES)
-    except ValueError as cause:
+        arrays = load_npz(io.BytesIO(data), path.name, MAX_FILE_BYTES)
+    except ArrayFileError as cause:
         raise TwinError(
-            f"{path} is not a saved twin, or it is damaged ({cause}). Personalize again."
+            f"{path} is not a saved twin, or it is damaged ({cause.problem}). Personalize again."
         ) from cause
     if "about" not in arrays:
         raise TwinError(f"{path} is not a saved twin. Give a file that Twin.save wrote.")

@@ -9,10 +9,8 @@ up people, no connectomes) and ``weights.npz``.
 
 from __future__ import annotations
 
-import io
 import math
 import re
-import zipfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +19,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from dtb_runtime.array_files import ArrayFileError, load_npz
 from dtb_runtime.errors import DataError
+from dtb_runtime.readers import MAX_ARRAY_BYTES
 from dtb_runtime.stimulus import network_input
 
 from .config import NetworkConfig, paper_config
@@ -155,14 +155,10 @@ def _arrays(path: Path) -> dict[str, NDArray[Any]]:
             f"{WEIGHTS_FILE}."
         )
     try:
-        # From memory: numpy leaves the file open when it is no zip after all.
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
-            if not isinstance(file, np.lib.npyio.NpzFile):
-                raise ValueError("it holds one array, not several by name")
-            return {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        return load_npz(path, path.name, MAX_ARRAY_BYTES)
+    except ArrayFileError as error:
         raise DataError(
-            f"{path} is not a readable .npz file: {error}. Copy the authors' file again."
+            f"{path} is not a readable .npz file: {error.problem}. Copy the authors' file again."
         ) from error
 
 

@@ -149,11 +149,11 @@ def test_indicator_percentiles(tiny: Bundle, value: float, percent: float) -> No
         (lambda a: a.update(indicator_names=np.zeros(2)), "indicator_names is float64"),
         (
             lambda a: a.update(indicator_names=np.array([0x110000], np.uint32).view("U1")),
-            "invalid maximum character",
+            "holds text that cannot be decoded",
         ),
         (
             lambda a: a.update(indicator_names=np.array(["a", 1], dtype=object)),
-            "Object arrays cannot be loaded",
+            "holds Python objects",
         ),
     ],
 )
@@ -184,7 +184,7 @@ def test_an_archive_that_unpacks_to_too_much_is_not_unpacked(
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("edge_mean.npy", bytes(1_000_000))
     monkeypatch.setattr("dtb_runtime.norms.MAX_BUNDLE_BYTES", 500_000)
-    with pytest.raises(BundleError, match="it unpacks to 1 MB, the limit is 0 MB"):
+    with pytest.raises(BundleError, match=r"unpacks to 1\.0 MB; at most 0\.5 MB is read"):
         read_norms(buffer.getvalue(), manifest)
 
 

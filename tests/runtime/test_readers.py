@@ -350,3 +350,17 @@ def test_a_wrong_ending_is_recognized(
         write(file)
     with pytest.raises(ConnectomeError, match="not a NumPy array file, or its header is damaged"):
         read_array(path)
+
+
+def test_a_file_without_permission_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "c.npy"
+    np.save(path, VALUES)
+
+    def refuse(*_: object) -> None:  # as the system does, except to root
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(ConnectomeError, match="cannot be read: Permission denied"):
+        read_array(path)

@@ -157,7 +157,7 @@ def test_what_is_no_twin_is_refused(tiny: Bundle, tmp_path: Path) -> None:
     with pytest.raises(TwinError, match=r"is not a saved twin\. Give a file that Twin.save wrote"):
         tiny.load_twin(path)
     np.savez(path, about=np.array([{"a": 1}], dtype=object))
-    with pytest.raises(TwinError, match="Object arrays cannot be loaded"):
+    with pytest.raises(TwinError, match=r"t\.npz\[about\] holds Python objects"):
         tiny.load_twin(path)
     rewrite(path, "no JSON")
     with pytest.raises(TwinError, match="not valid JSON"):
@@ -172,7 +172,7 @@ def test_a_file_too_large_for_a_twin_is_not_read(
         tiny.load_twin(saved)
     np.savez_compressed(saved, about=np.zeros(100_000, dtype=np.uint8))
     assert saved.stat().st_size < 1000
-    with pytest.raises(TwinError, match="it unpacks to 0 MB"):
+    with pytest.raises(TwinError, match=r"unpacks to 0\.1 MB; at most 0\.0 MB is read"):
         tiny.load_twin(saved)
 
 
