@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 SEED = 20260719
+
+SHAPED_MODULES = (
+    "dtb_models.cohort_norms",
+    "dtb_models.hypernetwork",
+    "dtb_models.losses",
+    "dtb_models.main_network",
+)
+"""Modules whose annotations name axes: in tests, every call is held against them."""
+
+if find_spec("jaxtyping") and find_spec("beartype"):
+    from jaxtyping import install_import_hook
+
+    # Before any test imports these modules; in use nothing is checked, since it costs time.
+    install_import_hook(SHAPED_MODULES, "beartype.beartype")
 
 
 @pytest.fixture
