@@ -1,1 +1,24 @@
-"""Networks, cohorts and training."""
+"""Networks, cohorts and training.
+
+Where things are::
+
+    config, settings       a network's sizes and a training's numbers, checked
+    hypernetwork           edges in, every weight of a main network out
+    main_network           all people's recurrences in one batched product per step
+    losses, bold_targets   what training minimizes, and what BOLD is compared with
+    tensors                a cohort as training arrays
+    training               from a cohort to a checkpoint (training_loop, training_state)
+    bold_readout           the compact BOLD readout, solved at the end
+    measurement            figures on people held out; cohort_norms: distributions over a cohort
+    checkpoint             a trained network on disk
+    cohorts                what a cohort is: participants, runs, splits
+    tcp                    the real study as a cohort (tcp_layout, tcp_series, tcp_writer)
+    simulation             people whose truth is known (simulated_people, simulated_connectome,
+                           simulated_behavior, simulated_bold, measured_traits, response_maps)
+    network_families       what names of networks stand for; region_pairs, bold_regions: of regions
+    reference              the authors' public model (reference_training: learned from scratch)
+    schedules              makes the runtime's default schedules
+    array_types            one name for each axis
+
+Cohorts and simulation need no PyTorch; nothing is imported before it is asked for by module.
+"""

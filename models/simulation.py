@@ -173,11 +173,6 @@ class SimulatedCohort:
             return _WARNING_SEMI_SYNTHETIC.format(n=len(self._ids))
         return _WARNING_SIMULATED
 
-    @property
-    def trait_model(self) -> TraitModel:
-        """The joint distribution of factors and traits that people were drawn from."""
-        return self._traits
-
     @cached_property
     def participants(self) -> Sequence[Participant]:
         """Everybody, in order. Connectomes and BOLD are made when asked for."""
