@@ -28,11 +28,11 @@ class Strangeness:
     distance: float | None
     """Mahalanobis distance of the latent from the cohort's mean; None without a latent."""
     distance_percentile: float | None
-    """Percent of the cohort that is nearer; 100 means nobody is as far out."""
+    """Percent of the cohort's held-out people that are nearer; 100: nobody is as far out."""
     similarity_to_cohort: float | None
     """Pearson r of the edges (Fisher z) with the cohort's mean edges."""
     similarity_percentile: float | None
-    """Percent of the cohort that is less similar; 0 means nobody is as dissimilar."""
+    """Percent of the cohort's held-out people that are less similar; 0: nobody is as dissimilar."""
     sentence: str
     """The same in words."""
 
@@ -55,7 +55,11 @@ class LatentNorms:
     precision: NDArray[np.float64]
     """Inverse of the covariance, shape (latent, latent)."""
     distance: NDArray[np.float64]
-    """Each person's Mahalanobis distance, ascending, shape (people,)."""
+    """Mahalanobis distance of each person held out of training, ascending, shape (people,).
+
+    Those who were trained on lie nearer than any new person does, and would make everybody new
+    look unusual.
+    """
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,7 +69,7 @@ class EdgeNorms:
     direction: NDArray[np.float32]
     """Mean edges, centered and scaled to length 1, shape (edges,)."""
     similarity: NDArray[np.float64]
-    """Each person's Pearson r with the mean, ascending, shape (people,)."""
+    """Pearson r with the mean of each person held out of training, ascending, shape (people,)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -48,9 +48,8 @@ class Task:
     flag: float
     """Value of the task channel (input 8) during the whole run."""
     options: tuple[str, ...]
-    """Response options; option i is column i of the main network's actions."""
-    n_actions: int
-    """Action outputs of the main network, at least as many as there are options."""
+    """Response options; option i is column i of the main network's actions, of which there may be
+    more."""
     trial_types: tuple[str, ...]
     """The groups of trials that are reported apart."""
     contrast: tuple[str, str]
@@ -104,7 +103,6 @@ HAMMER = Task(
     name="hammer",
     flag=0.0,
     options=("left", "right"),
-    n_actions=3,
     trial_types=("face", "shape"),
     contrast=("face", "shape"),
     required_columns=(
@@ -124,7 +122,6 @@ STROOP = Task(
     name="stroop",
     flag=1.0,
     options=("red", "green", "blue"),
-    n_actions=3,
     trial_types=("congruent", "incongruent"),
     contrast=("incongruent", "congruent"),
     required_columns=("onset", "duration", "trial_type", "stimulus_text", "stimulus_color"),

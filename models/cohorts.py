@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from types import MappingProxyType
-from typing import Literal, Protocol, TypeAlias, TypeVar
+from typing import Protocol, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,10 +18,12 @@ from numpy.typing import NDArray
 from dtb_runtime.connectome import Connectome
 from dtb_runtime.errors import CohortError, UsageError
 from dtb_runtime.events import Events, Responses
+from dtb_runtime.manifest_sections import TrainingKind
 from dtb_runtime.parcellation import Parcellation
 
 Bold = NDArray[np.float32]
-CohortKind = Literal["simulated", "semi-synthetic", "real"]
+CohortKind: TypeAlias = TrainingKind
+"""What a bundle's manifest will say that it was trained on."""
 Value = TypeVar("Value")
 Source: TypeAlias = Value | Callable[[], Value] | None
 """A thing, a function that makes it when it is needed, or nothing."""
