@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .connectome_checks import (
+    SYMMETRY_TOLERANCE,
     as_matrix,
     check_diagonal,
     check_finite,
@@ -28,9 +29,11 @@ from .connectome_checks import (
 )
 from .errors import ConnectomeError, UsageError
 from .readers import RawArray, read_array
+from .tables import file_label
 
 FISHER_CLIP = 1.0 - 1e-6
 """|r| is clipped here before Fisher's transform, so that z stays under 7.26."""
+_CONSTANT_TOLERANCE = 1e-12  # of the largest value
 MIN_TIME_POINTS = 3
 """With fewer, every correlation is 1 or -1."""
 
@@ -275,6 +278,11 @@ class Connectome:
                 "(and hundreds for a usable connectome). Rows are time, columns are regions."
             )
         names = checked_labels(labels, n, source)
+        if _looks_like_correlations(series):
+            raise ConnectomeError(
+                f"{source} is {n} x {n}, and symmetric, as a connectome is and "
+                "time by regions is not. Drop --timeseries (timeseries=False)."
+            )
         bad = np.argwhere(~np.isfinite(series))
         if len(bad):
             time, region = bad[0]
@@ -283,14 +291,16 @@ class Connectome:
                 f"{series[time, region]} ({len(bad)} such values). Remove these frames or regions "
                 "before; nothing is filled in."
             )
-        constant = np.flatnonzero(np.ptp(series, axis=0) == 0)
+        largest = np.abs(series).max(axis=0)
+        series = series / np.where(largest > 0, largest, 1.0)  # no square overflows or vanishes
+        # Also what an average of equal numbers leaves: changes in the last digits are no signal.
+        constant = np.flatnonzero(np.ptp(series, axis=0) <= _CONSTANT_TOLERANCE)
         if len(constant):
             still = listed([region_name(int(region), names) for region in constant])
             raise ConnectomeError(
                 f"{source}: the series of {still} never changes, so it has no correlations. It was "
                 "probably outside the scanned volume; use a scan that covers every region."
             )
-        series = series / np.abs(series).max(axis=0)  # so that no square overflows or vanishes
         series -= series.mean(axis=0)
         series /= np.sqrt((series**2).sum(axis=0))
         correlations, _ = symmetric(np.clip(series.T @ series, -1.0, 1.0), names, source)
@@ -332,29 +342,42 @@ def read_connectome(
             "Pass --timeseries alone."
         )
     raw = read_array(path)
+    source = file_label(path)
     if raw.kind == "timeseries" and not timeseries:
         raise ConnectomeError(
-            f"{path.name} says that it holds time series. Pass --timeseries (timeseries=True)."
+            f"{source} says that it holds time series. Pass --timeseries (timeseries=True)."
         )
     if raw.kind == "connectome" and timeseries:
         raise ConnectomeError(
-            f"{path.name} says that it holds a connectome. Drop --timeseries (timeseries=False)."
+            f"{source} says that it holds a connectome. Drop --timeseries (timeseries=False)."
         )
     if timeseries and raw.labels is None and raw.row_labels is not None:
         raise ConnectomeError(
-            f"{path.name} names its rows ({listed(raw.row_labels)}) and not its columns, as if it "
+            f"{source} names its rows ({listed(raw.row_labels)}) and not its columns, as if it "
             "were regions by time. Save it as time by regions."
         )
     if timeseries:
-        return Connectome.from_timeseries(raw.values, labels=raw.labels, source=path.name)
-    labels = _matrix_labels(raw, path.name)
-    return Connectome.from_matrix(raw.values, labels=labels, fisher_z=fisher_z, source=path.name)
+        return Connectome.from_timeseries(raw.values, labels=raw.labels, source=source)
+    labels = _matrix_labels(raw, source)
+    return Connectome.from_matrix(raw.values, labels=labels, fisher_z=fisher_z, source=source)
 
 
 def participant_id_from(path: str | Path) -> str | None:
     """The ``sub-<label>`` in a file's name, or None."""
     found = re.search(r"(?<![A-Za-z0-9])sub-[A-Za-z0-9]+", Path(path).name)
     return found.group() if found else None
+
+
+def _looks_like_correlations(series: NDArray[np.float64]) -> bool:
+    """Whether what should be time by regions is a symmetric matrix of regions by regions."""
+    n_rows, n_columns = series.shape
+    if n_rows != n_columns:
+        return False
+    off_diagonal = series.copy()
+    np.fill_diagonal(off_diagonal, 0.0)  # NaN or infinite in some matrices
+    largest = np.abs(off_diagonal).max()
+    difference = np.abs(off_diagonal / 2 - off_diagonal.T / 2).max()  # halves: no overflow
+    return bool(0 < largest < np.inf and difference <= SYMMETRY_TOLERANCE * largest)
 
 
 def _matrix_labels(raw: RawArray, source: str) -> tuple[str, ...] | None:

@@ -128,7 +128,8 @@ def check_diagonal(
     diagonal: NDArray[np.float64], labels: tuple[str, ...] | None, is_z: bool, source: str
 ) -> tuple[str, ...]:
     """Notes about a diagonal that was set, after refusing one that means something else."""
-    is_nan, is_zero = np.isnan(diagonal), diagonal == 0
+    # A matrix minus the identity has a diagonal of rounding errors.
+    is_nan, is_zero = np.isnan(diagonal), np.abs(diagonal) <= _RANGE_TOLERANCE
     is_one = np.abs((np.tanh(diagonal) if is_z else diagonal) - 1.0) <= _DIAGONAL_TOLERANCE
     is_other = ~(is_nan | is_zero | is_one)
     if is_other.any():

@@ -7,8 +7,10 @@ connectome is decided in `connectome`. Another format is one more function in `R
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
@@ -18,10 +20,12 @@ from numpy.typing import NDArray
 
 from .array_files import ArrayFileError, load_npy, load_npz
 from .errors import ConnectomeError
-from .tables import check_is_file, is_missing, read_text
+from .tables import check_is_file, is_missing, read_text, to_number
 
 MAX_ARRAY_BYTES = 2**30
 """A larger array is refused before memory is asked for: it is no parcellated data."""
+
+_MAX_SHOWN = 40  # characters of a bad cell
 
 _ARRAY_NAMES: Mapping[str, Literal["connectome", "timeseries"]] = MappingProxyType(
     {"connectome": "connectome", "correlations": "connectome", "timeseries": "timeseries"}
@@ -41,6 +45,8 @@ class RawArray:
     kind: Literal["connectome", "timeseries"] | None = None
     """What the file itself says that it holds."""
 
+
+_LABEL_NAME = re.compile(r"label|(^|_)(names?|regions?|rois?|parcels?)$", re.IGNORECASE)
 
 Reader = Callable[[Path], RawArray]
 
@@ -98,6 +104,10 @@ def read_npz(path: Path) -> RawArray:
     except ArrayFileError as cause:
         raise ConnectomeError(str(cause)) from cause
     named = [name for name in _ARRAY_NAMES if name in arrays]
+    if {"connectome", "correlations"} <= arrays.keys():
+        raise ConnectomeError(
+            f"{path.name} holds both 'connectome' and 'correlations'. Keep the one that is meant."
+        )
     two_dimensional = [name for name, array in arrays.items() if array.ndim == 2]
     if not named and len(two_dimensional) != 1:
         found = ", ".join(f"{name} {_size(array)}" for name, array in arrays.items())
@@ -116,6 +126,13 @@ def read_npz(path: Path) -> RawArray:
 
 def _wanted(names: Set[str]) -> Set[str]:
     """Names to read: where one says what it is, the others are not ours to judge."""
+    unread = sorted(name for name in names if _LABEL_NAME.search(name))
+    if unread and "labels" not in names:
+        raise ArrayFileError(
+            f"The order of regions may be in the array {unread[0]!r}, but labels are read from "
+            "'labels' alone",
+            "Rename that array to labels, or leave it out if the order is the bundle's.",
+        )
     return names & {*_ARRAY_NAMES, "labels"} if names & _ARRAY_NAMES.keys() else names
 
 
@@ -165,18 +182,14 @@ def _read_delimited(path: Path, delimiter: str | None) -> RawArray:
     text = read_text(path, ConnectomeError)
     if delimiter is None and "," in text:
         delimiter = ","
-    # A comment line, as numpy.savetxt writes its header, is no data.
-    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    filled = [line for line in text.splitlines() if line.strip()]
+    lines = [line for line in filled if not line.startswith("#")]
     if not lines:
         raise ConnectomeError(f"{path.name} holds only comments. Pick a file with numbers.")
-    if delimiter is None:
-        rows = [line.split() for line in lines]
-    else:
-        try:
-            rows = [[c.strip() for c in row] for row in csv.reader(lines, delimiter=delimiter)]
-        except csv.Error as cause:
-            raise ConnectomeError(f"{path.name} cannot be read as a table: {cause}.") from cause
+    rows = _cells(lines, delimiter, path.name)
     header = _take_header(rows)
+    if header is None:
+        header = _commented_header(filled, delimiter, len(rows[0]))
     row_labels = _take_index(rows, header)
     if not rows:
         raise ConnectomeError(
@@ -193,9 +206,36 @@ def _read_delimited(path: Path, delimiter: str | None) -> RawArray:
     return RawArray(values, _names(header), _names(row_labels))
 
 
+def _cells(lines: list[str], delimiter: str | None, source: str) -> list[list[str]]:
+    if delimiter is None:
+        return [line.split() for line in lines]
+    try:
+        # Strict, so that a quote that is never closed does not swallow rows.
+        reader = csv.reader(lines, delimiter=delimiter, strict=True)
+        return [[cell.strip() for cell in row] for row in reader]
+    except csv.Error as cause:
+        raise ConnectomeError(
+            f"{source} cannot be read as a table: {cause}. Check its quotes and separators."
+        ) from cause
+
+
+def _commented_header(lines: list[str], delimiter: str | None, n_columns: int) -> list[str] | None:
+    """Names in a comment above the numbers, where `numpy.savetxt` puts its header.
+
+    Only the last comment counts, and only if it has one name a column: any other is prose.
+    """
+    first_row = next(index for index, line in enumerate(lines) if not line.startswith("#"))
+    if first_row == 0:
+        return None
+    text = lines[first_row - 1].lstrip("#").strip()
+    names = text.split(delimiter) if delimiter else text.split()
+    is_header = len(names) == n_columns > 1 and not any(_is_number(name) for name in names)
+    return [name.strip() for name in names] if is_header else None
+
+
 def _is_number(cell: str) -> bool:
     try:
-        float(cell)
+        to_number(cell)
     except ValueError:
         return is_missing(cell)
     return True
@@ -216,9 +256,18 @@ def _take_header(rows: list[list[str]]) -> list[str] | None:
     n_names = sum(not _is_number(cell) for cell in first)
     after_corner = first[1:] if first[0] == "" else first
     is_header = n_names > 1 or (n_names == 1 and len(first) == 1)
-    if is_header or (len(after_corner) > 2 and _counts(after_corner)):
+    if is_header or (len(after_corner) > 2 and _counts(after_corner)) or _has_ids(rows):
         return rows.pop(0)
     return None
+
+
+def _has_ids(rows: list[list[str]]) -> bool:
+    """Whether the first row names regions by ascending numbers, above one of other numbers."""
+    first = rows[0]
+    if len(first) < 3 or len(rows) < 2 or not all(cell.isdecimal() for cell in first):
+        return False
+    ids = [int(cell) for cell in first]
+    return all(a < b for a, b in pairwise(ids)) and not all(c.isdecimal() for c in rows[1])
 
 
 def _take_index(rows: list[list[str]], header: list[str] | None) -> list[str] | None:
@@ -251,6 +300,8 @@ def _parse(rows: list[list[str]], has_index: bool, source: str) -> NDArray[np.fl
                 f"{n_columns}. Make every row equally long."
             )
         try:
+            if any("_" in cell for cell in row):  # which numpy reads as Python code does
+                raise ValueError
             values[number - 1] = row
         except ValueError:
             values[number - 1] = [
@@ -264,10 +315,11 @@ def _parse_cell(cell: str, row: int, column: int, source: str) -> float:
     if is_missing(cell):
         return np.nan
     try:
-        return float(cell)
+        return to_number(cell)
     except ValueError:
+        shown = cell if len(cell) <= _MAX_SHOWN else f"{cell[:_MAX_SHOWN]}..."
         raise ConnectomeError(
-            f"{source}: {cell!r} in row {row} of the numbers, column {column}, is not a number. "
+            f"{source}: {shown!r} in row {row} of the numbers, column {column}, is not a number. "
             "Write decimals with a point, and separate values as the file's ending says."
         ) from None
 

@@ -22,6 +22,29 @@ def is_missing(cell: str) -> bool:
     return cell.strip().lower() in _MISSING
 
 
+def to_number(cell: str) -> float:
+    """The number in a cell; raises ValueError if it is none, or is written as code (``1_000``)."""
+    if "_" in cell:
+        raise ValueError(f"{cell!r} is not a number")
+    return float(cell)
+
+
+def file_label(path: Path) -> str:
+    """A file's name as one line of text that can be printed and stored anywhere.
+
+    Names may hold line breaks, escape codes of terminals and bytes that are no text.
+    """
+    return one_line(path.name)
+
+
+def one_line(text: str) -> str:
+    """Text with what is not printable written as escapes."""
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape", "surrogatepass").decode()
+        for char in text
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
     """The cells of a table as text, by column."""
@@ -110,9 +133,13 @@ def read_table(path: Path, delimiter: str, error: type[DataError]) -> Table:
     """
     text = read_text(path, error)
     try:
-        rows = [row for row in csv.reader(io.StringIO(text), delimiter=delimiter) if any(row)]
+        # Any line ending; strict, so that a quote that is never closed does not swallow rows.
+        lines = io.StringIO(text, newline=None)
+        rows = [row for row in csv.reader(lines, delimiter=delimiter, strict=True) if any(row)]
     except csv.Error as cause:
-        raise error(f"{path.name} cannot be read as a table: {cause}.") from cause
+        raise error(
+            f"{path.name} cannot be read as a table: {cause}. Check its quotes and separators."
+        ) from cause
     header = [name.strip() for name in rows[0]]
     repeated = sorted({name for name in header if header.count(name) > 1})
     if repeated:
@@ -131,4 +158,4 @@ def read_table(path: Path, delimiter: str, error: type[DataError]) -> Table:
         name: tuple(cell.strip() for cell in column)
         for name, column in zip(header, cells, strict=True)
     }
-    return Table(source=path.name, columns=MappingProxyType(columns), n_rows=len(rows) - 1)
+    return Table(source=file_label(path), columns=MappingProxyType(columns), n_rows=len(rows) - 1)

@@ -420,3 +420,45 @@ def test_real_time_series_are_read(shared_data: Path) -> None:
         expected = np.corrcoef(np.load(path).astype(np.float64).T)
         np.testing.assert_allclose(connectome.correlations, expected, atol=1e-6)
     assert len({connectome.digest() for connectome in connectomes}) == 10
+
+
+# ---- nothing is taken for what it is not
+
+
+def test_a_connectome_is_no_time_series(matrix: NDArray[np.float64]) -> None:
+    for values in (matrix, np.arctanh(matrix - np.eye(5)), 100 * matrix):
+        with pytest.raises(ConnectomeError, match=r"5 x 5, and symmetric.*Drop --timeseries"):
+            Connectome.from_timeseries(values, source="c.npy")
+
+
+@pytest.mark.parametrize("scale", [1e-9, 1.0, 1e308])
+def test_as_many_time_points_as_regions_are_a_time_series(
+    rng: np.random.Generator, scale: float
+) -> None:
+    series = rng.uniform(-1, 1, size=(5, 5))
+    connectome = Connectome.from_timeseries(scale * series)
+    np.testing.assert_allclose(connectome.correlations, np.corrcoef(series.T), atol=1e-6)
+
+
+def test_changes_in_the_last_digits_are_no_signal(rng: np.random.Generator) -> None:
+    series = rng.normal(size=(50, 4))
+    series[:, 2] = np.where(series[:, 0] > 0, 0.1, np.nextafter(0.1, 1))
+    with pytest.raises(ConnectomeError, match="series of region 3 never changes"):
+        Connectome.from_timeseries(series)
+
+
+def test_a_diagonal_of_rounding_errors_is_zero(matrix: NDArray[np.float64]) -> None:
+    connectome = Connectome.from_matrix(matrix - np.eye(5) - 2e-16)
+    assert np.all(np.diag(connectome.correlations) == 1.0)
+    assert connectome.notes == ("The diagonal of array was 0 and was set to 1.",)
+
+
+def test_a_file_name_becomes_one_line_that_can_be_written(
+    tmp_path: Path, matrix: NDArray[np.float64]
+) -> None:
+    path = tmp_path / "sub-01\n\x1b[31m\udcff\u00e9.npy"
+    with path.open("wb") as file:
+        np.save(file, matrix - np.eye(5))
+    (note,) = read_connectome(path).notes
+    assert "sub-01\\n\\x1b[31m\\udcff\u00e9.npy" in note
+    note.encode()

@@ -364,3 +364,64 @@ def test_a_file_without_permission_is_refused(
     monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(ConnectomeError, match="cannot be read: Permission denied"):
         read_array(path)
+
+
+# ---- nothing that says which region is which is ignored
+
+
+@pytest.mark.parametrize(("suffix", "delimiter"), [(".csv", ","), (".tsv", "\t"), (".txt", " ")])
+def test_names_in_a_comment_above_the_numbers_are_labels(
+    tmp_path: Path, suffix: str, delimiter: str
+) -> None:
+    path = tmp_path / f"c{suffix}"
+    names = ("L_V1", "R_V1", "M1")
+    np.savetxt(path, VALUES, delimiter=delimiter, header=delimiter.join(names))
+    assert read_array(path).labels == names
+    np.savetxt(path, VALUES, delimiter=delimiter, header="made by a script in 2024")
+    assert read_array(path).labels is None
+
+
+def test_numbers_that_name_regions_are_no_time_point(tmp_path: Path) -> None:
+    path = write_lines(tmp_path / "c.csv", ["1001,1002,2035", *rows_of(VALUES, ",")])
+    raw = read_array(path)
+    assert raw.labels == ("1001", "1002", "2035")
+    np.testing.assert_array_equal(raw.values, VALUES)
+    whole = write_lines(tmp_path / "whole.csv", ["1,2,3", "4,5,7", "7,8,9"])
+    assert read_array(write_lines(whole, ["5,6,8", "4,5,7", "7,8,9"])).values.shape == (3, 3)
+
+
+@pytest.mark.parametrize("name", ["region_labels", "names", "roi_names", "ROIs", "regions"])
+def test_labels_under_another_name_are_not_ignored(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "c.npz"
+    arrays: dict[str, NDArray[np.generic]] = {"connectome": VALUES, name: np.array(NAMES)}
+    np.savez(path, **arrays)
+    with pytest.raises(ConnectomeError, match=f"{name}.*labels are read from 'labels' alone"):
+        read_array(path)
+    np.savez(path, **arrays, labels=np.array(NAMES))
+    assert read_array(path).labels == NAMES
+
+
+def test_two_connectomes_in_one_archive_are_refused(tmp_path: Path) -> None:
+    np.savez(tmp_path / "c.npz", connectome=VALUES, correlations=VALUES / 2)
+    with pytest.raises(ConnectomeError, match="holds both 'connectome' and 'correlations'"):
+        read_array(tmp_path / "c.npz")
+
+
+@pytest.mark.parametrize("cell", ["0_5", "1_0.0"])
+def test_numbers_written_as_code_are_refused(tmp_path: Path, cell: str) -> None:
+    path = write_lines(tmp_path / "c.csv", [f"1,{cell},0", "0,1,0"])
+    with pytest.raises(ConnectomeError, match=f"'{cell}' in row 1 of the numbers, column 2"):
+        read_array(path)
+
+
+def test_a_quote_that_is_never_closed_swallows_no_rows(tmp_path: Path) -> None:
+    lines = ['a,b,"c', *rows_of(VALUES[:, :3], ",")]
+    with pytest.raises(ConnectomeError, match="Check its quotes and separators"):
+        read_array(write_lines(tmp_path / "c.csv", lines))
+
+
+def test_a_long_bad_cell_is_shown_in_part(tmp_path: Path) -> None:
+    lines = [";".join(["0.5"] * 400)] * 2
+    with pytest.raises(ConnectomeError, match=r"'0\.5;.*\.\.\.' in row 1") as caught:
+        read_array(write_lines(tmp_path / "c.csv", lines))
+    assert len(str(caught.value)) < 250
