@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import EventsError
-from .tables import is_missing, read_table
+from .tables import is_missing, read_table, to_number
 from .tasks import DT_S, STEPS_PER_TR, TR_S, Task, get_task
 from .trials import TRIAL_READERS
 
@@ -22,6 +22,10 @@ SCHEDULES_DIR = Path(__file__).parent / "schedules"
 """The folder of the default schedules, one ``<task>.tsv`` each."""
 MAX_RUN_S = 3 * 3600.0
 """Longest run that is accepted, in seconds; a longer one has its times in milliseconds."""
+MAX_TRIALS = 5000
+"""Most trials of one run: one every two seconds over the longest run."""
+MAX_WINDOW_STEPS = 2_000_000
+"""Limit for trials times the steps of the longest: responses are read with all padded to it."""
 OVERLAP_TOLERANCE_S = 0.05
 """How far a trial may reach into the next one: measured screen times jitter by frames."""
 MIN_RESPONSE_TIME_S = 0.2
@@ -184,6 +188,12 @@ def events_from_columns(
         task = get_task(task)
     cells = {name: tuple(_cell(value) for value in column) for name, column in columns.items()}
     _check_columns(cells, task, source)
+    n_trials = len(cells["onset"])
+    if n_trials > MAX_TRIALS:
+        raise EventsError(
+            f"{source} holds {n_trials} trials, expected at most {MAX_TRIALS}. Give one run a "
+            "file, with one row a trial."
+        )
     onset_s = _numbers(cells, "onset", source)
     duration_s = _numbers(cells, "duration", source)
     _check_times(onset_s, duration_s, source)
@@ -248,7 +258,7 @@ def _check_columns(cells: Mapping[str, tuple[str, ...]], task: Task, source: str
 
 def _number(cell: str, column: str, source: str, row: int) -> float:
     try:
-        value = float(cell)
+        value = to_number(cell)
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
@@ -309,6 +319,13 @@ def _check_steps(
         raise EventsError(
             f"{source}: rows {row} and {row + 1} start in the same {DT_S * 1000:.0f}-ms step (at "
             f"{onset_s[row - 1]:g} and {onset_s[row]:g} s). Every trial needs a step of its own."
+        )
+    longest = int((offset_step - onset_step).argmax())
+    n_steps = int(offset_step[longest] - onset_step[longest])
+    if n_steps * len(onset_s) > MAX_WINDOW_STEPS:
+        raise EventsError(
+            f"{source}, row {longest + 1}: a trial of {n_steps * DT_S:g} s is too long among "
+            f"{len(onset_s)} trials. Give how long a response counted, or split the run."
         )
 
 

@@ -38,6 +38,7 @@ _OVERSAMPLING = 50
 _LEAD_IN_S = 24.0
 
 # A direction of the design counts as absent below this share of the strongest one.
+_MAX_PART = 2**20  # numbers held at a time
 _RANK_TOLERANCE = 1e-10
 
 
@@ -329,9 +330,13 @@ def _responses(
 def _sum_over_trials(
     running: NDArray[np.float64], index: NDArray[np.intp], start: NDArray[np.intp]
 ) -> NDArray[np.float64]:
-    elapsed = np.clip(index[:, None] - start + 1, 0, len(running) - 1)
-    total: NDArray[np.float64] = running[elapsed].sum(axis=1)
-    return total
+    # In parts, because frames times trials of a long run do not fit into memory.
+    n_parts = 1 + index.size * start.size // _MAX_PART
+    totals = [
+        running[np.clip(part[:, None] - start + 1, 0, len(running) - 1)].sum(axis=1)
+        for part in np.array_split(index, n_parts)
+    ]
+    return np.concatenate(totals)
 
 
 def _cosine_drifts(n_frames: int, tr_s: float) -> list[NDArray[np.float64]]:

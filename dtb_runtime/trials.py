@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from types import MappingProxyType
 
 from .errors import EventsError
-from .tables import is_missing
+from .tables import is_missing, to_number
 from .tasks import HAMMER, SHAPE_CODES, STROOP
 
 TrialReader = Callable[[Mapping[str, str], str], tuple[str, int]]
@@ -65,13 +65,19 @@ def _check_cue(trial: Mapping[str, str], where: str) -> None:
     if is_missing(start) and is_missing(end):
         return
     try:
-        is_period = 0 <= float(start) < float(end) < math.inf
+        is_period = 0 <= to_number(start) < to_number(end) < math.inf
     except ValueError:
         is_period = False
     if not is_period:
         raise EventsError(
             f"{where}: cueStartTime is {start!r} and cueEndTime {end!r}, expected two times in "
             "seconds, the first earlier, or n/a in both."
+        )
+    trial_end_s = float(trial["onset"]) + float(trial["duration"])
+    if float(start) >= trial_end_s:
+        raise EventsError(
+            f"{where}: the cue starts at {start} s, after its trial, which ends at "
+            f"{trial_end_s:g} s. Give the cue in the row of the first trial that follows it."
         )
 
 

@@ -410,3 +410,48 @@ def fits(run: Events, responses: Responses) -> bool:
     pressed = responses.usable & ~np.isnan(responses.response_time_s)
     inside = (step >= run.onset_step) & (step < run.offset_step)
     return bool(inside[pressed].all())
+
+
+def test_a_quote_that_is_never_closed_swallows_no_trials(tmp_path: Path, stroop: Columns) -> None:
+    stroop["comment"] = ["x", '"forgot to close', "y"]
+    with pytest.raises(EventsError, match="Check its quotes and separators"):
+        read_events(write(tmp_path / "events.tsv", stroop), "stroop")
+
+
+@pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
+def test_any_line_ending_is_read(tmp_path: Path, stroop: Columns, line_end: str) -> None:
+    path = write(tmp_path / "events.tsv", stroop)
+    path.write_bytes(path.read_bytes().replace(b"\n", line_end.encode()))
+    assert read_events(path, "stroop").n_trials == 3
+
+
+def test_numbers_written_as_code_are_refused(stroop: Columns) -> None:
+    stroop["onset"][2] = "1_0"
+    with pytest.raises(EventsError, match="row 3: onset is '1_0', expected a number"):
+        events_from_columns(stroop, "stroop")
+
+
+def test_a_cue_after_its_trial_is_refused(hammer: Columns) -> None:
+    hammer["cueStartTime"][0], hammer["cueEndTime"][0] = "1e6", "2e6"
+    with pytest.raises(EventsError, match=r"row 1: the cue starts at 1e6 s, after its trial"):
+        events_from_columns(hammer, "hammer")
+
+
+def dense(n_trials: int, first_s: float) -> dict[str, list[str | float]]:
+    """One long trial, then short ones, as fast as the grid allows."""
+    return {
+        "onset": [0.0, *(first_s + 0.16 * i for i in range(n_trials - 1))],
+        "duration": [first_s, *[0.08] * (n_trials - 1)],
+        "trial_type": ["con1"] * n_trials,
+        "stimulus_text": ["red"] * n_trials,
+        "stimulus_color": ["red"] * n_trials,
+    }
+
+
+def test_what_would_not_fit_into_memory_is_refused() -> None:
+    assert events_from_columns(dense(5000, 8.0), "stroop").n_trials == 5000
+    with pytest.raises(EventsError, match="holds 5001 trials, expected at most 5000"):
+        events_from_columns(dense(5001, 8.0), "stroop")
+    with pytest.raises(EventsError, match="row 1: a trial of 8000 s is too long among 100 trials"):
+        events_from_columns(dense(100, 8000.0), "stroop")
+    assert events_from_columns(dense(1, 8000.0), "stroop").n_steps > 100_000

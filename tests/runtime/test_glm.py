@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from dtb_runtime import glm
 from dtb_runtime.errors import DataError, EventsError
 from dtb_runtime.events import Events, events_from_columns, read_events
 from dtb_runtime.glm import Design, design_matrix, fit_contrast, structure_bold
@@ -331,3 +332,17 @@ def test_a_structures_series_is_the_mean_of_its_regions(rng: np.random.Generator
     assert list(series) == ["right_amygdala"]  # half of the left one is missing
     expected = (bold[:, 1].astype(np.float64) + bold[:, 3]) / 2
     np.testing.assert_allclose(series["right_amygdala"], expected, rtol=1e-15)
+
+
+def test_a_long_run_of_many_trials_is_summed_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    columns = {
+        "onset": [2.0 * i for i in range(60)],
+        "duration": [1.0] * 60,
+        "trial_type": ["con1", "inc1"] * 30,
+        "stimulus_text": ["red"] * 60,
+        "stimulus_color": ["red", "blue"] * 30,
+    }
+    whole = design_matrix(events_from_columns(columns, "stroop", "whole"), 160, 0.8).matrix
+    monkeypatch.setattr(glm, "_MAX_PART", 100)
+    parts = design_matrix(events_from_columns(columns, "stroop", "parts"), 160, 0.8).matrix
+    np.testing.assert_array_equal(parts, whole)
