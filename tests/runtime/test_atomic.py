@@ -66,6 +66,14 @@ def test_a_failure_while_moving_puts_everything_back(
     with pytest.raises(OutputError, match=r"c\.txt cannot be written: No space left on device"):
         write_files(tmp_path, CONTENTS, force=True)
     assert tree(tmp_path) == before
+    link = os.link
+
+    def fail_to_link_c(source: Path, target: Path) -> None:
+        if source.name == "c.txt":
+            raise OSError(95, "Operation not supported")
+        link(source, target)
+
+    monkeypatch.setattr(os, "link", fail_to_link_c)
     with pytest.raises(OutputError, match="No space left"):
         write_files(tmp_path / "new" / "deep", CONTENTS, force=False)
     assert tree(tmp_path) == before, "folders made on the way are gone"
@@ -111,3 +119,45 @@ def test_a_folder_without_permission_is_named(tmp_path: Path) -> None:
     finally:
         tmp_path.chmod(0o755)
     assert tree(tmp_path) == {}
+
+
+def test_a_file_that_another_process_writes_meanwhile_is_not_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = os.link
+
+    def link_after_another(source: Path, target: Path) -> None:
+        if source.name == "b.txt":
+            target.write_bytes(b"of another")
+        link(source, target)
+
+    monkeypatch.setattr(os, "link", link_after_another)
+    with pytest.raises(OutputError, match=r"b\.txt exists already; nothing was written"):
+        write_files(tmp_path / "new", CONTENTS, force=False)
+    assert tree(tmp_path) == {"new": b"/", "new/b.txt": b"of another"}
+
+
+def test_a_folder_that_another_process_makes_meanwhile_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mkdir = Path.mkdir
+
+    def mkdir_after_another(self: Path, mode: int = 0o777) -> None:
+        if self.name == "new":
+            mkdir(self)
+        mkdir(self, mode)
+
+    monkeypatch.setattr(Path, "mkdir", mkdir_after_another)
+    write_files(tmp_path / "new" / "deep", CONTENTS, force=False)
+    assert tree(tmp_path / "new" / "deep") == CONTENTS
+
+
+def test_files_are_written_where_the_file_system_has_no_hard_links(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_links(source: Path, target: Path) -> None:
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr(os, "link", no_links)
+    write_files(tmp_path, CONTENTS, force=False)
+    assert tree(tmp_path) == CONTENTS
