@@ -206,6 +206,8 @@ class Bundle:
         ------
         DataError
             Another shape.
+        BundleError
+            The graph gives another shape, or numbers that are not finite.
         """
         manifest = self.manifest
         if state is None:
@@ -223,7 +225,27 @@ class Bundle:
                     f"found {np.shape(array)}."
                 )
         actions, bold, final_state = self._main.run(*arrays)
+        n_steps = len(arrays[1])
+        n_frames = -(-n_steps // manifest.bold_stride)
+        for name, array, shape in (
+            ("actions", actions, (n_steps, manifest.n_actions)),
+            ("bold", bold, (n_frames, manifest.n_bold)),
+            ("final_state", final_state, (manifest.hidden_size,)),
+        ):
+            if array.shape != shape:
+                raise BundleError(
+                    f"main.onnx of bundle {self.name!r} gave {name} of shape {array.shape}, "
+                    f"expected {shape}. Export the bundle again."
+                )
+            self._check_finite("main.onnx", name, array)
         return actions, bold, final_state
+
+    def _check_finite(self, file: str, name: str, array: NDArray[np.float32]) -> None:
+        if not np.isfinite(array).all():
+            raise BundleError(
+                f"{file} of bundle {self.name!r} gave {name} that are not finite, so there is no "
+                "forecast. Export the bundle again, or check where it came from."
+            )
 
     def _twins(
         self,
@@ -241,7 +263,9 @@ class Bundle:
             # saved twin is a latent, and loading it must give the same numbers to the last digit.
             codes = self._hypernetwork.run(edges)[0]
             latents = list(codes)
+            self._check_finite("hypernetwork.onnx", "latents", codes)
             weights = np.stack([self.decode(code) for code in codes])
+        self._check_finite("the hypernetwork", "weights", weights)
         return [
             Twin(
                 bundle=self,
@@ -329,7 +353,11 @@ def _find(name_or_path: str | Path) -> Path:
     if name_or_path in names:
         return SHIPPED_BUNDLES / name_or_path
     folder = Path(name_or_path)
-    if isinstance(name_or_path, Path) or folder.exists():
+    try:
+        is_there = folder.exists()
+    except OSError as cause:  # a name too long, a folder without permission
+        raise UsageError(f"{folder} cannot be read: {cause.strerror or cause}.") from cause
+    if isinstance(name_or_path, Path) or is_there:
         return folder
     near = difflib.get_close_matches(name_or_path, names, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""

@@ -92,9 +92,19 @@ class OrtGraph:
         ----------
         *inputs : numpy.ndarray, float32
             In the order of the spec, with the shapes that it states.
+
+        Raises
+        ------
+        BundleError
+            ONNX Runtime fails inside the graph.
         """
         feed = dict(zip(self._inputs, inputs, strict=True))
-        return tuple(self._ort_session.run(self._outputs, feed))
+        try:
+            return tuple(self._ort_session.run(self._outputs, feed))
+        except Exception as cause:  # onnxruntime has no common class for its errors
+            raise BundleError(
+                f"{self._file} failed in ONNX Runtime: {_reason(cause)}. Export the bundle again."
+            ) from cause
 
 
 def check_device(device: str, threads: int) -> None:
@@ -215,11 +225,14 @@ def _new_session(
         # change the provider that was reported.
         return ort.InferenceSession(data, options, providers=providers, enable_fallback=0)
     except Exception as cause:  # onnxruntime has no common class for its errors
-        reason = str(cause).splitlines()[0] if str(cause) else type(cause).__name__
         raise BundleError(
-            f"{file} cannot be opened by ONNX Runtime {ort.__version__}: {reason}. "
+            f"{file} cannot be opened by ONNX Runtime {ort.__version__}: {_reason(cause)}. "
             "Export the bundle again, or update ONNX Runtime."
         ) from cause
+
+
+def _reason(cause: Exception) -> str:
+    return str(cause).splitlines()[0] if str(cause) else type(cause).__name__
 
 
 def _check_tensors(

@@ -21,6 +21,9 @@ UNUSUAL_PERCENTILE = 95.0
 """A connectome further out than this share of the cohort is called unusual."""
 
 
+_LARGEST = 1e30  # squares of what is larger overflow in float32 and further on
+
+
 @dataclass(frozen=True, slots=True)
 class Strangeness:
     """How unusual a connectome is for the cohort its bundle was trained on."""
@@ -94,11 +97,19 @@ class Norms:
             Fisher z of the upper triangle.
         latent : numpy.ndarray, shape (latent,), or None
             What the hypernetwork makes of them.
+
+        Raises
+        ------
+        BundleError
+            The distance of the latent is not finite.
         """
         distance = distance_percentile = similarity = similarity_percentile = None
         if latent is not None and self.latent is not None:
             offset = latent.astype(np.float64) - self.latent.mean
-            distance = float(np.sqrt(offset @ self.latent.precision @ offset))
+            with np.errstate(over="ignore", invalid="ignore"):
+                distance = float(np.sqrt(offset @ self.latent.precision @ offset))
+            if not np.isfinite(distance):
+                raise _damaged("the distance of a person from its latents is not finite")
             distance_percentile = _percent_below(self.latent.distance, distance)
         if self.edges is not None:
             centered = edges - edges.mean(dtype=np.float64)
@@ -189,8 +200,8 @@ def _check_group(
 
 
 def _check_values(name: str, array: NDArray[np.float64]) -> None:
-    if not np.isfinite(array).all():
-        raise _damaged(f"{name} is not finite")
+    if not (np.abs(array) <= _LARGEST).all():  # false for NaN
+        raise _damaged(f"{name} is not finite, or beyond {_LARGEST:g}")
     is_sorted = name in ("latent_distance", "edge_similarity", "indicator_quantiles")
     if is_sorted and (np.diff(array, axis=-1) < 0).any():
         raise _damaged(f"{name} is not in ascending order")

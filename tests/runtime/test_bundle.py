@@ -17,6 +17,7 @@ from dtb_runtime.bundle import Bundle, available_bundles, load_bundle
 from dtb_runtime.bundle_files import read_bundle_files
 from dtb_runtime.connectome import Connectome
 from dtb_runtime.errors import BundleError, ConnectomeError, DataError, UsageError
+from dtb_runtime.inference import OrtGraph
 
 EditManifest = Callable[[Path, Callable[[dict[str, Any]], object]], None]
 ReplaceFile = Callable[[Path, str, bytes], None]
@@ -324,3 +325,39 @@ def test_the_committed_bundles_are_those_of_the_generator(
         committed = tiny_folder.parent / name
         for path in committed.iterdir():
             assert (tmp_path / name / path.name).read_bytes() == path.read_bytes(), path
+
+
+def test_a_name_that_is_too_long_is_no_bundle() -> None:
+    with pytest.raises(UsageError, match="cannot be read: File name too long"):
+        load_bundle("x" * 5000)
+
+
+def test_a_main_network_that_gives_too_few_frames_is_refused(
+    tiny: Bundle, monkeypatch: pytest.MonkeyPatch, correlations: NDArray[np.float64]
+) -> None:
+    run = OrtGraph.run
+
+    def cut(self: OrtGraph, *inputs: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
+        outputs = run(self, *inputs)
+        return (outputs[0], outputs[1][:-1], outputs[2]) if len(outputs) == 3 else outputs
+
+    monkeypatch.setattr(OrtGraph, "run", cut)
+    twin = tiny.personalize(correlations)
+    with pytest.raises(BundleError, match=r"main\.onnx .* gave bold of shape \(509, 12\), "):
+        twin.forecast("stroop")
+
+
+def test_numbers_that_are_not_finite_are_refused_where_they_arise(
+    tiny: Bundle, monkeypatch: pytest.MonkeyPatch, correlations: NDArray[np.float64]
+) -> None:
+    twin = tiny.personalize(correlations)
+    with pytest.raises(BundleError, match="gave actions that are not finite"):
+        tiny.run_main(np.full_like(twin.weights, np.nan), np.zeros((20, 9), np.float32))
+    run = OrtGraph.run
+
+    def infinite(self: OrtGraph, *inputs: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
+        return tuple(output + np.float32(np.inf) for output in run(self, *inputs))
+
+    monkeypatch.setattr(OrtGraph, "run", infinite)
+    with pytest.raises(BundleError, match=r"hypernetwork\.onnx of bundle 'tiny' gave latents"):
+        tiny.personalize(correlations)

@@ -204,3 +204,10 @@ def test_every_fixed_axis_has_a_length(tiny: Bundle) -> None:
         for axis in tensor.axes
     }
     assert axes - set(manifest.axis_lengths) == {"people", "time", "frames"}
+
+
+def test_a_graph_that_fails_while_it_runs_is_a_sentence(tiny: Bundle, tiny_folder: Path) -> None:
+    spec = decoder_spec(tiny)
+    graph = OrtGraph((tiny_folder / spec.file).read_bytes(), spec, LENGTHS, device="cpu")
+    with pytest.raises(BundleError, match=r"decoder\.onnx failed in ONNX Runtime: .*Export the"):
+        graph.run(np.zeros((2, 7), np.float32))

@@ -197,3 +197,13 @@ def test_any_damaged_byte_ends_in_a_sentence_or_passes(
             read_norms(bytes((*data[:at], data[at] ^ 0x41, *data[at + 1 :])), manifest)
         except BundleError as error:
             assert str(error).startswith("norms.npz cannot be used")
+
+
+def test_values_that_overflow_are_refused(arrays: Arrays, manifest: Manifest, tiny: Bundle) -> None:
+    with pytest.raises(BundleError, match="latent_mean is not finite, or beyond 1e"):
+        read_norms(packed(arrays, latent_mean=np.full(3, 1e308)), manifest)
+    tight = packed(arrays, latent_covariance=arrays["latent_covariance"] * 1e-300)
+    norms = read_norms(tight, manifest)
+    edges = np.linspace(-1, 1, manifest.n_edges, dtype=np.float32)
+    with pytest.raises(BundleError, match="distance of a person from its latents is not finite"):
+        norms.strangeness(edges, np.full(3, 1e9, np.float32))
