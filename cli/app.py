@@ -6,15 +6,21 @@ module loads numpy, rich, ONNX Runtime, torch or any of our own packages before 
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import os
+import signal
 import sys
-from collections.abc import Sequence
-from typing import Annotated
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, NoReturn
 
 import typer
 
 from dtb_runtime.errors import DtbError
 
-from . import bundles, doctor, evaluate, export, predict, simulate, train
+from . import bundles, doctor, evaluate, export, predict, simulate, terminal, train
 
 EXTRA_OF_MODULE = {
     "torch": "torch",
@@ -76,29 +82,69 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run `dtb-run` and return its exit code: 0 good, 1 failed, 2 wrong usage.
 
     An error this project raises on purpose becomes ``Error: <message>`` on stderr. Anything else is
-    a programming mistake and keeps its traceback.
+    a programming mistake and keeps its traceback. An interruption or a request to end (SIGINT,
+    SIGTERM) takes back what was half written and gives 128 plus the signal's number, as shells do.
 
     Parameters
     ----------
     arguments
         What follows `dtb-run` on the command line; default: that of this process.
     """
+    terminal.escape_what_cannot_be_encoded()
+    try:
+        with _ended_politely():
+            code = _run(arguments)
+            if sys.stdout is not None:
+                sys.stdout.flush()  # here and not at exit, where a full disk cannot be said
+    except OSError as error:
+        if error.errno == errno.EPIPE:  # the reader has seen enough, as `head` does
+            code = 1
+        elif error.errno in _OUTPUT_ERRNOS:
+            terminal.error(f"The output cannot be written: {error.strerror}. Make room for it.")
+            code = 1
+        else:
+            raise
+        # What is left in the buffer would fail again at exit.
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
+    return code
+
+
+_OUTPUT_ERRNOS = frozenset({errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EFBIG})
+
+
+@contextlib.contextmanager
+def _ended_politely() -> Iterator[None]:
+    """Let SIGTERM unwind the stack, so that what is half written is taken back."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(number: int, _: object) -> NoReturn:
+        sys.exit(128 + number)
+
+    previous = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     command = typer.main.get_command(app)
     try:
         command.main(args=arguments, prog_name="dtb-run")
     except SystemExit as stop:  # typer's own way out: --help, a usage error, typer.Exit
         return stop.code if isinstance(stop.code, int) else 1
     except DtbError as error:
-        print(f"Error: {error}", file=sys.stderr)
+        terminal.error(str(error))
         return error.exit_code
     except ModuleNotFoundError as error:
         module = (error.name or "").partition(".")[0]
         if module not in EXTRA_OF_MODULE:
             raise
-        print(
-            f"Error: this command needs {module}, which is not installed. "
-            f"Install it with: pip install 'dtb-runtime[{EXTRA_OF_MODULE[module]}]'",
-            file=sys.stderr,
+        terminal.error(
+            f"this command needs {module}, which is not installed. "
+            f"Install it with: pip install 'dtb-runtime[{EXTRA_OF_MODULE[module]}]'"
         )
         return 1
     return 0

@@ -105,6 +105,7 @@ def predict(
     from dtb_runtime.errors import UsageError
     from dtb_runtime.outputs import summary, write_forecasts
     from dtb_runtime.tasks import get_task
+    from dtb_runtime.twin import checked_participant_id
 
     if task != ALL_TASKS:
         get_task(task)
@@ -113,7 +114,10 @@ def predict(
             f"--events {events} is the schedule of one task, but --task is 'all'. "
             "Add --task hammer or --task stroop."
         )
-    participant_id = participant_label or participant_id_from(connectome)
+    if participant_label is None:
+        participant_id = participant_id_from(connectome)
+    else:
+        participant_id = checked_participant_id(participant_label)
     if out is not None and participant_id is None:
         raise UsageError(
             f"--out names its files after the participant, but {connectome.name} has no "

@@ -5,13 +5,14 @@ rich is imported only where a table or a progress bar is really drawn on a termi
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TextIO
 
 PLAIN_PROGRESS_S = 10.0
 """Least time between two plain progress lines: a log of a long run stays readable."""
@@ -57,7 +58,7 @@ def plain_table(table: Table) -> str:
 
 def print_table(table: Table) -> None:
     """Print a table on stdout: drawn by rich on a terminal, plain text elsewhere."""
-    if not sys.stdout.isatty():
+    if not _is_terminal(sys.stdout):
         print(plain_table(table), end="\n\n")
         return
     from rich.console import Console
@@ -75,19 +76,45 @@ def print_table(table: Table) -> None:
 
 def print_lines(*lines: str) -> None:
     """Print result lines on stdout."""
+    from dtb_runtime.tables import one_line
+
     for line in lines:
-        print(line)
+        print(one_line(line))
 
 
 def print_json(result: Mapping[str, object]) -> None:
     """Print a result on stdout as JSON."""
     # NaN is not JSON: one that gets here is a mistake of ours and may fail loudly.
-    print(json.dumps(result, indent=2, ensure_ascii=False, allow_nan=False))
+    text = json.dumps(result, indent=2, ensure_ascii=False, allow_nan=False)
+    try:
+        text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        text = json.dumps(result, indent=2, allow_nan=False)
+    print(text)
 
 
 def message(text: str) -> None:
-    """Print a message for the person on stderr."""
-    print(text, file=sys.stderr)
+    """Print a message for the person on stderr, as one line."""
+    from dtb_runtime.tables import one_line
+
+    if sys.stderr is not None:  # else print would put it on stdout
+        print(one_line(text), file=sys.stderr)
+
+
+def error(text: str) -> None:
+    """Print why the command failed on stderr."""
+    message(f"Error: {text}")
+
+
+def escape_what_cannot_be_encoded() -> None:
+    """Let stdout escape characters that its encoding lacks, as stderr does, instead of failing."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    """Whether a person looks at it; a closed stream is None."""
+    return stream is not None and stream.isatty()
 
 
 class Progress(Protocol):
@@ -116,7 +143,7 @@ class _PlainProgress:
 @contextmanager
 def progress(description: str, total: int) -> Iterator[Progress]:
     """Show progress on stderr: a rich bar on a terminal, plain lines elsewhere."""
-    if not sys.stderr.isatty():
+    if not _is_terminal(sys.stderr):
         yield _PlainProgress(description, total)
         return
     from rich.console import Console

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -196,3 +198,75 @@ def test_numbers_do_not_depend_on_how_the_command_is_started(
     left, right = (json.loads(text)["indicators"] for text in (done.stdout, inside.out))
     assert left == right
     assert np.isfinite(list(left.values())).all()
+
+
+def _predict(
+    path: Path, bundle: Path, *options: str, **settings: Any
+) -> subprocess.CompletedProcess[str]:
+    code = "import sys; from dtb_cli.app import main; sys.exit(main())"
+    return subprocess.run(
+        [sys.executable, "-c", code, "predict", str(path), "--bundle", str(bundle), *options],
+        text=True,
+        check=False,
+        stderr=subprocess.PIPE,
+        **settings,
+    )
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full, where no byte fits")
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_a_full_disk_under_stdout_is_said(
+    connectome: Path, tiny: Path, options: tuple[str, ...]
+) -> None:
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        done = _predict(connectome, tiny, *options, stdout=full)
+    assert done.returncode == 1
+    assert done.stderr == (
+        "Error: The output cannot be written: No space left on device. Make room for it.\n"
+    )
+
+
+def test_a_letter_that_stdout_cannot_encode_is_escaped(connectome: Path, tiny: Path) -> None:
+    correlations = np.load(connectome)
+    path = connectome.with_name("sub-01_\u00e9.npy")
+    np.save(path, correlations - np.diag(np.diag(correlations)))
+    settings: dict[str, Any] = {
+        "stdout": subprocess.PIPE,
+        "env": {**os.environ, "PYTHONIOENCODING": "ascii"},
+    }
+    as_table, as_json = (_predict(path, tiny, *o, **settings) for o in ((), ("--json",)))
+    assert (as_table.returncode, as_json.returncode) == (0, 0)
+    assert "sub-01_\\xe9.npy was 0" in as_table.stdout
+    assert any("sub-01_\u00e9.npy was 0" in text for text in json.loads(as_json.stdout)["warnings"])
+
+
+def test_without_stdout_and_stderr_nothing_breaks(
+    dtb_run: Run, connectome: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as closed:
+        closed.setattr(sys, "stdout", None)
+        closed.setattr(sys, "stderr", None)
+        assert app.main(["predict", str(connectome), "--bundle", str(tiny)]) == 0
+        assert app.main(["predict", "nowhere.npy", "--bundle", str(tiny)]) == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM to catch")
+def test_a_request_to_end_takes_back_what_is_half_written(
+    connectome: Path, tiny: Path, tmp_path: Path
+) -> None:
+    code = (
+        "import os, signal, sys\n"
+        "from pathlib import Path\n"
+        "from dtb_cli.app import main\n"
+        "write_bytes, names = Path.write_bytes, []\n"
+        "def end_at_third(self, data):\n"
+        "    names.append(self.name)\n"
+        "    if len(names) == 3:\n"
+        "        os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    return write_bytes(self, data)\n"
+        "Path.write_bytes = end_at_third\n"
+        f"sys.exit(main(['predict', {str(connectome)!r}, '--bundle', {str(tiny)!r}, '--out', 'o']))"
+    )
+    done = _python(code, tmp_path)
+    assert done.returncode == 128 + signal.SIGTERM
+    assert not (tmp_path / "o").exists()

@@ -314,3 +314,27 @@ def test_the_default_is_a_twin_of_both_tasks(
     monkeypatch.setattr(Twin, "forecast", record)
     assert dtb_run("predict", connectome, "--bundle", tiny).code == 0
     assert asked == ["hammer", "stroop"]
+
+
+def test_an_empty_label_is_refused(dtb_run: Run, connectome: Path, tiny: Path) -> None:
+    done = dtb_run("predict", connectome, "--bundle", tiny, "--participant-label", "")
+    assert done.code == 2
+    assert "A participant label must be letters and digits" in done.err
+
+
+def test_names_that_are_no_text_are_escaped_everywhere(
+    dtb_run: Run, correlations: NDArray[np.float64], tiny: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "sub-01\udcff\n.npy"
+    with path.open("wb") as file:
+        np.save(file, correlations - np.diag(np.diag(correlations)))
+    out = tmp_path / "out"
+    done = dtb_run("predict", path, "--bundle", tiny, "--out", out, "--json")
+    assert done.code == 0
+    note = "The diagonal of sub-01\\udcff\\n.npy was 0 and was set to 1."
+    assert note in json.loads(done.out)["warnings"]
+    written = json.loads((out / "sub-01_desc-twin_summary.json").read_text(encoding="utf-8"))
+    assert note in written["warnings"]
+    missing = dtb_run("predict", tmp_path / "a\n\x1b[31m.npy", "--bundle", tiny)
+    assert missing.err.count("\n") == 1
+    assert "a\\n\\x1b[31m.npy" in missing.err
