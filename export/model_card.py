@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from dtb_models.simple_rules import RULE_PREFIX, RULES, SHUFFLED_PREFIX
 from dtb_runtime.manifest import Manifest
 from dtb_runtime.manifest_sections import Training
 
@@ -159,12 +160,23 @@ def _training_data(training: Training) -> str:
 def _figures(manifest: Manifest) -> str:
     if not manifest.measured:
         return "## Measured figures\n\nNone were measured."
+    measured = manifest.measured
+    names = sorted(name for name in measured if "/" not in name)
+
+    def cell(name: str) -> str:
+        return f"{measured[name]:.4f}" if name in measured else ""
+
     rows = "\n".join(
-        f"| {name} | {value:.6g} |" for name, value in sorted(manifest.measured.items())
+        f"| {name} | {cell(name)} | {cell(SHUFFLED_PREFIX + name)} | {cell(RULE_PREFIX + name)} "
+        f"| {RULES.get(name.partition(':')[0], '') if RULE_PREFIX + name in measured else ''} |"
+        for name in names
     )
     return (
-        "## Measured figures\n\nOn the people held out of training.\n\n"
-        f"| figure | value |\n|---|---|\n{rows}"
+        "## Measured figures\n\nOn the people held out of training. Beside each figure: the same "
+        "twins with connectomes exchanged between people, and a rule that knows nothing of the "
+        "person.\n\n"
+        "| figure | twin | exchanged connectomes | rule | which rule |\n|---|---|---|---|---|\n"
+        f"{rows}"
     )
 
 

@@ -9,7 +9,8 @@ Where things are::
     tensors                a cohort as training arrays
     training               from a cohort to a checkpoint (training_loop, training_state)
     bold_readout           the compact BOLD readout, solved at the end
-    measurement            figures on people held out; cohort_norms: distributions over a cohort
+    measurement            figures on people held out, and simple_rules beside them
+    cohort_norms           distributions over a cohort
     checkpoint             a trained network on disk
     cohorts                what a cohort is: participants, runs, splits
     tcp                    the real study as a cohort (tcp_layout, tcp_series, tcp_writer)

@@ -106,24 +106,32 @@ def held_out_figures(forecasts: Sequence[RunForecast]) -> dict[str, float]:
     return figures
 
 
+def contrast_map(run: Run, bold: NDArray[np.float32]) -> NDArray[np.float64] | None:
+    """Return the estimate of a run's task contrast in every region, shape (n_regions,).
+
+    None where the series broke off before both trial types were seen.
+    """
+    contrast = get_task(run.task).contrast
+    design = design_matrix(run.events, len(bold), TR_S)
+    if design.why_no_contrast(contrast) is not None:
+        return None
+    return fit_contrast(bold, design, contrast).estimate
+
+
 def _contrast_figures(forecasts: Sequence[RunForecast]) -> dict[str, float]:
     """Return ``group_contrast_r:<task>`` of each task with measured BOLD."""
     figures: dict[str, float] = {}
-    for name in sorted({f.run.task for f in forecasts}):
-        task = get_task(name)
-        maps: list[tuple[NDArray[np.float64], NDArray[np.float64]]] = []
+    for task in sorted({f.run.task for f in forecasts}):
+        pairs = []
         for f in forecasts:
-            if f.run.task != name or f.measured_bold is None:
+            if f.run.task != task or f.measured_bold is None:
                 continue
             n_frames = min(len(f.bold), len(f.measured_bold))
-            design = design_matrix(f.run.events, n_frames, TR_S)
-            if design.why_no_contrast(task.contrast) is not None:
-                continue  # a scan that broke off before both trial types were seen
-            forecast = fit_contrast(f.bold[:n_frames], design, task.contrast).estimate
-            measured = fit_contrast(f.measured_bold[:n_frames], design, task.contrast).estimate
-            maps.append((forecast, measured))
-        if not maps or len(maps[0][0]) < FEWEST_FOR_R:
-            continue
-        forecast, measured = np.mean(maps, axis=0)
-        figures[f"group_contrast_r:{name}"] = float(np.corrcoef(forecast, measured)[0, 1])
+            forecast = contrast_map(f.run, f.bold[:n_frames])
+            measured = contrast_map(f.run, f.measured_bold[:n_frames])
+            if forecast is not None and measured is not None:
+                pairs.append((forecast, measured))
+        if pairs and len(pairs[0][0]) >= FEWEST_FOR_R:
+            forecast, measured = np.mean(pairs, axis=0)
+            figures[f"group_contrast_r:{task}"] = float(np.corrcoef(forecast, measured)[0, 1])
     return figures

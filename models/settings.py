@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, get_args
 
 from dtb_runtime.errors import CheckpointError, UsageError
+from dtb_runtime.tasks import STEPS_PER_TR
 
 from .config import NetworkConfig
 
@@ -75,10 +76,10 @@ class TrainingSettings:
                 "train_fraction and validation_fraction must be above 0 and sum to at most 1, "
                 f"found {shares[0]} and {shares[1]}."
             )
-        if not self.interpolate_bold and self.segment_steps % 10:
+        if not self.interpolate_bold and self.segment_steps % STEPS_PER_TR:
             raise UsageError(
-                "segment_steps must be a multiple of 10 (one TR) where BOLD is read at TR, "
-                f"found {self.segment_steps}."
+                f"segment_steps must be a multiple of {STEPS_PER_TR} (one TR) where BOLD is read "
+                f"at TR, found {self.segment_steps}."
             )
 
     def to_json(self) -> dict[str, Any]:
@@ -132,7 +133,7 @@ def paper_settings(*, epochs: int = 800, seed: int = 0, masked: bool = False) ->
     )
 
 
-def compact_settings(*, epochs: int = 120, seed: int = 0, masked: bool = True) -> TrainingSettings:
+def compact_settings(*, epochs: int = 90, seed: int = 0, masked: bool = True) -> TrainingSettings:
     """Return the settings of the shipped bundles.
 
     The mean over steps makes the action loss small, and the task part of BOLD is a few percent of
@@ -152,7 +153,7 @@ def compact_settings(*, epochs: int = 120, seed: int = 0, masked: bool = True) -
         carry_state=True,
         bold_target="task",
         interpolate_bold=False,
-        patience=15,
+        patience=25,
         clip_norm=1.0,
         train_fraction=0.7,
         validation_fraction=0.15,

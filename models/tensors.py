@@ -13,7 +13,7 @@ from torch import Tensor
 from dtb_runtime.errors import CohortError
 from dtb_runtime.events import Events, Responses
 from dtb_runtime.stimulus import network_input
-from dtb_runtime.tasks import DT_S, get_task
+from dtb_runtime.tasks import DT_S, N_INPUTS, get_task
 
 from .bold_targets import N_DESIGN_SIGNALS, design_signals, interpolated_bold, task_part
 from .cohorts import Participant
@@ -222,7 +222,7 @@ def _block(
     n_steps = max(participants[i].runs[j].events.n_steps for i, j in members)
     n_frames = -(-n_steps // form.bold_stride)
     people = len(members)
-    stimulus = np.zeros((people, n_steps, 9), np.float16)
+    stimulus = np.zeros((people, n_steps, N_INPUTS), np.float16)
     targets = np.zeros((people, n_steps, form.n_actions), np.float16)
     counted = np.zeros((people, n_steps), np.bool_)
     bold = np.zeros((people, n_frames, len(form.columns)), np.float32)

@@ -22,6 +22,7 @@ from .config import NetworkConfig, Preset, compact_config, graded_leak, paper_co
 from .hypernetwork import CompactHypernetwork, TwinNetwork
 from .measurement import held_out_figures, run_forecasts
 from .settings import TrainingSettings, default_settings
+from .simple_rules import RULE_PREFIX, SHUFFLED_PREFIX, rule_figures, shuffled
 from .tensors import BlockForm, TrainingData, bold_scale, training_data
 from .training_loop import fit, held_out_losses, select_device
 from .training_state import EpochLosses
@@ -145,10 +146,11 @@ def train(
         on_epoch=on_epoch,
     )
     measured_form = replace(form, bold_stride=config.bold_stride, bold_target="measured")
+    measured_training = training_data(parts[0], measured_form)
     if isinstance(network.hypernetwork, CompactHypernetwork):
         refit_bold_readout(
             network,
-            training_data(parts[0], measured_form),
+            measured_training,
             training_data(parts[1], measured_form),
         )
         network.hypernetwork.round_for_export()
@@ -184,7 +186,7 @@ def train(
             "epochs": len(history),
             "settings": settings.to_json(),
         },
-        measured=_measure(network, parts[2], held_out, settings),
+        measured=_measure(network, (parts[2], held_out), (parts[0], measured_training), settings),
         norms=cohort_norms(
             network,
             training.edges,
@@ -220,13 +222,24 @@ def _split(
 
 def _measure(
     network: TwinNetwork,
-    participants: list[Participant],
-    data: TrainingData,
+    held_out: tuple[list[Participant], TrainingData],
+    training: tuple[list[Participant], TrainingData],
     settings: TrainingSettings,
 ) -> dict[str, float]:
-    """Return the figures of the held-out people, with the network in its exported form."""
+    """Return the figures of the held-out people, with the network in its exported form.
+
+    Beside each stands what a simple rule reaches (``rule/``), and what twins reach that were made
+    from other people's connectomes (``shuffled/``).
+    """
     at_tr = replace(settings, interpolate_bold=False)
-    action, bold = held_out_losses(network, data, at_tr, select_device("cpu"))
-    figures = held_out_figures(list(run_forecasts(network, participants, data)))
-    figures |= {"action_loss": action, "bold_mse": bold}
+    people, data = held_out
+
+    def of_twins(data: TrainingData) -> dict[str, float]:
+        action, bold = held_out_losses(network, data, at_tr, select_device("cpu"))
+        figures = held_out_figures(list(run_forecasts(network, people, data)))
+        return figures | {"action_loss": action, "bold_mse": bold}
+
+    figures = of_twins(data)
+    figures |= {SHUFFLED_PREFIX + k: v for k, v in of_twins(shuffled(data)).items()}
+    figures |= {RULE_PREFIX + k: v for k, v in rule_figures(*held_out, *training).items()}
     return {k: round(float(v), 6) for k, v in sorted(figures.items()) if np.isfinite(v)}

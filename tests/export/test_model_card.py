@@ -80,7 +80,7 @@ def test_the_parcellation_is_credited(manifest: Manifest, name: str, credit: str
 
 def test_figures_and_counts_stand_in_tables(manifest: Manifest) -> None:
     text = model_card(manifest)
-    assert "| reaction_time_r:hammer | 0.4 |" in text
+    assert "| reaction_time_r:hammer | 0.4000 |" in text
     assert "| held out (figures below) | 6 |" in text
     assert "seed 3; 2 epochs" in text
     assert "None were measured." in model_card(replace(manifest, measured={}))
@@ -94,3 +94,15 @@ def test_limits_name_simulated_connectomes_only_where_there_were_some(manifest: 
 
 def test_the_same_manifest_gives_the_same_card(manifest: Manifest) -> None:
     assert model_card(manifest) == model_card(replace(manifest))
+
+
+def test_rules_and_exchanged_connectomes_stand_beside_the_figures(manifest: Manifest) -> None:
+    measured = {
+        "choice_concordance:hammer": 0.97,
+        "rule/choice_concordance:hammer": 0.9712,
+        "shuffled/choice_concordance:hammer": 0.96,
+    }
+    text = model_card(replace(manifest, measured=measured))
+    row = "| choice_concordance:hammer | 0.9700 | 0.9600 | 0.9712 | always the correct option |"
+    assert row in text
+    assert "rule/" not in text
