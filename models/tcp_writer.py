@@ -7,6 +7,7 @@ in place of the series.
 from __future__ import annotations
 
 import csv
+import io
 import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -137,9 +138,7 @@ def _write_folder(
     try:
         write(cohort, partial, progress)
         partial.chmod(0o755)  # mkdtemp gives 0o700, which is not what mkdir would have made
-        if target.exists():
-            shutil.rmtree(target)
-        partial.rename(target)
+        _put_in_place(partial, target)
     except OSError as cause:
         raise OutputError(
             f"{target} cannot be written: {cause.strerror or cause}. Choose another folder."
@@ -147,6 +146,23 @@ def _write_folder(
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return target
+
+
+def _put_in_place(fresh: Path, target: Path) -> None:
+    """Move a new cohort into place; an old one is removed when the new one is there."""
+    if not target.exists():
+        fresh.rename(target)
+        return
+    replaced = Path(mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    try:
+        target.rename(replaced / "old")
+        fresh.rename(target)
+    except BaseException:
+        if (replaced / "old").exists():
+            (replaced / "old").rename(target)
+        raise
+    finally:
+        shutil.rmtree(replaced, ignore_errors=True)
 
 
 def _check_target(target: Path, force: bool) -> None:
@@ -275,9 +291,12 @@ def _responses(run: Run) -> Mapping[str, Sequence[str]]:
 def _write_series(series: Bold, path: Path) -> None:
     import h5py
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with h5py.File(path, "w") as file:
+    # By way of memory: HDF5 that runs out of disk keeps the file open and fails again at exit.
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w") as file:
         file.create_dataset(_DATASET, data=np.ascontiguousarray(series.T, np.float64))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(buffer.getvalue())
 
 
 def _write_motion(people: Sequence[Participant], folder: Path) -> None:

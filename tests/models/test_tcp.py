@@ -410,3 +410,37 @@ def test_the_real_events_are_all_read(shared_data: Path) -> None:
         "sub-NDARINVDW733XXB"
     ]
     assert person.phenotype["age"] == "29.33"
+
+
+def test_a_replacement_that_fails_at_the_end_keeps_the_old_cohort(
+    copy: Path, simulated: SimulatedCohort, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = {path: path.stat().st_size for path in copy.rglob("*") if path.is_file()}
+    rename = Path.rename
+
+    def fail_to_place(self: Path, target: Path) -> Path:
+        if target == copy and self.name != "old":
+            raise OSError(28, "No space left on device")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", fail_to_place)
+    with pytest.raises(OutputError, match="No space left on device"):
+        simulated.write_tcp(copy, force=True)
+    assert {path: path.stat().st_size for path in copy.rglob("*") if path.is_file()} == before
+    assert [path.name for path in copy.parent.iterdir() if path.name.startswith(".")] == []
+
+
+def test_a_disk_that_is_full_for_series_leaves_nothing(
+    simulated: SimulatedCohort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_bytes = Path.write_bytes
+
+    def full(self: Path, data: bytes) -> int:
+        if self.suffix == ".h5":
+            raise OSError(28, "No space left on device")
+        return write_bytes(self, data)
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OutputError, match=r"out cannot be written: No space left on device"):
+        simulated.write_tcp(tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
