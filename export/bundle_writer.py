@@ -8,7 +8,7 @@ import os
 import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
@@ -166,7 +166,7 @@ def bundle_manifest(
     config = checkpoint.config
     n_files = {f"{role}.onnx": _entry(data) for role, data in graphs.items()}
     return Manifest(
-        name=name or checkpoint.name,
+        name=checkpoint.name if name is None else name,
         preset=config.preset,
         created_with=_versions(),
         parcellation=checkpoint.parcellation,
@@ -229,7 +229,8 @@ def _staging(target: Path) -> Iterator[Path]:
             yield Path(staging)
     except BaseException:
         for folder in missing:
-            folder.rmdir()
+            with suppress(OSError):  # another process has put something into it
+                folder.rmdir()
         raise
 
 

@@ -1,12 +1,13 @@
 """A trained network on disk: a folder of safetensors and JSON, no pickle.
 
 ``network.safetensors`` holds the weights, ``norms.safetensors`` the cohort's distributions that a
-bundle ships as ``norms.npz``, ``checkpoint.json`` everything else. The JSON is written last: a
-folder without it is an unfinished checkpoint.
+bundle ships as ``norms.npz``, ``checkpoint.json`` everything else, with the digests of the two. The
+JSON is written last: a folder without it is an unfinished checkpoint.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,16 @@ CHECKPOINT_VERSION = 1
 JSON_FILE = "checkpoint.json"
 NETWORK_FILE = "network.safetensors"
 NORMS_FILE = "norms.safetensors"
+_DAMAGES = (
+    OSError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    ValueError,
+    RuntimeError,
+    SafetensorError,
+)
+"""What reading a damaged checkpoint raises."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +95,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
         "norm_names": {
             k: [str(s) for s in v] for k, v in checkpoint.norms.items() if v.dtype.kind == "U"
         },
+        "sha256": {name: _digest(folder / name) for name in (NETWORK_FILE, NORMS_FILE)},
     }
     text = folder / (JSON_FILE + ".partial")
     text.write_text(json.dumps(values, indent=1, allow_nan=False) + "\n", encoding="utf-8")
@@ -113,6 +125,9 @@ def load_checkpoint(folder: Path | str) -> Checkpoint:
                 f"{path} has checkpoint_version {version!r}; this release reads "
                 f"{CHECKPOINT_VERSION}. Train again, or use the release that wrote it."
             )
+        for file, digest in values.get("sha256", {}).items():
+            if _digest(folder / file) != digest:
+                raise ValueError(f"{file} is not the file that {JSON_FILE} was written with")
         config = NetworkConfig.from_json(values["config"])
         network = TwinNetwork(config)
         network.load_state_dict(load_file(folder / NETWORK_FILE))
@@ -120,19 +135,36 @@ def load_checkpoint(folder: Path | str) -> Checkpoint:
         norms |= {k: np.array(v, dtype=np.str_) for k, v in values["norm_names"].items()}
         parcellation = values["parcellation"]
         return Checkpoint(
-            name=values["name"],
+            name=_text(values["name"]),
             config=config,
             network=network.eval(),
             parcellation=None if parcellation is None else Parcellation.from_json(parcellation),
             bold_regions=tuple(values["bold_regions"]),
-            bold_mean=np.array(values["bold_mean"], np.float32),
-            bold_sd=np.array(values["bold_sd"], np.float32),
+            bold_mean=_per_region(values["bold_mean"], config),
+            bold_sd=_per_region(values["bold_sd"], config),
             tasks=tuple(values["tasks"]),
             training=values["training"],
-            measured=values["measured"],
+            measured={_text(k): float(v) for k, v in values["measured"].items()},
             norms=norms,
         )
-    except (OSError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
+    except _DAMAGES as error:
         raise CheckpointError(
             f"{folder} is a damaged checkpoint: {error}. Train again, or copy the folder again."
         ) from error
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"expected text, found {value!r}")
+    return value
+
+
+def _per_region(values: object, config: NetworkConfig) -> NDArray[np.float32]:
+    array = np.array(values, np.float32)
+    if array.shape != (config.n_bold,):
+        raise ValueError(f"expected {config.n_bold} numbers, found shape {array.shape}")
+    return array

@@ -168,3 +168,24 @@ def test_a_place_that_cannot_be_written(dtb_run: Run, regions: Path, tmp_path: P
         assert done.code == 1
         assert "blocker" in done.err
     assert blocker.read_text(encoding="utf-8") == "mine"
+
+
+def test_a_disk_that_fills_up_is_said(
+    dtb_run: Run,
+    regions: Path,
+    tmp_path: Path,
+    small_network: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from safetensors import SafetensorError
+
+    def full(*_: object, **__: object) -> None:
+        raise SafetensorError("I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr("dtb_models.training_state.save_file", full)
+    out = tmp_path / "checkpoint"
+    arguments = ("--simulate", 6, "--regions", regions, "--out", out, "--epochs", 1)
+    done = dtb_run("train", *arguments, *small_network)
+    assert done.code == 1
+    assert f"The training cannot be written to {out}: I/O error: No space left" in done.err
+    assert not out.exists()

@@ -280,3 +280,9 @@ def test_a_moved_bundle_is_the_same_bundle(checkpoint: Checkpoint, tmp_path: Pat
     digest = load_bundle(folder, device="cpu").digest
     moved = shutil.move(folder, tmp_path / "elsewhere")
     assert load_bundle(moved, device="cpu").digest == digest
+
+
+def test_an_empty_name_is_refused(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="name must be letters"):
+        export_bundle(checkpoint, tmp_path / "bundle", name="")
+    assert list(tmp_path.iterdir()) == []

@@ -94,6 +94,17 @@ def test_same_checkpoint_same_bytes(trained: tuple[Checkpoint, Path], tmp_path: 
         assert (tmp_path / name).read_bytes() == (folder / name).read_bytes()
 
 
+def _flip_last_byte(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+
+
+def _set(folder: Path, **values: object) -> None:
+    path = folder / "checkpoint.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
@@ -101,6 +112,13 @@ def test_same_checkpoint_same_bytes(trained: tuple[Checkpoint, Path], tmp_path: 
         (lambda f: (f / "checkpoint.json").write_text("{"), "damaged checkpoint"),
         (lambda f: (f / "network.safetensors").write_bytes(b"x"), "damaged checkpoint"),
         (lambda f: (f / "norms.safetensors").unlink(), "damaged checkpoint"),
+        (lambda f: _flip_last_byte(f / "network.safetensors"), "network.safetensors is not the"),
+        (lambda f: _flip_last_byte(f / "norms.safetensors"), "norms.safetensors is not the file"),
+        (lambda f: _set(f, name=None), "expected text, found None"),
+        (lambda f: _set(f, bold_mean=0), "numbers, found shape"),
+        (lambda f: _set(f, bold_sd=[1.0]), "numbers, found shape"),
+        (lambda f: _set(f, measured=["x"]), "damaged checkpoint"),
+        (lambda f: _set(f, norm_names=1), "damaged checkpoint"),
         (
             lambda f: (f / "checkpoint.json").write_text('{"checkpoint_version": 99}'),
             "checkpoint_version 99",
