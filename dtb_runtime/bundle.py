@@ -126,7 +126,11 @@ class Bundle:
         UsageError
             Another number of participant ids than people, or one that is no BIDS label.
         """
-        values = np.ascontiguousarray(edges, dtype=np.float32)
+        given = np.asarray(edges)
+        if given.dtype.kind not in "fiub" or np.ma.is_masked(edges):
+            found = "masked values" if np.ma.is_masked(edges) else f"type {given.dtype}"
+            raise DataError(f"Edges must be real numbers, found {found}.")
+        values = np.ascontiguousarray(given, dtype=np.float32)
         if values.ndim != 2 or values.shape[1] != self.manifest.n_edges:
             raise DataError(
                 f"Bundle {self.name!r} needs edges of shape (people, {self.manifest.n_edges}), "

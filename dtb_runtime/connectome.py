@@ -24,6 +24,7 @@ from .connectome_checks import (
     checked_labels,
     label_differences,
     listed,
+    own_labels,
     region_name,
     symmetric,
 )
@@ -210,7 +211,8 @@ class Connectome:
             Correlations r, or Fisher z if `fisher_z`; symmetric to 1e-4 in r. The diagonal is 1,
             or 0 or NaN throughout or in part, which is set to 1 and noted.
         labels : sequence of str, optional
-            Names of the regions in the order of the rows.
+            Names of the regions in the order of the rows; by default the column names of a table
+            that has some (a pandas DataFrame).
         fisher_z : bool
             Whether the values are Fisher z.
         source : str
@@ -223,6 +225,7 @@ class Connectome:
             labels are missing or stand twice.
         """
         values = as_matrix(matrix, source)
+        labels = own_labels(matrix) if labels is None else labels
         n = values.shape[0]
         if values.shape[1] != n:
             raise ConnectomeError(
@@ -258,7 +261,7 @@ class Connectome:
         timeseries : array_like, shape (n_timepoints, n_regions)
             One column a region; denoised and parcellated, any unit.
         labels : sequence of str, optional
-            Names of the regions in the order of the columns.
+            Names of the regions in the order of the columns; by default as in `from_matrix`.
         source : str
             What messages call it.
 
@@ -269,6 +272,7 @@ class Connectome:
             constant.
         """
         series = as_matrix(timeseries, source)
+        labels = own_labels(timeseries) if labels is None else labels
         n_timepoints, n = series.shape
         if n < 2:
             raise ConnectomeError(f"{source} has {n} regions. A connectome needs at least two.")

@@ -19,13 +19,32 @@ _MAX_LISTED = 5
 
 def as_matrix(matrix: ArrayLike, source: str) -> NDArray[np.float64]:
     """A float64 copy of a two-dimensional array of real numbers."""
-    array = np.asarray(matrix)
+    if isinstance(matrix, np.ma.MaskedArray) and np.ma.is_masked(matrix):
+        raise ConnectomeError(
+            f"{source} masks {int(np.ma.getmaskarray(matrix).sum())} values, and a mask would be lost. Every "
+            "pair of regions needs a number; nothing is filled in."
+        )
+    try:
+        array = np.asarray(matrix)
+    except ValueError as cause:
+        raise ConnectomeError(
+            f"{source} has rows of different lengths, expected a two-dimensional array of real "
+            "numbers."
+        ) from cause
     if array.dtype.kind not in "fiub" or array.ndim != 2:
         raise ConnectomeError(
             f"{source} is {array.ndim}-dimensional of type {array.dtype}, expected a "
             "two-dimensional array of real numbers."
         )
     return array.astype(np.float64)
+
+
+def own_labels(array: ArrayLike) -> tuple[str, ...] | None:
+    """Names of the columns that a table in memory (a pandas DataFrame) brings along, if any."""
+    columns = getattr(array, "columns", None)
+    if columns is None or not all(isinstance(name, str) for name in columns):
+        return None
+    return tuple(columns)
 
 
 def checked_labels(

@@ -18,6 +18,7 @@ from .errors import TwinError, UsageError
 from .forecast import Forecast, forecast_run
 from .json_object import JsonObject
 from .norms import Strangeness
+from .tables import check_is_file
 
 if TYPE_CHECKING:
     from .bundle import Bundle
@@ -199,6 +200,7 @@ def _strangeness(document: JsonObject) -> Strangeness:
 
 def _read(path: Path) -> tuple[JsonObject, dict[str, NDArray[Any]]]:
     """What is said about the twin, and the other arrays of its file."""
+    check_is_file(path, TwinError)  # a device could be read forever
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
             raise TwinError(f"{path} is larger than any twin. Give a file that Twin.save wrote.")

@@ -361,3 +361,11 @@ def test_numbers_that_are_not_finite_are_refused_where_they_arise(
     monkeypatch.setattr(OrtGraph, "run", infinite)
     with pytest.raises(BundleError, match=r"hypernetwork\.onnx of bundle 'tiny' gave latents"):
         tiny.personalize(correlations)
+
+
+def test_edges_that_are_no_real_numbers_are_refused(tiny: Bundle) -> None:
+    with pytest.raises(DataError, match="Edges must be real numbers, found type complex128"):
+        tiny.personalize_edges(np.ones((1, 66), complex))
+    masked = np.ma.masked_array(np.ones((1, 66)), mask=np.eye(1, 66, dtype=bool))
+    with pytest.raises(DataError, match="found masked values"):
+        tiny.personalize_edges(masked)

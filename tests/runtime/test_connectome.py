@@ -462,3 +462,36 @@ def test_a_file_name_becomes_one_line_that_can_be_written(
     (note,) = read_connectome(path).notes
     assert "sub-01\\n\\x1b[31m\\udcff\u00e9.npy" in note
     note.encode()
+
+
+def test_masked_values_are_not_unmasked(matrix: NDArray[np.float64]) -> None:
+    masked = np.ma.masked_array(matrix, mask=np.zeros((5, 5), dtype=bool))
+    assert Connectome.from_matrix(masked).n_regions == 5
+    masked.mask[0, 1] = masked.mask[1, 0] = True
+    with pytest.raises(ConnectomeError, match="masks 2 values, and a mask would be lost"):
+        Connectome.from_matrix(masked)
+
+
+def test_rows_of_different_lengths_are_a_sentence() -> None:
+    with pytest.raises(ConnectomeError, match="rows of different lengths"):
+        Connectome.from_matrix([[1.0, 0.5], [0.5]])  # type: ignore[list-item]
+
+
+class Frame:
+    """What a pandas DataFrame is to numpy."""
+
+    def __init__(self, values: NDArray[np.float64], columns: list[object]) -> None:
+        self.values = values
+        self.columns = columns
+
+    def __array__(self, dtype: object = None, copy: bool | None = None) -> NDArray[np.float64]:
+        return self.values
+
+
+def test_the_column_names_of_a_table_in_memory_are_its_labels(
+    matrix: NDArray[np.float64], rng: np.random.Generator
+) -> None:
+    assert Connectome.from_matrix(Frame(matrix, list(LABELS))).labels == LABELS
+    series = Frame(rng.normal(size=(40, 5)), list(LABELS))
+    assert Connectome.from_timeseries(series).labels == LABELS
+    assert Connectome.from_matrix(Frame(matrix, list(range(5)))).labels is None

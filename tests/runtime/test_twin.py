@@ -144,9 +144,9 @@ def test_another_bundles_twin_is_refused(saved: Path, tiny_plain: Bundle, tiny: 
 
 
 def test_what_is_no_twin_is_refused(tiny: Bundle, tmp_path: Path) -> None:
-    with pytest.raises(TwinError, match="cannot be read: No such file"):
+    with pytest.raises(TwinError, match="There is no file at"):
         tiny.load_twin(tmp_path / "none.npz")
-    with pytest.raises(TwinError, match="cannot be read: Is a directory"):
+    with pytest.raises(TwinError, match="is a folder, not a file"):
         tiny.load_twin(tmp_path)
     path = tmp_path / "t.npz"
     for data in (b"", b"text", b"PK\x03\x04"):
@@ -237,3 +237,9 @@ def test_a_twin_needs_no_file_name_ending(tiny: Bundle, twin: Twin, tmp_path: Pa
     twin.save(tmp_path / "sub-01.twin")
     assert io.BytesIO((tmp_path / "sub-01.twin").read_bytes()).read(2) == b"PK"
     assert tiny.load_twin(tmp_path / "sub-01.twin").participant_id == "sub-01"
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="no /dev/zero, which never ends")
+def test_a_device_is_no_saved_twin(tiny: Bundle) -> None:
+    with pytest.raises(TwinError, match="/dev/zero is not a regular file"):
+        tiny.load_twin("/dev/zero")
