@@ -20,9 +20,10 @@ _MAX_LISTED = 5
 def as_matrix(matrix: ArrayLike, source: str) -> NDArray[np.float64]:
     """A float64 copy of a two-dimensional array of real numbers."""
     if isinstance(matrix, np.ma.MaskedArray) and np.ma.is_masked(matrix):
+        n_masked = int(np.ma.getmaskarray(matrix).sum())
         raise ConnectomeError(
-            f"{source} masks {int(np.ma.getmaskarray(matrix).sum())} values, and a mask would be lost. Every "
-            "pair of regions needs a number; nothing is filled in."
+            f"{source} masks {n_masked} values, and a mask would be lost. Every pair of regions "
+            "needs a number; nothing is filled in."
         )
     try:
         array = np.asarray(matrix)
