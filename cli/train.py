@@ -97,11 +97,13 @@ def train(
     ] = None,
     preset: Annotated[Preset, typer.Option(help="Family of networks.")] = Preset.COMPACT,
     loss: Annotated[
-        Loss,
+        Loss | None,
         typer.Option(
-            help="hazard: steps after a press do not count; density: the paper's unmasked form."
+            show_default=False,
+            help="hazard: steps after a press do not count (default of compact); density: the "
+            "paper's unmasked form (default of paper).",
         ),
-    ] = Loss.HAZARD,
+    ] = None,
     hidden_size: Annotated[
         int | None,
         typer.Option(min=1, show_default=False, help="Units of the main network."),
@@ -173,7 +175,8 @@ def train(
         hidden_size=hidden_size,
         latent_size=latent_size,
     )
-    config = replace(config, action_reading=loss.value)
+    if loss is not None:
+        config = replace(config, action_reading=loss.value)
     settings = _settings(
         default_settings(config, epochs=epochs, seed=seed), batch_size, learning_rate, patience
     )

@@ -3,7 +3,8 @@
 The paper reads BOLD of the left and right of ten areas (Methods; its Table S6 names parcels of its
 own atlas). Here each area is a point in MNI space, and its output is the region of the same
 hemisphere whose center is nearest; the amygdala, which cortical tables lack, is found by its
-structure entry.
+structure entry. Where a parcellation divides it, the first part of each side stands for it, and a
+bundle's ``amygdala_response`` is then that part's.
 """
 
 from __future__ import annotations

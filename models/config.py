@@ -129,9 +129,9 @@ def paper_config(
     hypernetwork_sizes: tuple[int, ...] = PAPER_HYPERNETWORK,
     bold_stride: int = 10,
     dropout: float = 0.1,
-    action_reading: ActionReading = "hazard",
+    action_reading: ActionReading = "density",
 ) -> NetworkConfig:
-    """Return the paper's network for connectomes of `n_edges` edges.
+    """Return the paper's network for connectomes of `n_edges` edges, trained by its unmasked loss.
 
     The sizes are settable so that the authors' small public model, which has the same structure,
     is the same class.

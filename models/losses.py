@@ -2,7 +2,8 @@
 
 Takahashi et al. 2026, equations 9 to 11. In the masked form the steps after a press, up to the
 next trial, do not count: the sum over the steps that do is then exactly the negative logarithm of
-a discrete-time survival likelihood, and the action outputs are hazards. The unmasked form is the
+a discrete-time survival likelihood with the options as independent hazards, and the action outputs
+are these hazards. The unmasked form is the
 paper's own; its outputs are densities.
 """
 
