@@ -57,21 +57,27 @@ def plain_table(table: Table) -> str:
 
 
 def print_table(table: Table) -> None:
-    """Print a table on stdout: drawn by rich on a terminal, plain text elsewhere."""
+    """Print a table on stdout: drawn by rich on a terminal it fits into, else plain text."""
+    plain = plain_table(table)
     if not _is_terminal(sys.stdout):
-        print(plain_table(table), end="\n\n")
+        print(plain, end="\n\n")
         return
     from rich.console import Console
     from rich.table import Table as RichTable
     from rich.text import Text
 
+    console = Console()
+    borders = len(table.columns) + 3  # more than the plain table's blanks
+    if max(map(len, plain.splitlines())) + borders > console.width:
+        print(plain, end="\n\n")  # rich would cut numbers short
+        return
     drawn = RichTable(title=table.title or None, title_justify="left", title_style="bold")
     for column, is_right in zip(table.columns, _right_aligned(table), strict=True):
         drawn.add_column(column, justify="right" if is_right else "left")
     for row in table.rows:
         # Text, not str: a file name or a region label may hold what rich would read as markup.
         drawn.add_row(*(Text(cell) for cell in row))
-    Console().print(drawn)
+    console.print(drawn)
 
 
 def print_lines(*lines: str) -> None:

@@ -109,3 +109,15 @@ def test_a_deadline_passes_at_once_or_never() -> None:
     assert Deadline(0.0).has_passed()
     assert not Deadline(None).has_passed()
     assert not Deadline(60.0).has_passed()
+
+
+@pytest.mark.parametrize("columns", [20, 31, 37, 38, 39, 40, 80])
+def test_no_cell_is_cut_short_on_a_narrow_terminal(
+    monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
+    stream = FakeTerminal()
+    monkeypatch.setattr(sys, "stdout", stream)
+    monkeypatch.setenv("COLUMNS", str(columns))
+    terminal.print_table(TABLE)
+    for row in (TABLE.columns, *TABLE.rows):
+        assert any(all(cell in line for cell in row) for line in stream.getvalue().splitlines())
