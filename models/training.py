@@ -231,11 +231,11 @@ def _measure(
     Beside each stands what a simple rule reaches (``rule/``), and what twins reach that were made
     from other people's connectomes (``shuffled/``).
     """
-    at_tr = replace(settings, interpolate_bold=False)
     people, data = held_out
 
     def of_twins(data: TrainingData) -> dict[str, float]:
-        action, bold = held_out_losses(network, data, at_tr, select_device("cpu"))
+        stride = network.config.bold_stride
+        action, bold = held_out_losses(network, data, settings, select_device("cpu"), stride)
         figures = held_out_figures(list(run_forecasts(network, people, data)))
         return figures | {"action_loss": action, "bold_mse": bold}
 

@@ -105,6 +105,8 @@ class SegmentLoss:
         thrown away. What it is good for is what it makes the hidden states carry.
     settings : TrainingSettings
     device : torch.device
+    bold_stride : int, optional
+        Steps between the BOLD frames of the data; by default as the settings train.
     """
 
     def __init__(
@@ -113,12 +115,14 @@ class SegmentLoss:
         probe: torch.nn.Linear,
         settings: TrainingSettings,
         device: torch.device,
+        bold_stride: int | None = None,
     ) -> None:
         self.network = network
         self.probe = probe
         self.settings = settings
         self.device = device
-        self.stride = 1 if settings.interpolate_bold else network.config.bold_stride
+        trained = 1 if settings.interpolate_bold else network.config.bold_stride
+        self.stride = bold_stride or trained
 
     def __call__(
         self,
@@ -210,10 +214,11 @@ def held_out_losses(
     data: TrainingData,
     settings: TrainingSettings,
     device: torch.device,
+    bold_stride: int | None = None,
 ) -> tuple[float, float]:
     """Return the mean action and BOLD loss of whole runs from a zero state, without dropout."""
     probe = make_probe(network.config).to(device)
-    loss_of = SegmentLoss(network, probe, replace(settings, design_weight=0.0), device)
+    loss_of = SegmentLoss(network, probe, replace(settings, design_weight=0.0), device, bold_stride)
     inputs = network.encoder_inputs(data.edges.to(device))
     sums, n_people_steps = [0.0, 0.0], 0
     for block in data.blocks:

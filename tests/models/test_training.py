@@ -13,7 +13,7 @@ import torch
 from dtb_models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from dtb_models.cohort_norms import cohort_norms
 from dtb_models.measurement import held_out_figures, run_forecasts
-from dtb_models.settings import compact_settings
+from dtb_models.settings import compact_settings, paper_settings
 from dtb_models.simulation import SimulatedCohort
 from dtb_models.tensors import BlockForm, bold_scale, edge_matrix, training_data
 from dtb_models.training import preset_config, train
@@ -232,3 +232,27 @@ def test_group_contrast_is_that_of_the_mean_maps(
     assert held_out_figures(perfect)["group_contrast_r:hammer"] == pytest.approx(1.0)
     opposite = [replace(f, bold=-f.bold) for f in perfect]
     assert held_out_figures(opposite)["group_contrast_r:stroop"] == pytest.approx(-1.0)
+
+
+def test_the_paper_preset_goes_the_same_way(cohort: SimulatedCohort, tmp_path: Path) -> None:
+    regions = ("area0_L", "area0_R", "AMY_R")
+    config, labels = preset_config("paper", cohort.parcellation, bold_regions=regions)
+    config = replace(config, hidden_size=6, leak=(1.0,) * 6, hypernetwork_sizes=(5, 5))
+    settings = replace(paper_settings(epochs=1), batch_size=8, learning_rate=1e-3)
+    checkpoint = train(
+        cohort,
+        tmp_path,
+        name="paper",
+        preset="paper",
+        config=config,
+        bold_regions=regions,
+        settings=settings,
+    )
+    assert checkpoint.bold_regions == labels == regions
+    assert checkpoint.config.action_reading == "density"
+    assert checkpoint.parcellation is not None
+    # Only what is forecast can be a structure's BOLD.
+    assert dict(checkpoint.parcellation.structures) == {"right_amygdala": ("AMY_R",)}
+    assert "latent_mean" not in checkpoint.norms
+    assert "amygdala_response" in checkpoint.norms["indicator_names"].tolist()
+    assert {"bold_mse", "rule/bold_mse", "shuffled/bold_mse"} <= set(checkpoint.measured)
