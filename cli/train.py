@@ -308,8 +308,6 @@ def _check_place(out: Path, *, resume: bool, force: bool) -> None:
 @contextmanager
 def _folder(out: Path) -> Iterator[None]:
     """Make the folder for a training; take it away again if nothing was written to it."""
-    from safetensors import SafetensorError
-
     from dtb_runtime.errors import OutputError
 
     was_there = out.exists()
@@ -324,11 +322,6 @@ def _folder(out: Path) -> Iterator[None]:
         ) from error
     try:
         yield
-    except SafetensorError as error:  # its way to say that the disk is full
-        raise OutputError(
-            f"The training cannot be written to {out}: {error}. Make room for it, then go on with "
-            "--resume."
-        ) from error
     finally:
         if not was_there and not any(out.iterdir()):
             out.rmdir()

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,7 @@ from safetensors.numpy import load_file as load_arrays
 from safetensors.numpy import save_file as save_arrays
 from safetensors.torch import load_file, save_file
 
-from dtb_runtime.errors import CheckpointError
+from dtb_runtime.errors import CheckpointError, OutputError
 from dtb_runtime.parcellation import Parcellation
 
 from .config import NetworkConfig
@@ -66,8 +68,31 @@ class Checkpoint:
     """Arrays of ``norms.npz``."""
 
 
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Say in a sentence why a checkpoint or a training state could not be written."""
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        raise OutputError(
+            f"The training cannot be written to {folder}: {error}. Make room for it or choose a "
+            "folder you can write to, then go on with --resume."
+        ) from error
+
+
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
-    """Write a checkpoint folder; files of an older one in it are replaced."""
+    """Write a checkpoint folder; files of an older one in it are replaced.
+
+    Raises
+    ------
+    OutputError
+        If the disk is full or the folder cannot be written.
+    """
+    with writing(folder):
+        _save(folder, checkpoint)
+
+
+def _save(folder: Path, checkpoint: Checkpoint) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     state = {k: v.detach().cpu().contiguous() for k, v in checkpoint.network.state_dict().items()}
     partial = folder / (NETWORK_FILE + ".partial")

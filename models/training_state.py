@@ -17,6 +17,7 @@ from torch import Tensor
 
 from dtb_runtime.errors import CheckpointError
 
+from .checkpoint import writing
 from .hypernetwork import TwinNetwork
 from .settings import TrainingSettings
 
@@ -55,7 +56,13 @@ def save_training_state(
     optimizer: torch.optim.Optimizer,
     settings: TrainingSettings,
 ) -> None:
-    """Write the state; a kill at any moment leaves the old file or the new one."""
+    """Write the state; a kill at any moment leaves the old file or the new one.
+
+    Raises
+    ------
+    OutputError
+        If the disk is full or the folder cannot be written.
+    """
     tensors = {f"network.{k}": v.detach().cpu() for k, v in network.state_dict().items()}
     tensors |= {f"probe.{k}": v.detach().cpu() for k, v in probe.state_dict().items()}
     tensors |= {f"best.{k}": v for k, v in state.best.items()}
@@ -70,15 +77,16 @@ def save_training_state(
         "config": network.config.to_json(),
         "settings": settings.to_json(),
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    # Clones: safetensors refuses tensors that share memory, as the best network does at first.
-    save_file(
-        {k: v.clone().contiguous() for k, v in tensors.items()},
-        partial,
-        metadata={"training": json.dumps(header)},
-    )
-    partial.replace(path)
+    with writing(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(path.name + ".partial")
+        # Clones: safetensors refuses tensors that share memory, as the best network does at first.
+        save_file(
+            {k: v.clone().contiguous() for k, v in tensors.items()},
+            partial,
+            metadata={"training": json.dumps(header)},
+        )
+        partial.replace(path)
 
 
 def load_training_state(
