@@ -14,6 +14,9 @@ name                                    what it is
 ``amygdala_response``                   t of the right amygdala's mean BOLD, face > shape
 ======================================  =========================================================
 
+Forecast BOLD has no measurement noise, so ``amygdala_response`` is far larger than a scan's t: it
+ranks people, and its size means nothing beside a threshold.
+
 A trial without a response counts as not right, as ``accuracy_binarized`` has it in the study's
 events. What a forecast cannot give is not a NaN among the values but a sentence that says why.
 """

@@ -269,7 +269,11 @@ def _contrasts_sidecar(forecast: Forecast) -> dict[str, Any]:
             "Description": "Difference of the two effects",
             "Units": "SD of the region in the training data",
         },
-        "t": {"Description": "Estimate divided by its standard error"},
+        "t": {
+            "Description": "Estimate divided by its standard error. Forecast BOLD has no "
+            "measurement noise, so t is far larger than that of a scan; compare it between "
+            "people and regions, not with a threshold"
+        },
     }
 
 
