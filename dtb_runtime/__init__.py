@@ -10,7 +10,8 @@
 Where things are::
 
     errors             every error raised on purpose
-    connectome         a person's correlations; Fisher z; edges (connectome_checks: the checks)
+    connectome         a person's correlations (connectome_checks: the checks)
+    edges              the upper triangle as Fisher z
     readers            files that a connectome can come from, by file name ending
     parcellation       regions: labels, networks, coordinates, structures
     tasks, trials      hammer and stroop as data; what a row of their events must hold

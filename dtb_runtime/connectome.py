@@ -28,81 +28,14 @@ from .connectome_checks import (
     region_name,
     symmetric,
 )
+from .edges import edges_from_correlations
 from .errors import ConnectomeError, UsageError
 from .readers import RawArray, read_array
 from .tables import file_label
 
-FISHER_CLIP = 1.0 - 1e-6
-"""|r| is clipped here before Fisher's transform, so that z stays under 7.26."""
 _CONSTANT_TOLERANCE = 1e-12  # of the largest value
 MIN_TIME_POINTS = 3
 """With fewer, every correlation is 1 or -1."""
-
-
-def fisher_z(correlations: ArrayLike) -> NDArray[np.float64]:
-    """Fisher's z of correlations: arctanh of r clipped to +-(1 - 1e-6).
-
-    The one place where r becomes z, for training and runtime alike. Its inverse is `numpy.tanh`.
-
-    Parameters
-    ----------
-    correlations : array_like
-        Correlations r in [-1, 1], any shape.
-
-    Returns
-    -------
-    numpy.ndarray, float64, same shape
-        z in [-7.26, 7.26].
-    """
-    r = np.asarray(correlations, dtype=np.float64)
-    return np.arctanh(np.clip(r, -FISHER_CLIP, FISHER_CLIP))
-
-
-def edges_from_correlations(correlations: ArrayLike) -> NDArray[np.float32]:
-    """Fisher z of the upper triangle, row by row, without the diagonal.
-
-    Parameters
-    ----------
-    correlations : array_like, shape (..., n_regions, n_regions)
-        Correlations r. Only the upper triangle is read.
-
-    Returns
-    -------
-    numpy.ndarray, shape (..., n_regions * (n_regions - 1) / 2), float32
-
-    Examples
-    --------
-    >>> edges_from_correlations([[1, 0.5, 0], [0.5, 1, -0.5], [0, -0.5, 1]]).round(3)
-    array([ 0.549,  0.   , -0.549], dtype=float32)
-
-    See Also
-    --------
-    correlations_from_edges : the inverse.
-    """
-    r = np.asarray(correlations)
-    rows, columns = np.triu_indices(r.shape[-1], k=1)
-    return fisher_z(r[..., rows, columns]).astype(np.float32)
-
-
-def correlations_from_edges(edges: ArrayLike, n_regions: int) -> NDArray[np.float32]:
-    """Symmetric matrix of correlations with diagonal 1 from Fisher z of its upper triangle.
-
-    Parameters
-    ----------
-    edges : array_like, shape (n_regions * (n_regions - 1) / 2,)
-        Fisher z, row by row.
-    n_regions : int
-        Number of regions.
-
-    Returns
-    -------
-    numpy.ndarray, shape (n_regions, n_regions), float32
-    """
-    correlations = np.eye(n_regions, dtype=np.float32)
-    rows, columns = np.triu_indices(n_regions, k=1)
-    correlations[rows, columns] = np.tanh(np.asarray(edges, dtype=np.float64))
-    correlations[columns, rows] = correlations[rows, columns]
-    return correlations
 
 
 @dataclass(frozen=True, slots=True, eq=False)

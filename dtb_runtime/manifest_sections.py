@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal, get_args
 
-from .connectome import FISHER_CLIP
+from .edges import FISHER_CLIP
 from .errors import BundleError
 from .json_object import JsonObject
 

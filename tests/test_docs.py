@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from dtb_cli.app import main
-from dtb_runtime import bundle_layout, connectome, manifest, manifest_sections, norms, onnx_scan
+from dtb_runtime import bundle_layout, edges, manifest, manifest_sections, norms, onnx_scan
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = ("dtb_runtime", "models", "export", "cli")
@@ -164,7 +164,7 @@ def test_the_format_page_lists_what_the_runtime_accepts() -> None:
     operators = set(re.findall(r"[A-Z]\w+", listed[1]))
     assert operators == set(onnx_scan.ALLOWED_OPERATORS)
     assert f"{bundle_layout.MAX_BUNDLE_BYTES // 1024**2} MiB" in text
-    assert f"({connectome.FISHER_CLIP})" in text
+    assert f"({edges.FISHER_CLIP})" in text
     assert f"(indicators, {norms.N_QUANTILES})" in text
 
 

@@ -37,7 +37,7 @@ from dtb_runtime.bundle_layout import (
     NORMS_FILE,
     n_main_weights,
 )
-from dtb_runtime.connectome import edges_from_correlations
+from dtb_runtime.edges import edges_from_correlations
 from dtb_runtime.manifest import Manifest
 from dtb_runtime.manifest_sections import FileEntry, Normalization, Training
 from dtb_runtime.parcellation import Parcellation, find_structures

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from dtb_runtime import read_connectome
-from dtb_runtime.connectome import Connectome, correlations_from_edges, fisher_z
+from dtb_runtime.connectome import Connectome
+from dtb_runtime.edges import correlations_from_edges, fisher_z
 from dtb_runtime.errors import DataError
 from dtb_runtime.events import read_events
 from dtb_runtime.readers import READERS
