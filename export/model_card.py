@@ -172,7 +172,8 @@ def _figures(manifest: Manifest) -> str:
         for name in names
     )
     return (
-        "## Measured figures\n\nOn the people held out of training. Beside each figure: the same "
+        f"## Measured figures\n\nOn the {manifest.training.n_test} people held out of training "
+        f"({manifest.training.kind}). Beside each figure: the same "
         "twins with connectomes exchanged between people, and a rule that knows nothing of the "
         "person.\n\n"
         "| figure | twin | exchanged connectomes | rule | which rule |\n|---|---|---|---|---|\n"

@@ -150,7 +150,7 @@ def load_checkpoint(folder: Path | str) -> Checkpoint:
                 f"{path} has checkpoint_version {version!r}; this release reads "
                 f"{CHECKPOINT_VERSION}. Train again, or use the release that wrote it."
             )
-        for file, digest in values.get("sha256", {}).items():
+        for file, digest in values["sha256"].items():
             if _digest(folder / file) != digest:
                 raise ValueError(f"{file} is not the file that {JSON_FILE} was written with")
         config = NetworkConfig.from_json(values["config"])
