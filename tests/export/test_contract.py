@@ -40,7 +40,7 @@ def node_making(model: onnx.ModelProto, name: str) -> onnx.NodeProto:
     return found[0]
 
 
-def expect(models: Models, manifest: Manifest, sentence: str) -> None:
+def assert_breach(models: Models, manifest: Manifest, sentence: str) -> None:
     found = " ".join(breaches(models, manifest))
     assert sentence in found, found
 
@@ -57,29 +57,29 @@ def test_each_rule_has_a_sentence_of_its_own() -> None:
 
 def test_rejects_a_newer_opset(models: Models, manifest: Manifest) -> None:
     models["main"].opset_import[0].version = 21
-    expect(models, manifest, "main.onnx: it must use opset 17 of the default domain")
+    assert_breach(models, manifest, "main.onnx: it must use opset 17 of the default domain")
 
 
 def test_rejects_a_newer_ir_version(models: Models, manifest: Manifest) -> None:
     models["main"].ir_version = 10
-    expect(models, manifest, "and IR version 8, found [('', 17)] and 10.")
+    assert_breach(models, manifest, "and IR version 8, found [('', 17)] and 10.")
 
 
 def test_rejects_a_second_operator_domain(models: Models, manifest: Manifest) -> None:
     models["main"].opset_import.append(helper.make_opsetid("ai.onnx.ml", 3))
-    expect(models, manifest, "found [('', 17), ('ai.onnx.ml', 3)]")
+    assert_breach(models, manifest, "found [('', 17), ('ai.onnx.ml', 3)]")
 
 
 def test_rejects_an_unknown_operator(models: Models, manifest: Manifest) -> None:
     node_making(models["main"], "actions").op_type = "HardSigmoid"
-    expect(models, manifest, "main.onnx: it uses the operators HardSigmoid.")
+    assert_breach(models, manifest, "main.onnx: it uses the operators HardSigmoid.")
 
 
 def test_rejects_an_unknown_operator_inside_the_scan(models: Models, manifest: Manifest) -> None:
     for node in body(models["main"]).node:
         if node.op_type == "Tanh":
             node.op_type = "Erf"
-    expect(models, manifest, "it uses the operators Erf.")
+    assert_breach(models, manifest, "it uses the operators Erf.")
 
 
 def test_rejects_data_in_another_file(models: Models, manifest: Manifest) -> None:
@@ -87,17 +87,17 @@ def test_rejects_data_in_another_file(models: Models, manifest: Manifest) -> Non
     tensor.data_location = onnx.TensorProto.EXTERNAL
     entry = tensor.external_data.add()
     entry.key, entry.value = "location", "/etc/passwd"
-    expect(models, manifest, f"the array {tensor.name} lies in another file.")
+    assert_breach(models, manifest, f"the array {tensor.name} lies in another file.")
 
 
 def test_rejects_what_onnx_rejects(models: Models, manifest: Manifest) -> None:
     node_making(models["main"], "drive").input[1] = "nowhere"
-    expect(models, manifest, "main.onnx: onnx refuses it:")
+    assert_breach(models, manifest, "main.onnx: onnx refuses it:")
 
 
 def test_rejects_a_renamed_input(models: Models, manifest: Manifest) -> None:
     models["hypernetwork"].graph.input[0].name = "connectome"
-    expect(models, manifest, "hypernetwork.onnx: inputs must be [('edges', 'float32',")
+    assert_breach(models, manifest, "hypernetwork.onnx: inputs must be [('edges', 'float32',")
 
 
 def test_rejects_outputs_in_another_order(models: Models, manifest: Manifest) -> None:
@@ -106,59 +106,59 @@ def test_rejects_outputs_in_another_order(models: Models, manifest: Manifest) ->
     first.CopyFrom(outputs[0])
     del outputs[0]
     outputs.append(first)
-    expect(models, manifest, "main.onnx: outputs must be [('actions',")
+    assert_breach(models, manifest, "main.onnx: outputs must be [('actions',")
 
 
 def test_rejects_a_frozen_time_axis(models: Models, manifest: Manifest) -> None:
     models["main"].graph.input[1].type.tensor_type.shape.dim[0].dim_value = 4930
-    expect(models, manifest, "found [('weights', 'float32', [")
+    assert_breach(models, manifest, "found [('weights', 'float32', [")
 
 
 def test_rejects_a_symbolic_axis_where_the_manifest_has_a_length(
     models: Models, manifest: Manifest
 ) -> None:
     models["hypernetwork"].graph.input[0].type.tensor_type.shape.dim[1].dim_param = "edges"
-    expect(models, manifest, "found [('edges', 'float32', ['people', 'edges'])]")
+    assert_breach(models, manifest, "found [('edges', 'float32', ['people', 'edges'])]")
 
 
 def test_rejects_another_number_of_regions(models: Models, manifest: Manifest) -> None:
     models["main"].graph.output[1].type.tensor_type.shape.dim[1].dim_value = 99
-    expect(models, manifest, "('bold', 'float32', ['frames', 99])")
+    assert_breach(models, manifest, "('bold', 'float32', ['frames', 99])")
 
 
 def test_rejects_double_precision_inputs(models: Models, manifest: Manifest) -> None:
     models["main"].graph.input[1].type.tensor_type.elem_type = onnx.TensorProto.DOUBLE
-    expect(models, manifest, "('stimulus', 'double',")
+    assert_breach(models, manifest, "('stimulus', 'double',")
 
 
 def test_rejects_a_state_that_is_ignored(models: Models, manifest: Manifest) -> None:
     node_making(models["main"], "first_state").input[0] = "b_ih"
-    expect(models, manifest, "main.onnx: nothing uses state.")
+    assert_breach(models, manifest, "main.onnx: nothing uses state.")
 
 
 def test_rejects_an_array_that_nothing_uses(models: Models, manifest: Manifest) -> None:
     models["hypernetwork"].graph.initializer.append(
         numpy_helper.from_array(np.zeros(3, np.float32), "left_over")
     )
-    expect(models, manifest, "hypernetwork.onnx: nothing uses left_over.")
+    assert_breach(models, manifest, "hypernetwork.onnx: nothing uses left_over.")
 
 
 def test_rejects_a_main_network_without_scan(models: Models, manifest: Manifest) -> None:
     node_making(models["main"], "last_state").op_type = "Loop"
-    expect(models, manifest, "main.onnx: it must hold 1 Scan, found 0.")
+    assert_breach(models, manifest, "main.onnx: it must hold 1 Scan, found 0.")
 
 
 def test_rejects_a_scan_outside_the_main_network(models: Models, manifest: Manifest) -> None:
     models["hypernetwork"].graph.node.append(
         node_making(models["main"], "last_state").__deepcopy__()
     )
-    expect(models, manifest, "hypernetwork.onnx: it must hold 0 Scan, found 1.")
+    assert_breach(models, manifest, "hypernetwork.onnx: it must hold 0 Scan, found 1.")
 
 
 def test_rejects_an_input_product_inside_the_scan(models: Models, manifest: Manifest) -> None:
     step = body(models["main"])
     step.node.insert(0, helper.make_node("MatMul", ["h", "W_ih"], ["drive_of_step"]))
-    expect(models, manifest, "main.onnx: a step must hold 1 matrix product, found 2.")
+    assert_breach(models, manifest, "main.onnx: a step must hold 1 matrix product, found 2.")
 
 
 def test_rejects_bold_at_another_stride(
@@ -181,26 +181,26 @@ def test_rejects_bold_that_starts_later(models: Models, manifest: Manifest) -> N
     for tensor in models["main"].graph.initializer:
         if tensor.name == "first_step":
             tensor.CopyFrom(numpy_helper.from_array(np.array([9], np.int64), "first_step"))
-    expect(models, manifest, "found {'starts': [9], 'axes': [0], 'steps': [10]}.")
+    assert_breach(models, manifest, "found {'starts': [9], 'axes': [0], 'steps': [10]}.")
 
 
 def test_rejects_bold_at_every_step(models: Models, manifest: Manifest) -> None:
     slices = node_making(models["main"], "hidden_at_frames")
     models["main"].graph.node.remove(slices)
     node_making(models["main"], "bold").input[0] = "hidden"
-    expect(models, manifest, "main.onnx: no Slice takes steps 0, 10, ... of time.")
+    assert_breach(models, manifest, "main.onnx: no Slice takes steps 0, 10, ... of time.")
 
 
 def test_rejects_arrays_in_double_precision(models: Models, manifest: Manifest) -> None:
     tensor = models["hypernetwork"].graph.initializer[0]
     values = numpy_helper.to_array(tensor).astype(np.float64)
     tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))
-    expect(models, manifest, f"the array {tensor.name} is double.")
+    assert_breach(models, manifest, f"the array {tensor.name} is double.")
 
 
 def test_rejects_a_missing_graph(models: Models, manifest: Manifest) -> None:
     del models["main"]
-    expect(models, manifest, "differing: ['main'].")
+    assert_breach(models, manifest, "differing: ['main'].")
 
 
 def test_names_every_breach_at_once(models: Models, manifest: Manifest) -> None:

@@ -12,10 +12,11 @@ import torch
 
 from dtb_models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from dtb_models.cohort_norms import cohort_norms
+from dtb_models.cohorts import Participant
 from dtb_models.measurement import held_out_figures, run_forecasts
 from dtb_models.settings import compact_settings, paper_settings
 from dtb_models.simulation import SimulatedCohort
-from dtb_models.tensors import BlockForm, bold_scale, edge_matrix, training_data
+from dtb_models.tensors import BlockForm, TrainingData, bold_scale, edge_matrix, training_data
 from dtb_models.training import preset_config, train
 from dtb_runtime.errors import CheckpointError, CohortError, UsageError
 from dtb_runtime.parcellation import Parcellation
@@ -164,20 +165,21 @@ def test_norms_are_the_cohorts_own_distributions(
     assert (np.diff(norms["indicator_quantiles"], axis=1) >= 0).all()
 
 
+def measured(people: list[Participant]) -> TrainingData:
+    """Return people's runs with BOLD as measured, as figures are computed on."""
+    columns = tuple(range(N_REGIONS))
+    form = BlockForm(
+        n_actions=3, columns=columns, scale=bold_scale(people, columns), masked=True, bold_stride=10
+    )
+    return training_data(people, form)
+
+
 def test_figures_follow_what_people_did(
     trained: tuple[Checkpoint, Path], cohort: SimulatedCohort
 ) -> None:
     checkpoint, _ = trained
     people = list(cohort.participants)[:6]
-    columns = tuple(range(N_REGIONS))
-    form = BlockForm(
-        n_actions=3,
-        columns=columns,
-        scale=bold_scale(people, columns),
-        masked=True,
-        bold_stride=10,
-    )
-    data = training_data(people, form)
+    data = measured(people)
     forecasts = list(run_forecasts(checkpoint.network, people, data))
     assert len(forecasts) == sum(len(p.runs) for p in people)
     figures = held_out_figures(forecasts)
@@ -217,15 +219,7 @@ def test_group_contrast_is_that_of_the_mean_maps(
 ) -> None:
     checkpoint, _ = trained
     people = list(cohort.participants)[:3]
-    columns = tuple(range(N_REGIONS))
-    form = BlockForm(
-        n_actions=3,
-        columns=columns,
-        scale=bold_scale(people, columns),
-        masked=True,
-        bold_stride=10,
-    )
-    data = training_data(people, form)
+    data = measured(people)
     forecasts = list(run_forecasts(checkpoint.network, people, data))
     # A twin that forecasts exactly what was measured has the measured group map.
     perfect = [replace(f, bold=f.measured_bold) for f in forecasts]

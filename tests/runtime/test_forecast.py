@@ -314,7 +314,9 @@ def test_eight_threads_give_the_numbers_of_one(
 def test_the_static_work_of_a_default_schedule_is_done_once(
     twin: Twin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    twin.forecast("hammer")
+    first = twin.forecast("hammer")
     monkeypatch.setattr("dtb_runtime.forecast.network_input", None)
     monkeypatch.setattr("dtb_runtime.forecast.design_matrix", None)
-    twin.forecast("hammer")
+    again = twin.forecast("hammer")
+    np.testing.assert_array_equal(again.bold, first.bold)
+    assert again.indicators == first.indicators

@@ -143,7 +143,11 @@ def test_external_data_as_the_onnx_package_writes_it_is_refused(
 
 
 def test_a_tensor_inside_the_file_passes() -> None:
-    scan_onnx(model(node(), graph=field(5, tensor(field(14, 0)))), FILE)
+    inside = model(node(), graph=field(5, tensor(field(14, 0))))
+    elsewhere = model(node(), graph=field(5, tensor(field(14, 1))))
+    scan_onnx(inside, FILE)
+    with pytest.raises(BundleError, match="another file"):
+        scan_onnx(elsewhere, FILE)
 
 
 @pytest.mark.parametrize(
