@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from . import terminal
+from .figures import print_figures
 from .options import JsonOption
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ RUNTIME_CHECKS = (
     "norms have the manifest's sizes and are finite",
 )
 """What `load_bundle` checks, in its order; it raises at the first that fails."""
+_SPELLED = {"step_s": "step (s)", "tr_s": "TR (s)", "bold_regions": "BOLD regions"}
 
 
 def bundles(json: JsonOption = False) -> None:
@@ -84,7 +86,7 @@ def inspect(
     ],
     json: JsonOption = False,
 ) -> None:
-    """Show what a bundle's manifest says and check the bundle against its contract.
+    """Show a bundle's manifest and check it against the format.
 
     With the [torch] extra, which brings onnx, the structure of the graphs is checked as well.
     """
@@ -106,8 +108,14 @@ def inspect(
     if json:
         terminal.print_json(facts | {"checks": checks})
         return
-    rows = [(name.replace("_", " "), _text(value)) for name, value in facts.items()]
+    # Figures have a table of their own, and warnings come last, where they are seen.
+    rows = [
+        (_SPELLED.get(name, name.replace("_", " ")), _text(value))
+        for name, value in facts.items()
+        if name not in ("measured", "warnings")
+    ]
     terminal.print_table(terminal.Table(("fact", "value"), rows))
+    print_figures(loaded.manifest.measured)
     terminal.print_lines(*(f"ok  {check}" for check in checks))
     terminal.print_lines(*(f"Warning: {warning}" for warning in loaded.warnings))
 

@@ -26,9 +26,10 @@ OTHER_PACKAGES = ("numpy", "nibabel", "typer", "rich", "torch", "onnx", "safeten
 
 
 def doctor(json: JsonOption = False) -> None:
-    """Check versions, providers, threads and shipped bundles, and make a self-test forecast.
+    """Check this installation, and make a self-test forecast.
 
-    Exit code 1 if something that a forecast needs is broken.
+    Shows versions, providers, threads and whether the shipped bundles are intact. Exit code 1 if
+    something that a forecast needs is broken.
     """
     from importlib import metadata  # slow, and every other command would wait for it
 

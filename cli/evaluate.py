@@ -48,7 +48,7 @@ def reference(
     seed: SeedOption = 0,
     json: JsonOption = False,
 ) -> None:
-    """Measure the authors' public model in PyTorch and in ONNX Runtime.
+    """Measure the authors' public model in PyTorch and ONNX Runtime.
 
     The figures are computed from the files on the test people: choice accuracy and cross-entropy
     of the actions, squared error of BOLD.
@@ -61,8 +61,8 @@ def reference(
             def on_epoch(losses: EpochLosses) -> None:
                 progress.advance(
                     losses.epoch + 1,
-                    f"validation {losses.validation_action:.5f} {losses.validation_bold:.5f} "
-                    "(action, BOLD)",
+                    f"validation loss: action {losses.validation_action:.5f}, BOLD "
+                    f"{losses.validation_bold:.5f}",
                 )
 
             figures = train_reference(folder, seed=seed, epochs=epochs, on_epoch=on_epoch)

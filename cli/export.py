@@ -32,8 +32,8 @@ def export(
 ) -> None:
     """Export a trained checkpoint to a bundle that needs no PyTorch.
 
-    The bundle's graphs are checked against the contract and against PyTorch on whole runs; a
-    bundle that misses either is not written.
+    The bundle is checked against the format and against PyTorch on whole runs; one that fails
+    either check is not written.
     """
     from dtb_export.bundle_writer import export_bundle
     from dtb_runtime.bundle_files import read_bundle_files
@@ -55,3 +55,4 @@ def export(
     terminal.print_table(terminal.Table(("file", "MB"), rows))
     terminal.print_lines(f"Exported {files.manifest.name} to {out}, digest {files.digest[:12]}.")
     terminal.print_lines(*(f"Warning: {warning}" for warning in files.manifest.warnings))
+    terminal.message(f"Next: dtb-run inspect {out}, or dtb-run predict CONNECTOME --bundle {out}")

@@ -28,9 +28,10 @@ UNITS = {
     "reaction_time": "s",
     "stroop_effect": "s",
     "face_shape_effect": "s",
-    "amygdala_response": "t",
+    "amygdala_response": "t, no noise",
 }
-"""Units of the indicators that have one; accuracy is a share."""
+"""Units of the indicators that have one; accuracy is a share. Forecast BOLD has no measurement
+noise, so its t is far larger than that of a scan."""
 
 EXAMPLES = """\b
 Examples:
@@ -47,7 +48,8 @@ def predict(
             metavar="CONNECTOME",
             show_default=False,
             help="Matrix of correlations between regions (.npy .npz .csv .tsv .txt), "
-            "or with --timeseries the resting series (time by regions).",
+            "or with --timeseries the resting series (time by regions). Without region labels in "
+            "the file, the regions must be in the order of the bundle.",
         ),
     ],
     bundle: BundleOption = DEFAULT_BUNDLE,
@@ -65,7 +67,12 @@ def predict(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", metavar="DIR", show_default=False, help="Folder to write files to."),
+        typer.Option(
+            "--out",
+            metavar="DIR",
+            show_default=False,
+            help="Folder to write files to; another one for each schedule.",
+        ),
     ] = None,
     json: JsonOption = False,
     fisher_z: Annotated[
@@ -95,10 +102,11 @@ def predict(
     force: ForceOption = False,
     device: DeviceOption = Device.AUTO,
 ) -> None:
-    """Forecast a person's choices, response times and BOLD from a connectome.
+    """Forecast choices, response times and BOLD from a connectome.
 
-    Prints a table, or JSON with --json. With --out also writes the trials, the BOLD, the contrasts
-    and the summary, named after the participant.
+    Prints tables, or JSON with --json. With --out also writes files named after the participant
+    and the task: trials (events), BOLD of every region (timeseries), the task's contrast
+    (contrasts), and what is printed (summary).
     """
     from dtb_runtime.bundle import load_bundle
     from dtb_runtime.connectome import participant_id_from, read_connectome
@@ -142,9 +150,11 @@ def predict(
 
 def _print(result: dict[str, Any], twin: Twin, forecasts: Sequence[Forecast]) -> None:
     who = result["participant_id"] or "one person"
-    terminal.print_lines(f"Twin of {who}: bundle {result['bundle']} on {result['provider']}", "")
+    where = result["provider"].removesuffix("ExecutionProvider")
+    terminal.print_lines(f"Twin of {who}: bundle {result['bundle']} on {where}", "")
     terminal.print_table(_trial_type_table(result["indicators"], forecasts))
     terminal.print_table(_indicator_table(result["indicators"], twin))
+    terminal.print_lines(*_missing_indicators(forecasts))
     strangeness, warnings = result["strangeness"], result["warnings"]
     if strangeness is not None and strangeness["sentence"] not in warnings:
         terminal.print_lines(strangeness["sentence"])
@@ -168,7 +178,7 @@ def _trial_type_table(
                     _cell(indicators.get(f"reaction_time:{suffix}"), ".3f"),
                 )
             )
-    return terminal.Table(("task", "trials", "accuracy", "response time (s)"), rows)
+    return terminal.Table(("task", "trial type", "accuracy", "response time (s)"), rows)
 
 
 def _indicator_table(indicators: Mapping[str, float], twin: Twin) -> terminal.Table:
@@ -183,7 +193,20 @@ def _indicator_table(indicators: Mapping[str, float], twin: Twin) -> terminal.Ta
         for name, value in sorted(indicators.items())
         if ":" not in name
     ]
-    return terminal.Table(("indicator", "value", "unit", "percentile of the cohort"), rows)
+    return terminal.Table(("indicator", "value", "unit", "percentile in training cohort"), rows)
+
+
+def _missing_indicators(forecasts: Sequence[Forecast]) -> list[str]:
+    """Return why an indicator of the tasks forecast is not in the table."""
+    from dtb_runtime.indicators import TASK_OF, combine_indicators
+
+    tasks = [forecast.task for forecast in forecasts]
+    missing = combine_indicators(forecast.indicator_report for forecast in forecasts).unavailable
+    return [
+        f"No {name}: {why}"
+        for name, why in missing.items()
+        if ":" not in name and TASK_OF.get(name, tasks[0]) in tasks
+    ]
 
 
 def _cell(value: float | None, form: str) -> str:

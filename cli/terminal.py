@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import sys
+import textwrap
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,6 +18,10 @@ from typing import Protocol, TextIO
 
 PLAIN_PROGRESS_S = 10.0
 """Least time between two plain progress lines: a log of a long run stays readable."""
+NARROWEST_TEXT = 30
+"""Least width of a column of text that a drawn table breaks into lines."""
+PROGRESS_BAR = 16
+"""Width of a progress bar: at 80 columns it leaves about half of the line to what is said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +47,16 @@ def _right_aligned(table: Table) -> list[bool]:
     ]
 
 
+def _widths(table: Table) -> list[int]:
+    lines = (table.columns, *table.rows)
+    return [max(len(line[column]) for line in lines) for column in range(len(table.columns))]
+
+
 def plain_table(table: Table) -> str:
     """Return the table as lines of text with aligned columns."""
-    lines = [table.columns, *table.rows]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(table.columns))]
-    right = _right_aligned(table)
+    widths, right = _widths(table), _right_aligned(table)
     text = [table.title] if table.title else []
-    for line in lines:
+    for line in (table.columns, *table.rows):
         cells = [
             cell.rjust(width) if is_right else cell.ljust(width)
             for cell, width, is_right in zip(line, widths, right, strict=True)
@@ -57,7 +66,10 @@ def plain_table(table: Table) -> str:
 
 
 def print_table(table: Table) -> None:
-    """Print a table on stdout: drawn by rich on a terminal it fits into, else plain text."""
+    """Print a table on stdout: drawn by rich on a terminal it fits into, else plain text.
+
+    Text in the last column may take several lines of a drawn table; nothing is cut short.
+    """
     plain = plain_table(table)
     if not _is_terminal(sys.stdout):
         print(plain, end="\n\n")
@@ -67,13 +79,20 @@ def print_table(table: Table) -> None:
     from rich.text import Text
 
     console = Console()
-    borders = len(table.columns) + 3  # more than the plain table's blanks
-    if max(map(len, plain.splitlines())) + borders > console.width:
+    right, widths = _right_aligned(table), _widths(table)
+    borders = 3 * len(widths) + 1
+    least = widths[-1] if right[-1] else min(widths[-1], NARROWEST_TEXT)
+    if sum(widths[:-1]) + least + borders > console.width:
         print(plain, end="\n\n")  # rich would cut numbers short
         return
     drawn = RichTable(title=table.title or None, title_justify="left", title_style="bold")
-    for column, is_right in zip(table.columns, _right_aligned(table), strict=True):
-        drawn.add_column(column, justify="right" if is_right else "left")
+    for number, (column, is_right) in enumerate(zip(table.columns, right, strict=True), 1):
+        drawn.add_column(
+            column,
+            justify="right" if is_right else "left",
+            no_wrap=is_right or number < len(widths),
+            overflow="fold",
+        )
     for row in table.rows:
         # Text, not str: a file name or a region label may hold what rich would read as markup.
         drawn.add_row(*(Text(cell) for cell in row))
@@ -81,11 +100,15 @@ def print_table(table: Table) -> None:
 
 
 def print_lines(*lines: str) -> None:
-    """Print result lines on stdout."""
+    """Print result lines on stdout; on a terminal they break between words."""
     from dtb_runtime.tables import one_line
 
+    width = max(shutil.get_terminal_size().columns, 20) if _is_terminal(sys.stdout) else None
     for line in lines:
-        print(one_line(line))
+        text = one_line(line)
+        if width is not None:
+            text = textwrap.fill(text, width, break_long_words=False, break_on_hyphens=False)
+        print(text)
 
 
 def print_json(result: Mapping[str, object]) -> None:
@@ -155,15 +178,18 @@ def progress(description: str, total: int) -> Iterator[Progress]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as RichProgress
+    from rich.table import Column
 
+    # Where the terminal is narrow, what is said is cut short, never the bar or the time.
+    text = Column(no_wrap=True, overflow="ellipsis", ratio=1)
     columns = (
         TextColumn("{task.description}"),
-        BarColumn(),
+        BarColumn(bar_width=PROGRESS_BAR),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        TextColumn("{task.fields[text]}", markup=False),
+        TextColumn("{task.fields[text]}", markup=False, table_column=text),
     )
-    with RichProgress(*columns, console=Console(stderr=True)) as bar:
+    with RichProgress(*columns, console=Console(stderr=True), expand=True) as bar:
         task = bar.add_task(description, total=total, text="")
 
         class RichBar:

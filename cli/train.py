@@ -24,6 +24,7 @@ from .cohorts import (
     choose_parcellation,
     simulated_cohort,
 )
+from .figures import print_figures
 from .options import Device, DeviceOption, ForceOption, JsonOption, OutOption, SeedOption
 
 if TYPE_CHECKING:
@@ -186,8 +187,9 @@ def train(
         def on_epoch(losses: EpochLosses) -> bool:
             progress.advance(
                 losses.epoch + 1,
-                f"train {losses.train_action:.5f} {losses.train_bold:.4f}, validation "
-                f"{losses.validation_action:.5f} {losses.validation_bold:.4f} (action, BOLD)",
+                f"validation loss: action {losses.validation_action:.4f}, BOLD "
+                f"{losses.validation_bold:.4f} (training {losses.train_action:.4f}, "
+                f"{losses.train_bold:.4f})",
             )
             return deadline.has_passed()
 
@@ -217,8 +219,7 @@ def train(
     if json:
         terminal.print_json(result)
         return
-    rows = [(figure, f"{value:.4f}") for figure, value in checkpoint.measured.items()]
-    terminal.print_table(terminal.Table(("figure on held-out people", "value"), rows))
+    print_figures(checkpoint.measured)
     terminal.print_lines(
         f"Trained {checkpoint.name} for {checkpoint.training['epochs']} epochs on "
         f"{checkpoint.training['n_train']} people: {checkpoint.training['description']}",

@@ -54,12 +54,12 @@ _EFFECTS = {
     "face_shape_effect": ("face", "shape"),
 }
 
-# Indicators that only one task can give.
-_TASK_OF = {
+TASK_OF = {
     "stroop_effect": "stroop",
     "face_shape_effect": "hammer",
     "amygdala_response": "hammer",
 }
+"""Indicators that only one task can give, and that task."""
 
 _FLAT = "The forecast BOLD of {} does not vary beyond what the design explains, so it has no t."
 
@@ -152,9 +152,9 @@ def task_indicators(
                 unavailable[name] = _why_no_mean(trial_type, events, bool(chosen.any()))
     _average_tasks(values, unavailable, (task.name,))
     for name, trial_types in _EFFECTS.items():
-        if _TASK_OF[name] == task.name:
+        if TASK_OF[name] == task.name:
             _add_effect(values, unavailable, name, trial_types)
-    if _TASK_OF["amygdala_response"] == task.name:
+    if TASK_OF["amygdala_response"] == task.name:
         _add_amygdala(values, unavailable, structure_t, contrast_problem)
     if contrast_problem is not None:
         unavailable[f"contrast:{task.contrast_name}"] = contrast_problem
@@ -199,7 +199,7 @@ def combine_indicators(forecasts: Iterable[Indicators]) -> Indicators:
         unavailable.update(
             (name, why)
             for name, why in part.unavailable.items()
-            if name not in _AVERAGED and _TASK_OF.get(name, part.tasks[0]) in part.tasks
+            if name not in _AVERAGED and TASK_OF.get(name, part.tasks[0]) in part.tasks
         )
     _average_tasks(values, unavailable, tasks)
     _name_missing_tasks(unavailable, tasks)
@@ -301,7 +301,7 @@ def _average_tasks(
 def _add_effect(
     values: dict[str, float], unavailable: dict[str, str], name: str, trial_types: tuple[str, str]
 ) -> None:
-    sides = [f"reaction_time:{_TASK_OF[name]}:{trial_type}" for trial_type in trial_types]
+    sides = [f"reaction_time:{TASK_OF[name]}:{trial_type}" for trial_type in trial_types]
     lacking = [side for side in sides if side not in values]
     if lacking:
         unavailable[name] = unavailable[lacking[0]]
@@ -330,7 +330,7 @@ def _add_amygdala(
 
 
 def _name_missing_tasks(unavailable: dict[str, str], tasks: Sequence[str]) -> None:
-    for name, task in _TASK_OF.items():
+    for name, task in TASK_OF.items():
         if task not in tasks:
             unavailable[name] = _needs_task(task, tasks)
 

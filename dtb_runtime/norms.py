@@ -277,12 +277,16 @@ def _in_words(
     similarity_percentile: float | None,
 ) -> Strangeness:
     facts = []
-    if distance is not None:
-        facts.append(f"lies farther from its mean than {distance_percentile:.0f} % of its people")
-    if similarity is not None:
+    # Both in the same direction: more percent is more unusual.
+    if similarity is not None and similarity_percentile is not None:
         facts.append(
-            f"is more similar to the mean connectome (r = {similarity:.2f}) than "
-            f"{similarity_percentile:.0f} % of them"
+            f"it is less like the cohort's mean connectome (r = {similarity:.2f}) than those of "
+            f"{100.0 - similarity_percentile:.0f} % of its people"
+        )
+    if distance is not None:
+        facts.append(
+            "what the network reads from it lies farther from the cohort's mean than for "
+            f"{distance_percentile:.0f} % of its people"
         )
     unworded = Strangeness(distance, distance_percentile, similarity, similarity_percentile, "")
     outlyingness = _outlyingness(unworded)
@@ -299,5 +303,5 @@ def _in_words(
         distance_percentile,
         similarity,
         similarity_percentile,
-        f"{verdict}: it {' and '.join(facts)}.",
+        f"{verdict}: {', and '.join(facts)}.",
     )

@@ -50,6 +50,7 @@ def test_the_front_page_lists_the_commands_and_what_this_is_not_for(dtb_run: Run
     for command in COMMANDS:
         assert re.search(rf"^  {command[0]}  +\w", done.out, flags=re.MULTILINE)
     assert "not a medical device" in done.out
+    assert "..." not in done.out.partition("Commands:")[2]  # each first sentence fits its line
 
 
 def test_no_command_shows_the_front_page_as_a_usage_error(dtb_run: Run) -> None:
@@ -73,11 +74,13 @@ def test_help_is_plain_text(dtb_run: Run) -> None:
 
 def test_defaults_shown_in_help_are_those_of_the_layers_below() -> None:
     """They are written down again in the command line only so that help imports nothing heavy."""
-    from dtb_cli import cohorts, evaluate, options
-    from dtb_models import reference_training, simulation
+    from dtb_cli import cohorts, evaluate, figures, options
+    from dtb_models import reference_training, simple_rules, simulation
     from dtb_runtime import bundle
 
     assert bundle.DEFAULT_BUNDLE == options.DEFAULT_BUNDLE
     assert simulation.DEFAULT_SHARE == cohorts.DEFAULT_SHARE
+    prefixes = {"", simple_rules.SHUFFLED_PREFIX, simple_rules.RULE_PREFIX}
+    assert set(figures.COLUMNS) == prefixes
     settings = reference_training.reference_settings(10)
     assert settings.epochs == evaluate.REFERENCE_EPOCHS

@@ -76,7 +76,7 @@ def test_the_table_shows_the_numbers_of_the_summary(
     assert done.code == 0
     lines = [line.split() for line in done.out.splitlines()]
     assert "Twin of sub-01: bundle tiny on" in done.out
-    assert expected["provider"] in done.out
+    assert expected["provider"].removesuffix("ExecutionProvider") in done.out
     indicators = expected["indicators"]
     for task, trial_types in {
         "hammer": ("face", "shape"),
@@ -95,7 +95,24 @@ def test_the_table_shows_the_numbers_of_the_summary(
     percentile = norms.indicator_percentile("stroop_effect", effect)
     assert ["stroop_effect", f"{effect:.3f}", "s", f"{percentile:.0f}"] in lines
     amygdala = indicators["amygdala_response"]
-    assert ["amygdala_response", f"{amygdala:.3f}", "t", "n/a"] in lines  # no norms of it
+    # The bundle has no norms of it.
+    assert ["amygdala_response", f"{amygdala:.3f}", "t,", "no", "noise", "n/a"] in lines
+    assert "\nNo " not in done.out
+
+
+def test_an_indicator_that_cannot_be_given_has_its_reason(
+    dtb_run: Run, connectome: Path, tiny: Path, tmp_path: Path
+) -> None:
+    events = tmp_path / "events.tsv"
+    rows = ["2.0\t2.25\tcon1\tred\tred", "6.5\t2.25\tcon2\tgreen\tgreen"]
+    header = "onset\tduration\ttrial_type\tstimulus_text\tstimulus_color"
+    events.write_text("\n".join([header, *rows, ""]), encoding="utf-8")
+    arguments = ("--bundle", tiny, "--task", "stroop", "--events", events)
+    done = dtb_run("predict", connectome, *arguments)
+    assert done.code == 0, done.err
+    reasons = [line for line in done.out.splitlines() if line.startswith("No ")]
+    assert len(reasons) == 1
+    assert reasons[0].startswith("No stroop_effect: ")
 
 
 def test_the_table_says_how_unusual_the_connectome_is_once_and_every_warning(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import sys
 
 import pytest
@@ -103,6 +104,51 @@ def test_progress_on_a_terminal_is_a_bar(monkeypatch: pytest.MonkeyPatch) -> Non
         progress.advance(2, "loss [red]0[/red]")
     assert "2/2" in stream.getvalue()
     assert "[red]0[/red]" in stream.getvalue()
+
+
+def test_a_narrow_terminal_keeps_the_bar_whole_and_cuts_what_is_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stream = FakeTerminal()
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "60")
+    with terminal.progress("Epoch", 2) as progress:
+        progress.advance(2, "validation " + "and much more " * 10)
+    last = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", stream.getvalue()).split("Epoch")[-1]
+    assert re.match(r" \S{16} 2/2 0:00:0\d validation .*…$", last.strip("\n")), last
+
+
+def test_long_text_in_the_last_column_is_broken_into_lines(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stream = FakeTerminal()
+    monkeypatch.setattr(sys, "stdout", stream)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "60")
+    words, digest = [f"word{number}" for number in range(20)], "0123456789abcdef" * 4
+    rows = [("training", " ".join(words)), ("digest", digest)]
+    terminal.print_table(Table(("fact", "value"), rows))
+    drawn = stream.getvalue()
+    assert all(len(re.sub(r"\x1b\[[0-9;]*m", "", line)) <= 60 for line in drawn.splitlines())
+    assert all(word in drawn for word in words)
+    cells = "".join(line.split("│")[2].strip() for line in drawn.splitlines() if "│" in line)
+    assert digest in cells
+
+
+def test_result_lines_break_between_words_on_a_terminal_only(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "30")
+    sentence = "Warning: this sentence is longer than a terminal of 30 columns."
+    terminal.print_lines(sentence, "")
+    assert capsys.readouterr().out == f"{sentence}\n\n"
+    stream = FakeTerminal()
+    monkeypatch.setattr(sys, "stdout", stream)
+    terminal.print_lines(sentence, "")
+    lines = stream.getvalue().splitlines()
+    assert all(len(line) <= 30 for line in lines)
+    assert " ".join(lines).strip() == sentence
 
 
 def test_a_deadline_passes_at_once_or_never() -> None:

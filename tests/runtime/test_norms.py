@@ -92,7 +92,8 @@ def test_the_sentence_follows_the_stranger_of_the_two(
 ) -> None:
     strangeness = _in_words(3.0, distance, 0.5, similarity)
     assert strangeness.sentence.startswith(f"This connectome {verdict} the training cohort")
-    assert f"than {distance:.0f} % of its people" in strangeness.sentence
+    assert f"farther from the cohort's mean than for {distance:.0f} %" in strangeness.sentence
+    assert f"(r = 0.50) than those of {100 - similarity:.0f} %" in strangeness.sentence
     assert strangeness.is_outside == (verdict == "lies outside")
 
 
