@@ -112,12 +112,18 @@ def load_training_state(
         raise CheckpointError(
             f"{path} is not a readable training state ({error}). Start again without --resume."
         ) from error
-    if header["config"] != json.loads(json.dumps(network.config.to_json())) or header[
-        "settings"
-    ] != (json.loads(json.dumps(settings.to_json()))):
+    expected = json.loads(json.dumps(network.config.to_json() | settings.to_json()))
+    found = header["config"] | header["settings"]
+    differing = [
+        f"{name} {found.get(name)!r} (now {expected.get(name)!r})"
+        for name in sorted(expected.keys() | found.keys())
+        if found.get(name) != expected.get(name)
+    ]
+    if differing:
         raise CheckpointError(
-            f"{path} was written with another network or other settings. Resume with the settings "
-            "it was started with, or start again in an empty folder."
+            f"{path} was written with another network or other settings: "
+            f"{', '.join(differing[:5])}. Resume with the settings it was started with, or start "
+            "again in an empty folder."
         )
     if header["people_digest"] != people_digest:
         raise CheckpointError(

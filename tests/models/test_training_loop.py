@@ -136,7 +136,7 @@ def test_resume_refuses_other_settings_people_and_damaged_files(
     training, validation = toy_data(12, 0), toy_data(6, 1)
     one = replace(settings, epochs=1)
     fit(config, one, training, validation, tmp_path)
-    with pytest.raises(CheckpointError, match="another network or other settings"):
+    with pytest.raises(CheckpointError, match=r"other settings: epochs 1 \(now 6\)"):
         fit(config, settings, training, validation, tmp_path, resume=True)
     with pytest.raises(CheckpointError, match="training on other people"):
         fit(config, one, toy_data(12, 3), validation, tmp_path, resume=True)
