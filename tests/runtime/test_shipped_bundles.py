@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +65,14 @@ def test_regions_are_those_of_the_published_tables(bundle: Bundle, shared_data: 
 def example_of(bundle: Bundle) -> np.ndarray:
     path = EXAMPLES / f"sub-example_atlas-{bundle.name}_connectome.npy"
     return np.asarray(np.load(path, allow_pickle=False), np.float32)
+
+
+def test_the_example_connectome_is_labeled_as_simulated(bundle: Bundle) -> None:
+    path = EXAMPLES / f"sub-example_atlas-{bundle.name}_connectome.json"
+    about = json.loads(path.read_text(encoding="utf-8"))
+    assert about["Simulated"] is True
+    assert about["Description"].startswith("Simulated connectome")
+    assert about["Bundle"] == bundle.name
 
 
 def test_the_example_person_is_nothing_unusual_and_behaves_like_people(bundle: Bundle) -> None:
