@@ -88,6 +88,9 @@ def main_graph(
         "bold_stride": [bold_stride],
     }
     initializers = [_int64(name, values) for name, values in constants.items()]
+    # The sigmoid is written out: ONNX Runtime's own is off by a tenth at -15 and exactly 0 from
+    # -18 on, where PyTorch's goes on to 1e-38; and the improbable is not impossible.
+    initializers.append(numpy_helper.from_array(np.ones(1, np.float32), "one"))
     step = "h_new = Tanh (drive_h)"
     leaks = None if leak is None else np.asarray(leak, dtype=np.float32)
     if leaks is not None and not np.all(leaks == 1):
@@ -124,7 +127,10 @@ def main_graph(
         final_state = Reshape (last_state, shape_state)
         hidden = Reshape (hidden_rows, shape_steps)
         action_logits = Gemm <transB = 1> (hidden, W_action, b_action)
-        actions = Sigmoid (action_logits)
+        falling = Neg (action_logits)
+        odds_against = Exp (falling)
+        one_to_odds = Add (odds_against, one)
+        actions = Reciprocal (one_to_odds)
         hidden_at_frames = Slice (hidden, first_step, last_step, time_axis, bold_stride)
         bold = Gemm <transB = 1> (hidden_at_frames, W_bold, b_bold)
     }}
