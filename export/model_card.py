@@ -194,6 +194,12 @@ def _limits(manifest: Manifest) -> str:
         "The network sees the stimuli only, never its own answers: it does not learn from errors "
         "within a run.",
     ]
+    if manifest.preset == "compact":
+        limits.append(
+            "The settings of the compact preset were developed with the figures of the shipped "
+            "bundles' held-out people in view. For those bundles the figures above are therefore "
+            "optimistic; no people were kept that no choice has seen."
+        )
     if manifest.tasks:
         limits.append(
             "It knows the tasks as they were presented in training; other timings are an "

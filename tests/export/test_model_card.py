@@ -106,3 +106,8 @@ def test_rules_and_exchanged_connectomes_stand_beside_the_figures(manifest: Mani
     row = "| choice_concordance:hammer | 0.9700 | 0.9600 | 0.9712 | always the correct option |"
     assert row in text
     assert "rule/" not in text
+
+
+def test_a_compact_card_says_that_its_settings_had_seen_the_figures(manifest: Manifest) -> None:
+    text = model_card(manifest)
+    assert ("held-out people in view" in text) == (manifest.preset == "compact")
