@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 NO_RESPONSE = -1
 """Option index that `TrialDistributions.sample` gives to a trial without a response."""
+_END_TOLERANCE_S = 1e-9  # start plus length may fall short of a window's end by rounding
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -133,6 +134,46 @@ class TrialDistributions:
         share[np.isposinf(self.step_hazard) & (elapsed_s >= 0.0)] = 1.0
         p_response: NDArray[np.float64] = (self.step_mass.sum(axis=2) * share).sum(axis=1)
         return p_response
+
+    def log_density(self, time_s: ArrayLike) -> NDArray[np.float64]:
+        """Log of the density of the response time, given a response.
+
+        This is what an observed response time scores: the derivative of `p_response_by`, divided
+        by the chance of any response. A certain press, whose whole step falls on one point of
+        time, counts as spread evenly over its step.
+
+        Parameters
+        ----------
+        time_s : float or array-like, shape (n_trials,)
+            Seconds after each trial's onset.
+
+        Returns
+        -------
+        numpy.ndarray, shape (n_trials,)
+            In log(1/s). -inf where no press can fall, outside the window for instance; NaN where
+            `time_s` is, and where a response is impossible.
+        """
+        time = np.broadcast_to(np.asarray(time_s, dtype=np.float64), (self.n_trials,))
+        trial = np.arange(self.n_trials)
+        # Steps of the window follow each other without a gap, and padded ones have no length. The
+        # window's very end still belongs to its last step.
+        begun = (self.step_start_s <= time[:, None]) & (self.step_length_s > 0.0)
+        step = np.where(begun, np.arange(begun.shape[1]), 0).max(axis=1)
+        length_s = self.step_length_s[trial, step]
+        elapsed_s = time - self.step_start_s[trial, step]
+        mass = self.step_mass[trial, step].sum(axis=1)
+        inside = begun.any(axis=1) & (elapsed_s <= length_s + _END_TOLERANCE_S) & (mass > 0.0)
+        position = np.zeros_like(length_s)
+        np.divide(elapsed_s, length_s, out=position, where=length_s > 0.0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            log_density = (
+                np.log(mass)
+                - np.log(self.step_mass.sum(axis=(1, 2)))
+                - np.log(length_s)
+                + _log_bend(position, self.step_hazard[trial, step])
+            )
+        unknown = np.isnan(time) | np.isnan(self.response_time_s)
+        return np.where(unknown, np.nan, np.where(inside, log_density, -np.inf))
 
     def first_crossing_s(self, threshold: float = 0.5) -> NDArray[np.float64]:
         """Response time as the paper reads it: the first step whose output reaches a threshold.
@@ -366,6 +407,13 @@ def _share_before(
     bent = (hazard > 0.0) & np.isfinite(hazard)
     h = np.where(bent, hazard, 1.0)
     return np.where(bent, np.expm1(-h * position) / np.expm1(-h), position)
+
+
+def _log_bend(position: NDArray[np.float64], hazard: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Log density, at this place in [0, 1], of a press inside a step of length 1."""
+    bent = (hazard > 0.0) & np.isfinite(hazard)
+    h = np.where(bent, hazard, 1.0)
+    return np.where(bent, np.log(h) - h * position - np.log(-np.expm1(-h)), 0.0)
 
 
 def _read_only(array: NDArray[np.float64]) -> NDArray[np.float64]:

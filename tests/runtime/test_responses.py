@@ -334,6 +334,71 @@ def test_quantiles_leave_out_times_without_any_chance_of_a_press(read: Read) -> 
     assert distributions.quantile(1.0)[0] == pytest.approx(11 * DT_S)
 
 
+@READINGS
+def test_the_density_is_the_slope_of_the_chance_to_have_responded(
+    read: Read, rng: np.random.Generator
+) -> None:
+    events = schedule([0.83, 3.0, 5.6], [1.97, 2.5, 8.25])
+    distributions = read(bursts(rng, events), events, 3, DT_S)
+    p_response = distributions.option_probability.sum(axis=1)
+    h = 1e-6
+    for time_s in rng.uniform(0.01, 1.95, 50):
+        rise = distributions.p_response_by(time_s + h) - distributions.p_response_by(time_s - h)
+        density = np.exp(distributions.log_density(time_s))
+        np.testing.assert_allclose(density, rise / (2 * h) / p_response, rtol=1e-3, atol=1e-8)
+
+
+@READINGS
+def test_the_density_integrates_to_one_over_the_window(
+    read: Read, rng: np.random.Generator
+) -> None:
+    events = schedule([0.83, 3.0], [1.97, 2.5])
+    distributions = read(bursts(rng, events), events, 3, DT_S)
+    for trial in range(2):
+        start, length = (
+            each[trial] for each in (distributions.step_start_s, distributions.step_length_s)
+        )
+        total = 0.0
+        for begins, lasts in zip(start[length > 0], length[length > 0], strict=True):
+            nodes, node_weights = np.polynomial.legendre.leggauss(8)
+            places = begins + lasts * (nodes + 1) / 2
+            values = [np.exp(distributions.log_density(place)[trial]) for place in places]
+            total += float(np.dot(values, node_weights)) * lasts / 2
+        assert total == pytest.approx(1.0, abs=1e-10)
+
+
+def test_the_density_of_a_constant_hazard_is_a_truncated_exponentials() -> None:
+    p, duration = 0.07, 2.0
+    events = schedule([1.63], [duration])
+    read = read_hazards(constant(p, events), events, 1, DT_S)
+    rate = -np.log1p(-p) / DT_S
+    law = stats.truncexpon(b=rate * duration, scale=1 / rate)
+    for time_s in (0.0, 0.0123, 0.7, 1.9999, duration):
+        assert read.log_density(time_s)[0] == pytest.approx(law.logpdf(time_s), rel=1e-9)
+
+
+def test_there_is_no_density_where_no_press_can_fall() -> None:
+    events = schedule([0.8, 3.2, 5.6], [1.6, 1.6, 1.6])
+    actions = np.zeros((events.n_steps, 1))
+    actions[[14, 44]] = 0.2  # 0.32 to 0.4 s after the first and the second onset
+    read = read_hazards(actions, events, 1, DT_S)
+    inside = np.log(-np.log(0.8) / DT_S * 0.8**0.5 / 0.2)
+    np.testing.assert_allclose(read.log_density(0.36)[:2], inside, rtol=1e-9)
+    assert read.log_density([0.5, 1.7, 0.36]).tolist()[:2] == [-np.inf, -np.inf]
+    assert read.log_density(-0.01)[0] == -np.inf
+    assert np.isnan(read.log_density(0.36)[2])  # no response at all
+    assert np.isnan(read.log_density(np.nan)).all()
+
+
+def test_a_certain_press_has_the_density_of_its_step() -> None:
+    events = schedule([0.8], [1.6])
+    actions = np.zeros((events.n_steps, 1))
+    actions[15] = 1.0
+    read = read_hazards(actions, events, 1, DT_S)
+    assert read.log_density(0.45)[0] == pytest.approx(np.log(1 / DT_S))
+    assert read.log_density(0.39)[0] == -np.inf
+
+
 # ---- the ends of the range
 
 
