@@ -20,6 +20,7 @@ from .options import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from dtb_runtime.demographics import Percentile
     from dtb_runtime.forecast import Forecast
     from dtb_runtime.twin import Twin
 
@@ -188,12 +189,16 @@ def _indicator_table(indicators: Mapping[str, float], twin: Twin) -> terminal.Ta
             name,
             format(value, ".3f"),
             UNITS.get(name, ""),
-            _cell(twin.bundle.norms.indicator_percentile(name, value), ".0f"),
+            _percent(twin.bundle.norms.indicator_percentile(name, value)),
         )
         for name, value in sorted(indicators.items())
         if ":" not in name
     ]
     return terminal.Table(("indicator", "value", "unit", "percentile in training cohort"), rows)
+
+
+def _percent(percentile: Percentile | None) -> str:
+    return _cell(None if percentile is None else percentile.percent, ".0f")
 
 
 def _missing_indicators(forecasts: Sequence[Forecast]) -> list[str]:

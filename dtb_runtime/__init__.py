@@ -28,7 +28,7 @@ Where things are::
     responses          response-time distributions from action outputs (response_windows)
     glm, hrf           contrasts of BOLD
     indicators         scalars that sum up a forecast
-    norms              how unusual a person is for the training cohort
+    norms              how unusual a person is for the training cohort (demographics: age, sex)
     outputs            BIDS-named tables, sidecars, the summary
     tables             delimited text (json_object: strict JSON, array_files: .npy and .npz)
     atomic             files that appear whole or not at all

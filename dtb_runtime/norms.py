@@ -12,6 +12,15 @@ from numpy.typing import NDArray
 
 from .array_files import ArrayFileError, load_npz
 from .bundle_layout import MAX_BUNDLE_BYTES, NORMS_FILE
+from .demographics import (
+    COHORT,
+    SAME_AGE_AND_SEX,
+    Demographics,
+    Percentile,
+    Sex,
+    check_person,
+    percent_between,
+)
 from .errors import BundleError
 from .manifest import Manifest
 
@@ -85,6 +94,8 @@ class Norms:
     """None for a bundle that does not say."""
     indicator_quantiles: Mapping[str, NDArray[np.float64]]
     """Indicator name to its percentiles 0 to 100 in the cohort, shape (101,)."""
+    demographics: Demographics | None = None
+    """How indicators depend on age and sex; None for a bundle that does not say."""
 
     def strangeness(
         self, edges: NDArray[np.float32], latent: NDArray[np.float32] | None
@@ -120,18 +131,48 @@ class Norms:
             return None
         return _in_words(distance, distance_percentile, similarity, similarity_percentile)
 
-    def indicator_percentile(self, name: str, value: float) -> float | None:
-        """Percent of the cohort with a lower value of an indicator.
+    def indicator_percentile(
+        self, name: str, value: float, *, age: float | None = None, sex: Sex | None = None
+    ) -> Percentile | None:
+        """Where a value of an indicator stands in the cohort.
+
+        Parameters
+        ----------
+        name : str
+            Name of the indicator.
+        value : float
+            Its value.
+        age : float, optional
+            Years. With age and sex, and where the bundle knows what they do, the comparison is
+            with people like this one.
+        sex : {"female", "male"}, optional
 
         Returns
         -------
-        float or None
-            In [0, 100]; None if the bundle has no norms of this indicator or `value` is NaN.
+        Percentile or None
+            Percent of those compared with that have a lower value, and who they are; None if the
+            bundle has no norms of this indicator or `value` is NaN.
+
+        Raises
+        ------
+        UsageError
+            `age` is no number of years, or `sex` another than those two.
         """
+        check_person(age, sex)
         quantiles = self.indicator_quantiles.get(name)
         if quantiles is None or np.isnan(value):
             return None
-        return float(np.interp(value, quantiles, np.linspace(0.0, 100.0, N_QUANTILES)))
+        compared_to = COHORT
+        if age is not None and sex is not None:
+            if self.demographics is None or name not in self.demographics.coefficients:
+                problem: str | None = "not known by age and sex"
+            else:
+                problem = self.demographics.why_not(age)
+                if problem is None:
+                    percent = self.demographics.percent(name, value, age, sex)
+                    return Percentile(percent, SAME_AGE_AND_SEX)
+            compared_to = f"{COHORT} ({problem})"
+        return Percentile(percent_between(value, quantiles), compared_to)
 
 
 def read_norms(data: bytes, manifest: Manifest) -> Norms:
@@ -141,7 +182,9 @@ def read_norms(data: bytes, manifest: Manifest) -> Norms:
     ----------
     data : bytes
         The file. Arrays: ``latent_mean``, ``latent_covariance`` and ``latent_distance``;
-        ``edge_mean`` and ``edge_similarity``; ``indicator_names`` and ``indicator_quantiles``.
+        ``edge_mean`` and ``edge_similarity``; ``indicator_names`` and ``indicator_quantiles``;
+        ``demographic_names``, ``demographic_coefficients``, ``demographic_quantiles`` and
+        ``demographic_ages``.
         Each group is there whole or not at all.
     manifest : Manifest
         Gives the sizes.
@@ -164,6 +207,12 @@ def read_norms(data: bytes, manifest: Manifest) -> Norms:
         },
         {"edge_mean": (edges,), "edge_similarity": (people,)},
         {"indicator_names": (None,), "indicator_quantiles": (None, N_QUANTILES)},
+        {
+            "demographic_names": (None,),
+            "demographic_coefficients": (None, 4),
+            "demographic_quantiles": (None, N_QUANTILES),
+            "demographic_ages": (3,),
+        },
     )
     unknown = sorted(set(arrays) - {name for group in groups for name in group})
     if unknown:
@@ -176,6 +225,7 @@ def read_norms(data: bytes, manifest: Manifest) -> Norms:
         latent=_latent_norms(arrays),
         edges=_edge_norms(arrays),
         indicator_quantiles=_indicator_quantiles(arrays),
+        demographics=_demographics(arrays),
     )
 
 
@@ -188,7 +238,7 @@ def _check_group(
         raise _damaged(f"it has {present[0]!r} without {missing!r}")
     for name in present:
         array, shape = arrays[name], group[name]
-        kind = "U" if name == "indicator_names" else "f"
+        kind = "U" if name.endswith("_names") else "f"
         fits = array.ndim == len(shape) and all(
             expected in (None, length) for expected, length in zip(shape, array.shape, strict=True)
         )
@@ -202,7 +252,7 @@ def _check_group(
 def _check_values(name: str, array: NDArray[np.float64]) -> None:
     if not (np.abs(array) <= _LARGEST).all():  # false for NaN
         raise _damaged(f"{name} is not finite, or beyond {_LARGEST:g}")
-    is_sorted = name in ("latent_distance", "edge_similarity", "indicator_quantiles")
+    is_sorted = name.endswith("_quantiles") or name in ("latent_distance", "edge_similarity")
     if is_sorted and (np.diff(array, axis=-1) < 0).any():
         raise _damaged(f"{name} is not in ascending order")
 
@@ -239,11 +289,35 @@ def _indicator_quantiles(
 ) -> Mapping[str, NDArray[np.float64]]:
     if "indicator_names" not in arrays:
         return MappingProxyType({})
-    names = [str(name) for name in arrays["indicator_names"]]
-    quantiles = _read_only(arrays["indicator_quantiles"].astype(np.float64))
-    if len(names) != len(quantiles) or len(set(names)) != len(names):
-        raise _damaged("indicator_names does not name each row of indicator_quantiles once")
-    return MappingProxyType(dict(zip(names, quantiles, strict=True)))
+    return _rows(arrays, "indicator_names", "indicator_quantiles")
+
+
+def _demographics(arrays: Mapping[str, NDArray[np.generic]]) -> Demographics | None:
+    if "demographic_names" not in arrays:
+        return None
+    center, lowest, highest = (float(age) for age in arrays["demographic_ages"].astype(np.float64))
+    if not 0.0 <= lowest <= center <= highest:
+        raise _damaged(
+            "demographic_ages must be the center, the lowest and the highest age, found "
+            f"{center:g}, {lowest:g} and {highest:g}"
+        )
+    return Demographics(
+        coefficients=_rows(arrays, "demographic_names", "demographic_coefficients"),
+        residual_quantiles=_rows(arrays, "demographic_names", "demographic_quantiles"),
+        age_center=center,
+        age_range=(lowest, highest),
+    )
+
+
+def _rows(
+    arrays: Mapping[str, NDArray[np.generic]], names: str, values: str
+) -> Mapping[str, NDArray[np.float64]]:
+    """Rows of an array by name."""
+    labels = [str(name) for name in arrays[names]]
+    rows = _read_only(arrays[values].astype(np.float64))
+    if len(labels) != len(rows) or len(set(labels)) != len(labels):
+        raise _damaged(f"{names} does not name each row of {values} once")
+    return MappingProxyType(dict(zip(labels, rows, strict=True)))
 
 
 def _read_only(array: NDArray[np.float64]) -> NDArray[np.float64]:

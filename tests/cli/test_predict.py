@@ -93,7 +93,8 @@ def test_the_table_shows_the_numbers_of_the_summary(
     norms = load_bundle(tiny, device="cpu").norms
     effect = indicators["stroop_effect"]
     percentile = norms.indicator_percentile("stroop_effect", effect)
-    assert ["stroop_effect", f"{effect:.3f}", "s", f"{percentile:.0f}"] in lines
+    assert percentile is not None
+    assert ["stroop_effect", f"{effect:.3f}", "s", f"{percentile.percent:.0f}"] in lines
     amygdala = indicators["amygdala_response"]
     # The bundle has no norms of it.
     assert ["amygdala_response", f"{amygdala:.3f}", "t,", "no", "noise", "n/a"] in lines

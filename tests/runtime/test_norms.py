@@ -126,7 +126,9 @@ def test_edges_that_are_all_the_same_resemble_nobody(tiny: Bundle) -> None:
 def test_indicator_percentiles(tiny: Bundle, value: float, percent: float) -> None:
     """The tiny bundle says that reaction times are even between 0.5 and 1.5 s."""
     found = tiny.norms.indicator_percentile("reaction_time", value)
-    assert found == pytest.approx(percent, abs=1e-4)
+    assert found is not None
+    assert found.percent == pytest.approx(percent, abs=1e-4)
+    assert found.compared_to == "the training cohort"
     assert tiny.norms.indicator_percentile("reaction_time", float("nan")) is None
     assert tiny.norms.indicator_percentile("height", value) is None
 
