@@ -60,7 +60,7 @@ clean:
 .venv-test/ready: .venv-test/created
 	.venv-test/bin/python $(PIP_INSTALL) torch
 	.venv-test/bin/python $(PIP_INSTALL) $(ORT)
-	.venv-test/bin/python $(PIP_INSTALL) --editable ".[torch,imaging,test]"
+	.venv-test/bin/python $(PIP_INSTALL) --editable ".[torch,imaging,evaluate,test]"
 	touch $@
 
 .venv-lint/ready: .venv-lint/created
@@ -73,7 +73,7 @@ clean:
 	touch $@
 
 .venv-types/installed: .venv-types/ready dist/built
-	.venv-types/bin/python $(PIP_INSTALL) "$$(echo dist/*.whl)[cpu,torch,imaging,lint]"
+	.venv-types/bin/python $(PIP_INSTALL) "$$(echo dist/*.whl)[cpu,torch,imaging,evaluate,lint]"
 	.venv-types/bin/python $(PIP_INSTALL) --force-reinstall --no-deps dist/*.whl
 	touch $@
 

@@ -31,6 +31,7 @@ EXTRA_OF_MODULE = {
     "h5py": "imaging",
     "scipy": "imaging",
     "nilearn": "imaging",
+    "sklearn": "evaluate",
 }
 """Optional package -> the extra of `dtb-runtime` that brings it."""
 
