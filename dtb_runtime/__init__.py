@@ -26,6 +26,7 @@ Where things are::
     twin               Twin, saved and loaded
     forecast           Forecast: one twin through one run
     responses          response-time distributions from action outputs (response_windows)
+    mixture            one distribution out of those of several draws
     glm, hrf           contrasts of BOLD
     indicators         scalars that sum up a forecast
     norms              how unusual a person is for the training cohort (demographics: age, sex)
