@@ -24,6 +24,9 @@ Where things are::
     inference          ONNX Runtime: provider, threads, shapes
     bundle             load_bundle, Bundle
     twin               Twin, saved and loaded
+    latent             distributions over latents
+    trials_seen        a person's own trials
+    calibration        the latent given a person's own trials
     forecast           Forecast: one twin through one run
     responses          response-time distributions from action outputs (response_windows)
     mixture            one distribution out of those of several draws

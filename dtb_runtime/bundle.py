@@ -17,7 +17,7 @@ from .errors import BundleError, DataError, UsageError
 from .inference import Device, OrtGraph, check_device
 from .manifest import Manifest
 from .norms import Norms, read_norms
-from .twin import Twin, checked_participant_id, read_twin
+from .twin import NO_CONNECTOME, Twin, checked_participant_id, read_twin
 
 DEFAULT_BUNDLE = "tcp434"
 """Name of the bundle to begin with."""
@@ -149,6 +149,41 @@ class Bundle:
             return []
         return self._twins(values, [checked_participant_id(name) for name in ids])
 
+    def population_twin(self, *, participant_id: str | None = None) -> Twin:
+        """Make the twin of a person whose connectome is not known.
+
+        Its latent is the population's mean, its uncertainty that of drawing anybody. Calibrate it
+        with the person's own trials: `Twin.calibrate`.
+
+        Parameters
+        ----------
+        participant_id : str, optional
+            BIDS label of the person, with or without ``sub-``.
+
+        Raises
+        ------
+        UsageError
+            This bundle does not say how people's latents are distributed, or `participant_id` is
+            no BIDS label.
+        """
+        prior = self.norms.prior
+        if prior is None:
+            raise UsageError(
+                f"Bundle {self.name!r} does not say how its people's latents are distributed, so "
+                "it needs a connectome. Give one, or export the bundle again with a newer version "
+                "of dtb-runtime."
+            )
+        latent = prior.population.mean.astype(np.float32)
+        return Twin(
+            bundle=self,
+            latent=latent,
+            weights=self.decode(latent),
+            participant_id=checked_participant_id(participant_id),
+            strangeness=None,
+            notes=(NO_CONNECTOME,),
+            prior=prior.population,
+        )
+
     def load_twin(self, path: str | Path) -> Twin:
         """Read a twin that `Twin.save` wrote.
 
@@ -160,15 +195,16 @@ class Bundle:
         return read_twin(Path(path), self)
 
     def decode(self, latent: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Main-network weights of a latent.
+        """Main-network weights of one latent, or of several at once.
 
         Parameters
         ----------
-        latent : numpy.ndarray, shape (latent_size,), float32
+        latent : numpy.ndarray, shape (latent_size,) or (people, latent_size), float32
 
         Returns
         -------
-        numpy.ndarray, shape (n_weights,), float32
+        numpy.ndarray, shape (n_weights,) or (people, n_weights), float32
+            Several at once may differ from one at a time in the last digit.
 
         Raises
         ------
@@ -177,8 +213,8 @@ class Bundle:
         """
         if self._decoder is None:
             raise UsageError(f"Bundle {self.name!r} has no latent, so there is nothing to decode.")
-        (weights,) = self._decoder.run(latent[np.newaxis])
-        return weights.reshape(-1)
+        (weights,) = self._decoder.run(np.atleast_2d(latent))
+        return weights if latent.ndim == 2 else weights.reshape(-1)
 
     def run_main(
         self,
@@ -270,6 +306,7 @@ class Bundle:
             self._check_finite("hypernetwork.onnx", "latents", codes)
             weights = np.stack([self.decode(code) for code in codes])
         self._check_finite("the hypernetwork", "weights", weights)
+        prior = self.norms.prior
         return [
             Twin(
                 bundle=self,
@@ -279,6 +316,7 @@ class Bundle:
                 strangeness=self.norms.strangeness(row, latent),
                 connectome_digest=connectome_digest,
                 notes=notes,
+                prior=None if prior is None or latent is None else prior.around(latent),
             )
             for row, latent, own, participant_id in zip(
                 edges, latents, weights, participant_ids, strict=True

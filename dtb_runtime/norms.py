@@ -21,7 +21,8 @@ from .demographics import (
     check_person,
     percent_between,
 )
-from .errors import BundleError
+from .errors import BundleError, DataError
+from .latent import LatentDistribution, LatentPrior
 from .manifest import Manifest
 
 N_QUANTILES = 101
@@ -96,6 +97,8 @@ class Norms:
     """Indicator name to its percentiles 0 to 100 in the cohort, shape (101,)."""
     demographics: Demographics | None = None
     """How indicators depend on age and sex; None for a bundle that does not say."""
+    prior: LatentPrior | None = None
+    """None for a bundle without a latent, or one that does not say how sure it is of it."""
 
     def strangeness(
         self, edges: NDArray[np.float32], latent: NDArray[np.float32] | None
@@ -205,6 +208,11 @@ def read_norms(data: bytes, manifest: Manifest) -> Norms:
             "latent_covariance": (latent, latent),
             "latent_distance": (people,),
         },
+        {
+            "population_mean": (latent,),
+            "population_covariance": (latent, latent),
+            "connectome_covariance": (latent, latent),
+        },
         {"edge_mean": (edges,), "edge_similarity": (people,)},
         {"indicator_names": (None,), "indicator_quantiles": (None, N_QUANTILES)},
         {
@@ -219,13 +227,14 @@ def read_norms(data: bytes, manifest: Manifest) -> Norms:
         raise _damaged(f"unknown array {unknown[0]!r}")
     for group in groups:
         _check_group(arrays, group)
-    if "latent_mean" in arrays and latent == 0:
+    if latent == 0 and not arrays.keys().isdisjoint(("latent_mean", "population_mean")):
         raise _damaged("it has norms of a latent, but the manifest says there is none")
     return Norms(
         latent=_latent_norms(arrays),
         edges=_edge_norms(arrays),
         indicator_quantiles=_indicator_quantiles(arrays),
         demographics=_demographics(arrays),
+        prior=_latent_prior(arrays),
     )
 
 
@@ -269,6 +278,25 @@ def _latent_norms(arrays: Mapping[str, NDArray[np.generic]]) -> LatentNorms | No
         raise _damaged("latent_covariance is not positive definite") from cause
     precision = inverse_root.T @ inverse_root
     return LatentNorms(_read_only(mean), _read_only(precision), _read_only(distance))
+
+
+def _latent_prior(arrays: Mapping[str, NDArray[np.generic]]) -> LatentPrior | None:
+    if "population_mean" not in arrays:
+        return None
+    mean, covariance, around = (
+        arrays[name].astype(np.float64)
+        for name in ("population_mean", "population_covariance", "connectome_covariance")
+    )
+    distributions = []
+    for name, center, spread in (
+        ("population", mean, covariance),
+        ("connectome", np.zeros_like(mean), around),
+    ):
+        try:
+            distributions.append(LatentDistribution(center, spread))
+        except DataError as cause:
+            raise _damaged(f"{name}_covariance is no such thing ({cause})") from cause
+    return LatentPrior(distributions[0], distributions[1].covariance)
 
 
 def _edge_norms(arrays: Mapping[str, NDArray[np.generic]]) -> EdgeNorms | None:

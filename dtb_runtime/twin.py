@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import json
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +23,13 @@ from .tables import check_is_file
 
 if TYPE_CHECKING:
     from .bundle import Bundle
+    from .calibration import Calibration
     from .events import Events
+    from .latent import LatentDistribution
+    from .trials_seen import ObservedRun
 
+NO_CONNECTOME = "No connectome was given: before any trial, this is the population's mean."
+"""Note of a twin made without a connectome."""
 FORMAT_VERSION = 1
 """Version of the file that `Twin.save` writes."""
 MAX_FILE_BYTES = 64 * 1024**2
@@ -54,8 +60,18 @@ class Twin:
     """SHA-256 of the connectome it was made from; None for bare edges."""
     notes: tuple[str, ...] = ()
     """What was set or is doubtful about the connectome."""
+    prior: LatentDistribution | None = None
+    """The latent before any trial was seen; None if the bundle has no latent or cannot say."""
+    posterior: LatentDistribution | None = None
+    """The latent given `observed`; the prior where nothing was observed."""
+    observed: tuple[ObservedRun, ...] = ()
+    """The person's own trials that the twin has learned from."""
+    calibration: Calibration | None = None
+    """How the posterior was found; None before `calibrate`."""
 
     def __post_init__(self) -> None:
+        if self.posterior is None:
+            object.__setattr__(self, "posterior", self.prior)
         for name in ("latent", "weights"):
             array = getattr(self, name)
             if array is not None:
@@ -95,6 +111,82 @@ class Twin:
             The events file cannot be used.
         """
         return forecast_run(self, task, events, seed)
+
+    def draws(self, n: int, *, seed: int = 0) -> NDArray[np.float32]:
+        """Latents that stand for what is known about the person.
+
+        Decode them (`Bundle.decode`) to average over them: the person of mean latent is not the
+        mean over persons.
+
+        Parameters
+        ----------
+        n : int
+            How many, at least 1; one is the latent itself. See `LatentDistribution.draws`.
+        seed : int
+            The same seed gives the same draws.
+
+        Returns
+        -------
+        numpy.ndarray, shape (n, latent_size), float32
+
+        Raises
+        ------
+        UsageError
+            This twin has no distribution of latents, less than one draw, or a negative seed.
+        """
+        if self.posterior is None:
+            raise UsageError(f"{_why_no_prior(self.bundle)} So there is nothing to draw from.")
+        return self.posterior.draws(n, seed=seed)
+
+    def calibrate(
+        self,
+        trials: ObservedRun | Path | str | Sequence[ObservedRun | Path | str],
+        *,
+        seed: int = 0,
+    ) -> Twin:
+        """Learn from trials that the person did: a new twin.
+
+        All trials are kept, and each time the latent is found anew from all of them, so the order
+        of updates does not matter.
+
+        Parameters
+        ----------
+        trials : ObservedRun or path, or sequence of them
+            Runs, or parts of runs, of the tasks this bundle knows, with the person's responses:
+            events.tsv files, or what `read_observed` makes of them. None leaves everything as it
+            is.
+        seed : int
+            Of the draws that refine the posterior.
+
+        Raises
+        ------
+        UsageError
+            This bundle cannot be calibrated, a file's task cannot be told, or trials that were
+            given before.
+        EventsError
+            An events file cannot be used.
+        """
+        # Late: a forecast needs neither of them.
+        from .calibration import calibrate_latent
+        from .trials_seen import ObservedRun, canonical_order, read_observed
+
+        if self.prior is None:
+            raise UsageError(f"{_why_no_prior(self.bundle)} So it cannot learn from trials.")
+        given = [trials] if isinstance(trials, ObservedRun | Path | str) else trials
+        new = [run if isinstance(run, ObservedRun) else read_observed(run) for run in given]
+        if not new and self.calibration is not None:
+            return self
+        observed = canonical_order([*self.observed, *new])
+        calibration = calibrate_latent(self.bundle, self.prior, observed, seed=seed)
+        latent = calibration.posterior.mean.astype(np.float32)
+        return replace(
+            self,
+            latent=latent,
+            weights=self.bundle.decode(latent),
+            posterior=calibration.posterior,
+            observed=observed,
+            calibration=calibration,
+        )
 
     def save(self, path: str | Path, *, force: bool = False) -> None:
         """Write the twin to one .npz file without pickled objects.
@@ -143,6 +235,15 @@ def checked_participant_id(participant_id: str | None) -> str | None:
             f"{participant_id!r}."
         )
     return f"sub-{match[1]}"
+
+
+def _why_no_prior(bundle: Bundle) -> str:
+    if bundle.manifest.latent_size == 0:
+        return f"Bundle {bundle.name!r} has no latent."
+    return (
+        f"Bundle {bundle.name!r} does not say how sure it is of a latent; export it again with a "
+        "newer version of dtb-runtime."
+    )
 
 
 def read_twin(path: Path, bundle: Bundle) -> Twin:
