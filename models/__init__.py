@@ -10,6 +10,7 @@ Where things are::
     training               from a cohort to a checkpoint (training_loop, training_state)
     bold_readout           the compact BOLD readout, solved at the end
     measurement            figures on people held out, and simple_rules beside them
+    contrast_maps          GLM maps of people and groups; identification: of people by them
     connectome_prediction  what linear models of the edges predict
     cohort_norms           distributions over a cohort
     checkpoint             a trained network on disk

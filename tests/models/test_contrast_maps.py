@@ -1,0 +1,229 @@
+"""Contrast maps: t against scipy and nilearn, correlations against numpy, halves of a run."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+import pytest
+from nilearn.glm import OLSModel
+from nilearn.glm.first_level import make_first_level_design_matrix
+from scipy.stats import ttest_1samp
+
+from dtb_models.contrast_maps import (
+    ContrastMaps,
+    group_map_figures,
+    group_reliability,
+    group_t,
+    map_r,
+    mean_of_others,
+    paired_contrasts,
+    run_contrast,
+)
+from dtb_models.simulated_bold import task_regressors
+from dtb_runtime.errors import DataError, UsageError
+from dtb_runtime.events import Events
+from dtb_runtime.glm import design_matrix, fit_contrast
+from dtb_runtime.tasks import get_task
+
+HALF_S = 196.8
+
+
+@pytest.fixture
+def events() -> Events:
+    return get_task("hammer").schedule()
+
+
+def nilearn_contrast(bold: np.ndarray, events: Events, start_s: float) -> np.ndarray:
+    """Face > shape t of a part of a run, by nilearn with the trials' times moved."""
+    table = pd.DataFrame(
+        {
+            "onset": events.onset_s - start_s,
+            "duration": events.duration_s,
+            "trial_type": events.trial_group,
+        }
+    )
+    frames = np.arange(len(bold)) * 0.8
+    here = (table.onset > -24) & (table.onset < frames[-1] + 0.8)
+    design = make_first_level_design_matrix(
+        frames, table[here], hrf_model="glover + derivative", drift_model="cosine", high_pass=0.01
+    )
+    results = OLSModel(design.to_numpy()).fit(bold.astype(np.float64))
+    weights = np.zeros(design.shape[1])
+    weights[design.columns.get_loc("face")] = 1
+    weights[design.columns.get_loc("shape")] = -1
+    return np.asarray(results.Tcontrast(weights).t).ravel()
+
+
+def test_a_run_is_fitted_as_the_runtime_fits_it(events: Events, rng: np.random.Generator) -> None:
+    bold = rng.standard_normal((400, 4)).astype(np.float32)
+    found = run_contrast(events, bold)
+    expected = fit_contrast(bold, design_matrix(events, 400, 0.8), ("face", "shape"))
+    assert found is not None
+    np.testing.assert_array_equal(found.t, expected.t)
+    assert run_contrast(events, bold[:1]) is None
+    assert run_contrast(events, bold[:20]) is None  # one trial type only
+
+
+@pytest.mark.parametrize("start_s", [0.0, HALF_S])
+def test_half_a_run_has_the_t_of_nilearn(
+    start_s: float, events: Events, rng: np.random.Generator
+) -> None:
+    bold = rng.standard_normal((events.n_frames, 5)).astype(np.float32)
+    found = run_contrast(events, bold, (start_s, start_s + HALF_S))
+    first = round(start_s / 0.8)
+    assert found is not None
+    np.testing.assert_allclose(
+        found.t, nilearn_contrast(bold[first : first + 246], events, start_s), rtol=1e-5, atol=1e-6
+    )
+
+
+def test_halves_of_a_run_find_what_was_planted_in_each(
+    events: Events, rng: np.random.Generator
+) -> None:
+    maps = rng.standard_normal((2, 20))
+    shown = task_regressors(events)
+    course = shown["face"] - shown["shape"]
+    bold = 0.2 * rng.standard_normal((len(course), 20))
+    bold[:246] += np.outer(course[:246], maps[0])
+    bold[246:] += np.outer(course[246:], maps[1])
+    for window, planted in (((0, HALF_S), maps[0]), ((HALF_S, 2 * HALF_S), maps[1])):
+        found = run_contrast(events, bold, window)
+        assert found is not None
+        assert np.corrcoef(2 * planted, found.estimate)[0, 1] > 0.98
+    whole = run_contrast(events, bold)
+    assert whole is not None
+    assert np.corrcoef(maps.mean(0), whole.estimate)[0, 1] > 0.98
+
+
+def test_a_pair_is_fitted_over_the_frames_both_have(
+    events: Events, rng: np.random.Generator
+) -> None:
+    forecast = rng.standard_normal((493, 3)).astype(np.float32)
+    measured = rng.standard_normal((300, 3)).astype(np.float32)
+    pair = paired_contrasts(events, forecast, measured)
+    assert pair is not None
+    for found, bold in zip(pair, (forecast[:300], measured), strict=True):
+        expected = run_contrast(events, bold)
+        assert expected is not None
+        np.testing.assert_array_equal(found.estimate, expected.estimate)
+    assert paired_contrasts(events, forecast, measured[:10]) is None
+    assert paired_contrasts(events, forecast, measured, (HALF_S, 2 * HALF_S)) is not None
+    assert paired_contrasts(events, forecast, measured[:240], (HALF_S, 2 * HALF_S)) is None
+
+
+def test_windows_that_are_none_are_refused(events: Events) -> None:
+    bold = np.ones((493, 2), np.float32)
+    for window in ((50.0, 50.0), (-1.0, 50.0)):
+        with pytest.raises(UsageError, match="must start in the run and end after it starts"):
+            run_contrast(events, bold, window)
+
+
+def test_group_t_is_that_of_scipy(rng: np.random.Generator) -> None:
+    maps = rng.standard_normal((12, 30)) + rng.standard_normal(30)
+    np.testing.assert_allclose(group_t(maps), ttest_1samp(maps, 0).statistic)
+    maps[3, 5] = maps[7, 5] = np.nan
+    np.testing.assert_allclose(
+        group_t(maps), ttest_1samp(maps, 0, nan_policy="omit").statistic, rtol=1e-12
+    )
+    maps[1:, 8] = np.nan
+    maps[:, 9] = 0.1
+    maps[:, 10] = np.nan
+    assert np.isnan(group_t(maps)[8:11]).all()
+    assert np.isfinite(np.delete(group_t(maps), [8, 9, 10])).all()
+
+
+def test_map_r_is_that_of_numpy(rng: np.random.Generator) -> None:
+    maps, others = rng.standard_normal((2, 5, 20))
+    expected = [np.corrcoef(a, b)[0, 1] for a, b in zip(maps, others, strict=True)]
+    np.testing.assert_allclose(map_r(maps, others), expected)
+    np.testing.assert_allclose(map_r(maps, others[0])[2], np.corrcoef(maps[2], others[0])[0, 1])
+    maps[0, 3] = np.nan
+    kept = np.arange(20) != 3
+    found = map_r(maps, others)
+    assert found[0] == pytest.approx(np.corrcoef(maps[0, kept], others[0, kept])[0, 1])
+    np.testing.assert_allclose(found[1:], expected[1:])
+    maps[1], maps[2, 2:] = 0.7, np.nan
+    assert np.isnan(map_r(maps, others)[1:3]).all()
+
+
+def test_group_figures_are_of_all_tasks_and_of_each(rng: np.random.Generator) -> None:
+    measured = {
+        "hammer": rng.standard_normal((9, 40)) + rng.standard_normal(40),
+        "stroop": 1 + rng.standard_normal((8, 40)) + rng.standard_normal(40),
+    }
+    predicted = {
+        task: maps + 0.5 * rng.standard_normal(maps.shape) for task, maps in measured.items()
+    }
+    found = group_map_figures(predicted, measured)
+    t = {
+        side: [ttest_1samp(maps[task], 0).statistic for task in ("hammer", "stroop")]
+        for side, maps in (("p", predicted), ("m", measured))
+    }
+    assert set(found) == {"group_t_r", "group_t_r:hammer", "group_t_r:stroop"}
+    assert found["group_t_r:stroop"] == pytest.approx(np.corrcoef(t["p"][1], t["m"][1])[0, 1])
+    joined = np.corrcoef(np.concatenate(t["p"]), np.concatenate(t["m"]))[0, 1]
+    assert found["group_t_r"] == pytest.approx(joined)
+    with pytest.raises(UsageError, match=r"the same tasks, at least one; found \['hammer'\] and"):
+        group_map_figures({"hammer": predicted["hammer"]}, measured)
+
+
+def test_the_mean_of_others_leaves_one_out(rng: np.random.Generator) -> None:
+    maps = rng.standard_normal((6, 7))
+    expected = [np.delete(maps, i, axis=0).mean(0) for i in range(6)]
+    np.testing.assert_allclose(mean_of_others(maps), expected)
+    with pytest.raises(DataError, match="at least two people, found 1"):
+        mean_of_others(maps[:1])
+
+
+def test_group_reliability_is_the_mean_of_all_halvings(rng: np.random.Generator) -> None:
+    maps = rng.standard_normal(50) + rng.standard_normal((5, 50))
+    found = []
+    for half in combinations(range(5), 2):
+        rest = [i for i in range(5) if i not in half]
+        found.append(np.corrcoef(maps[list(half)].mean(0), maps[rest].mean(0))[0, 1])
+    r = np.mean(found)
+    assert group_reliability(maps) == pytest.approx(2 * r / (1 + r))
+    with pytest.raises(DataError, match="at least four people, found 3"):
+        group_reliability(maps[:3])
+
+
+def test_group_reliability_of_a_known_signal(rng: np.random.Generator) -> None:
+    maps = rng.standard_normal(5000) + 3 * rng.standard_normal((30, 5000))
+    assert group_reliability(maps, seed=1) == pytest.approx(30 / (30 + 9), abs=0.02)
+
+
+def test_maps_are_stacked_in_order(events: Events, rng: np.random.Generator) -> None:
+    bold = rng.standard_normal((2, 493, 3)).astype(np.float32)
+    contrasts = [c for c in (run_contrast(events, each) for each in bold) if c is not None]
+    maps = ContrastMaps.stack("hammer", ["sub-a", "sub-b"], contrasts)
+    np.testing.assert_array_equal(maps.t[1], contrasts[1].t)
+    np.testing.assert_array_equal(maps.estimate[0], contrasts[0].estimate)
+    assert not maps.t.flags.writeable
+    with pytest.raises(DataError, match="found 2 contrasts of 1 people with \\[3\\] regions"):
+        ContrastMaps.stack("hammer", ["sub-a"], contrasts)
+    with pytest.raises(DataError, match="found 0 contrasts of 0 people"):
+        ContrastMaps.stack("hammer", [], [])
+
+
+def test_shapes_that_do_not_go_together_are_refused(events: Events) -> None:
+    with pytest.raises(DataError, match=r"people by regions, found shape \(4,\)"):
+        group_t(np.ones(4))
+    with pytest.raises(DataError, match=r"found shapes \(3, 4\) and \(3, 5\)"):
+        map_r(np.ones((3, 4)), np.ones((3, 5)))
+    with pytest.raises(DataError, match=r"found shapes \(3, 4\) and \(2, 4\)"):
+        map_r(np.ones((3, 4)), np.ones((2, 4)))
+    assert run_contrast(replace(events, onset_s=events.onset_s + 1000), np.ones((9, 2))) is None
+
+
+def test_maps_need_no_torch() -> None:
+    code = (
+        "import sys, dtb_models.contrast_maps, dtb_models.identification; "
+        "print(*{'torch', 'onnx', 'onnxruntime', 'sklearn', 'scipy'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
