@@ -53,8 +53,13 @@ def identify(
 
     Parameters
     ----------
-    predicted, measured : array_like, shape (n_people, n_regions)
-        Row i of both is the same person's.
+    predicted : array_like, shape (n_people, n_regions) or (n_people, n_people, n_regions)
+        Each person's predicted map. With three axes, row i has everybody's maps as the predictor
+        that judges person i gives them. It is needed where that predictor was made without person
+        i: the others' own predictors know person i, so their maps would come closer to i than the
+        honest one, and chance would be below 1/2.
+    measured : array_like, shape (n_people, n_regions)
+        The same people in the same order.
     seed : int
         Decides random permutations.
     from_group : bool
@@ -68,18 +73,23 @@ def identify(
         not finite.
     """
     ours, theirs = np.asarray(predicted, np.float64), np.asarray(measured, np.float64)
-    if ours.shape != theirs.shape or ours.ndim != 2 or len(ours) < 2:
+    n = len(theirs)
+    if theirs.ndim != 2 or n < 2 or ours.shape not in (theirs.shape, (n, *theirs.shape)):
         raise DataError(
             "Telling people apart needs a predicted and a measured map of the same regions for "
             f"each of at least two people, found shapes {ours.shape} and {theirs.shape}."
         )
-    similarity = (
-        _standardized(theirs, "measured", from_group)
-        @ _standardized(ours, "predicted", from_group).T
-    )
+    standard = _standardized(theirs, "measured", from_group)
+    if ours.ndim == 2:
+        similarity = standard @ _standardized(ours, "predicted", from_group).T
+    else:
+        pairs = zip(standard, ours, strict=True)
+        similarity = np.stack(
+            [_standardized(maps, "predicted", from_group) @ own for own, maps in pairs]
+        )
     similarity.setflags(write=False)
     wins, tops = _scores(similarity)
-    is_exact = len(ours) <= EXACT_UP_TO
+    is_exact = n <= EXACT_UP_TO
     (pairwise_rate, pairwise_p), (top_rate, top_p) = (
         (float(np.trace(score)) / len(score), _p_of_trace(score, seed, is_exact))
         for score in (wins, tops)

@@ -145,7 +145,7 @@ def maps_from_betas(hcp_rest_dir: str | Path, parcellation: Parcellation) -> Res
             f"Expected activations as sub-<id>/sub-<id>_task-emotion_*_betas.tsv in {folder}, "
             "found none. Give the folder that holds the participants' folders."
         )
-    people = np.stack([_read_betas(path, parcellation.n_regions) for path in paths])
+    people = np.stack([read_betas(path, parcellation.n_regions) for path in paths])
     mean = people.mean(0)
     mean *= LARGEST_RESPONSE / np.percentile(np.abs(mean), 95)
     synthetic = synthetic_maps(parcellation)
@@ -156,6 +156,50 @@ def maps_from_betas(hcp_rest_dir: str | Path, parcellation: Parcellation) -> Res
         f"Face and shape maps are the mean activations of {len(paths)} real people (Human "
         "Connectome Project, emotion task); Stroop maps are synthetic.",
     )
+
+
+def read_betas(path: Path, n_regions: int) -> NDArray[np.float64]:
+    """Read one person's activations by faces and by shapes.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        Tab-separated, with the columns ``faces`` and ``shapes``, one row per region.
+        ``region_index``, where present, must count from 0.
+    n_regions : int
+
+    Returns
+    -------
+    numpy.ndarray, shape (n_regions, 2)
+        Faces, shapes.
+
+    Raises
+    ------
+    CohortError
+        If a column is missing or not numeric, or rows are missing or in another order.
+    """
+    table = read_table(path, "\t", CohortError)
+    missing = [name for name in ("faces", "shapes") if name not in table.columns]
+    if missing:
+        raise CohortError(
+            f"{path.name} has no column {missing[0]!r}; found {', '.join(table.columns)}."
+        )
+    try:
+        values = np.array([table.columns["faces"], table.columns["shapes"]], np.float64).T
+    except ValueError as cause:
+        raise CohortError(f"{path.name} must hold numbers: {cause}.") from cause
+    if values.shape != (n_regions, 2) or not np.all(np.isfinite(values)):
+        raise CohortError(
+            f"{path.name} must hold {n_regions} finite rows, one per region, found {len(values)} "
+            "rows. Give the parcellation that these activations belong to."
+        )
+    order = table.columns.get("region_index", tuple(map(str, range(n_regions))))
+    if order != tuple(map(str, range(n_regions))):
+        raise CohortError(
+            f"{path.name} must have its regions in the order of the connectome, with region_index "
+            f"0 to {n_regions - 1}, found {', '.join(order[:3])}, ... Sort its rows."
+        )
+    return values
 
 
 def transfer_maps(
@@ -204,25 +248,6 @@ def transfer_maps(
         "nearest MNI coordinate, both hemispheres averaged; regions without coordinates have "
         "typical values from the literature (amygdala: faces more than shapes).",
     )
-
-
-def _read_betas(path: Path, n_regions: int) -> NDArray[np.float64]:
-    table = read_table(path, "\t", CohortError)
-    missing = [name for name in ("faces", "shapes") if name not in table.columns]
-    if missing:
-        raise CohortError(
-            f"{path.name} has no column {missing[0]!r}; found {', '.join(table.columns)}."
-        )
-    try:
-        values = np.array([table.columns["faces"], table.columns["shapes"]], np.float64).T
-    except ValueError as cause:
-        raise CohortError(f"{path.name} must hold numbers: {cause}.") from cause
-    if values.shape != (n_regions, 2) or not np.all(np.isfinite(values)):
-        raise CohortError(
-            f"{path.name} must hold {n_regions} finite rows, one per region, found {len(values)} "
-            "rows. Give the parcellation that these activations belong to."
-        )
-    return values
 
 
 def _generator_of(parcellation: Parcellation) -> np.random.Generator:

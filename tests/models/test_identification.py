@@ -116,6 +116,28 @@ def test_what_all_have_in_common_can_be_taken_out(rng: np.random.Generator) -> N
     assert identify(common + own, measured, from_group=True).top_rate == 1
 
 
+def test_predictors_made_without_a_person_are_compared_with_themselves_only(
+    rng: np.random.Generator,
+) -> None:
+    measured = rng.standard_normal(50) + rng.standard_normal((10, 50))
+    total = measured.sum(axis=0)
+    without = (total - measured) / 9
+    # The same group map for everybody knows nothing of anybody, and must come out as chance...
+    same = np.tile(without[:, None], (1, 10, 1))
+    assert identify(same, measured).pairwise_rate == pytest.approx(0.5)
+    # ...but does not when each person's map lacks this person and the others' maps do not.
+    assert identify(without, measured).pairwise_rate < 0.1
+    found = identify(same + 0.2 * measured, measured)
+    expected = [
+        [np.corrcoef(measured[i], same[i, j] + 0.2 * measured[j])[0, 1] for j in range(10)]
+        for i in range(10)
+    ]
+    np.testing.assert_allclose(found.similarity, expected)
+    assert found.top_rate > 0.6
+    apart = identify(same + 0.2 * measured, measured, from_group=True)
+    np.testing.assert_allclose(apart.similarity, np.corrcoef(measured - total / 10), atol=1e-10)
+
+
 def test_what_cannot_be_told_apart_is_said(rng: np.random.Generator) -> None:
     maps = rng.standard_normal((3, 5))
     with pytest.raises(DataError, match=r"at least two people, found shapes \(3, 5\) and \(3, 4\)"):
