@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
+from dtb_models.cohorts import Participant, Run
+from dtb_runtime.events import Responses
 from dtb_runtime.parcellation import Parcellation, find_structures
+from dtb_runtime.tasks import TASKS, get_task
 
 FAMILIES = ("VisCent", "SomMotA", "ContA", "DefaultB")
 
@@ -48,3 +53,46 @@ def small_parcellation() -> Parcellation:
 def medium_parcellation() -> Parcellation:
     """122 regions, enough for patterns over edges to stand out from the noise of a scan."""
     return made_parcellation("medium122", 15)
+
+
+AnsweringPeople = Callable[..., list[Participant]]
+
+
+@pytest.fixture(scope="session")
+def answering_people() -> AnsweringPeople:
+    """Makes people who answer the default schedules, each with a speed of their own."""
+
+    def make(
+        n_people: int, *, tasks: tuple[str, ...] = tuple(TASKS), seed: int = 3
+    ) -> list[Participant]:
+        rng = np.random.default_rng(seed)
+        return [_answering(f"sub-{i:02d}", tasks, rng) for i in range(1, n_people + 1)]
+
+    return make
+
+
+def _answering(
+    participant_id: str, tasks: tuple[str, ...], rng: np.random.Generator
+) -> Participant:
+    speed_s, effect_s = rng.uniform(0.6, 1.2), rng.normal(0.12, 0.05)
+    p_wrong, p_missed = rng.uniform(0.02, 0.15), rng.uniform(0.0, 0.1)
+    runs = []
+    for task in tasks:
+        events = get_task(task).schedule()
+        n = events.n_trials
+        is_slow = np.array(events.trial_group) == get_task(task).contrast[0]
+        times = (speed_s + effect_s * is_slow) * np.exp(rng.normal(0, 0.2, n))
+        missed = rng.random(n) < p_missed
+        responses = Responses(
+            response_time_s=np.where(missed, np.nan, times),
+            correct=~missed & (rng.random(n) > p_wrong),
+            usable=rng.random(n) > 0.03,
+        )
+        runs.append(Run(task, f"{task}AP_run-01", events, responses))
+    phenotype = {
+        "age": f"{rng.uniform(18, 70):.1f}",
+        "sex": str(rng.choice(["F", "M"])),
+        "Site": str(rng.choice(["1", "2"])),
+        "Group": str(rng.choice(["Patient", "GenPop"])),
+    }
+    return Participant(participant_id, tuple(runs), phenotype=phenotype)
