@@ -27,13 +27,13 @@ Where things are::
     latent             distributions over latents
     trials_seen        a person's own trials
     calibration        the latent given a person's own trials
-    forecast           Forecast: one twin through one run
+    forecast           Forecast: what is expected of one twin in one run (prepared_run, draws)
     responses          response-time distributions from action outputs (response_windows)
     mixture            one distribution out of those of several draws
     glm, hrf           contrasts of BOLD
     indicators         scalars that sum up a forecast
     norms              how unusual a person is for the training cohort (demographics: age, sex)
-    outputs            BIDS-named tables, sidecars, the summary
+    outputs            BIDS-named tables, sidecars, the summary (basis: what it rests on)
     tables             delimited text (json_object: strict JSON, array_files: .npy and .npz)
     atomic             files that appear whole or not at all
 

@@ -1,10 +1,13 @@
-"""A forecast: one twin taken through one run of a task."""
+"""A forecast: what is expected of one twin in one run of a task.
+
+Nobody's latent is known exactly, so a forecast averages over draws of it: choices and response
+times come from the mixture of the draws' distributions, BOLD is their mean.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -12,19 +15,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .draws import INTERVAL, indicator_intervals, run_draws, run_indicators
 from .errors import UsageError
-from .events import Events, read_events
-from .glm import Contrast, Design, design_matrix, fit_contrast, structure_bold
-from .indicators import Indicators, contrast_indicator, task_indicators
-from .responses import NO_RESPONSE, TrialDistributions, read_densities, read_hazards
-from .stimulus import network_input
-from .tasks import TASKS, TR_S, Task, get_task
+from .events import Events
+from .glm import Contrast, fit_contrast
+from .indicators import Indicators, contrast_indicator
+from .mixture import mix
+from .prepared_run import PreparedRun, prepare_run
+from .responses import NO_RESPONSE, TrialDistributions
+from .tasks import TASKS, get_task
 
 if TYPE_CHECKING:
     from .twin import Twin
 
-INTERVAL = (0.05, 0.95)
-"""Quantiles of the response time between ``response_time_low`` and ``response_time_high``."""
+DRAWS = 16
+"""Draws of the latent that a forecast averages over unless another number is asked for."""
+QUARTILES = (0.25, 0.75)
+"""Quantiles of the response time that the quartile columns hold."""
 NOT_AVAILABLE = "n/a"
 """BIDS' word for a missing value; the choice where no response is the likeliest."""
 
@@ -44,13 +51,16 @@ class Forecast:
     trials: Mapping[str, NDArray[Any]]
     """Column name to one value per trial: ``onset``, ``duration`` (s), ``trial_type``, ``choice``
     (an option, or ``n/a`` where no response is likelier than any option), ``p_correct``,
-    ``p_no_response``, ``response_time``, ``response_time_low``, ``response_time_high`` (s after
-    onset, given a response: mean, 5 % and 95 % quantile). With a seed also ``sampled_choice`` and
-    ``sampled_response_time``."""
+    ``p_no_response``; ``response_time``, ``response_time_low``, ``response_time_lower_quartile``,
+    ``response_time_upper_quartile``, ``response_time_high`` (s after onset, given a response: mean
+    and the quantiles 5, 25, 75 and 95 %, of which both the trial's own noise and what is not known
+    of the person are part). With a seed also ``sampled_choice`` and ``sampled_response_time``: one
+    run of one person who may be this one."""
     distributions: TrialDistributions
-    """The whole response time distribution of every trial."""
+    """The whole response time distribution of every trial: the mixture over the draws."""
     bold: NDArray[np.float32]
-    """Shape (n_frames, n_regions), in SDs of each region in the training data."""
+    """Mean over the draws, in SDs of each region in the training data. Shape (n_frames,
+    n_regions)."""
     tr_s: float
     """Time between frames in seconds."""
     region_labels: tuple[str, ...]
@@ -59,11 +69,21 @@ class Forecast:
     """The task's contrast by name, e.g. ``face_shape``; empty if the schedule cannot give it."""
     indicator_report: Indicators
     """The indicators, and for those that are not there the reason."""
+    draw_indicators: tuple[Indicators, ...]
+    """The same for each draw of the latent; empty for a forecast of the latent alone."""
+    indicator_intervals: Mapping[str, tuple[float, float]]
+    """Where an indicator lies in 90 % of the draws: what is not known of the person, without the
+    noise of trials, which the mean over a run does not show. Empty without draws."""
     warnings: tuple[str, ...]
     """Sentences that belong to every use of these numbers."""
 
     def __repr__(self) -> str:
         return f"Forecast({self.task!r}, {self.twin!r}, {self.events.n_trials} trials)"
+
+    @property
+    def n_draws(self) -> int:
+        """Draws of the latent that were averaged; 1 for the latent alone."""
+        return max(len(self.draw_indicators), 1)
 
     @property
     def indicators(self) -> Mapping[str, float]:
@@ -93,104 +113,89 @@ class Forecast:
         return self.indicator_report.value(name)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Run:
-    """What a schedule fixes for everybody."""
-
-    task: Task
-    events: Events
-    network_input: NDArray[np.float32]
-    design: Design
-    no_contrast: str | None
-    """Why the schedule cannot give the task's contrast, None if it can."""
-
-    @classmethod
-    def of(cls, task: Task, events: Events) -> _Run:
-        design = design_matrix(events, events.n_frames, TR_S)
-        stimulus = network_input(task.stimulus(events))
-        stimulus.setflags(write=False)
-        return cls(task, events, stimulus, design, design.why_no_contrast(task.contrast))
-
-
-@lru_cache(maxsize=len(TASKS))
-def _default_run(task_name: str) -> _Run:
-    task = get_task(task_name)
-    return _Run.of(task, task.schedule())
-
-
 def forecast_run(
-    twin: Twin, task: str, events: Events | Path | str | None, seed: int | None
+    twin: Twin,
+    task: str,
+    events: Events | Path | str | None,
+    *,
+    seed: int | None = None,
+    draws: int | None = None,
+    threads: int = 1,
 ) -> Forecast:
     """Forecast one run; see `Twin.forecast`."""
-    bundle, manifest = twin.bundle, twin.bundle.manifest
+    manifest = twin.bundle.manifest
     definition = get_task(task)
     if task not in manifest.tasks:
         raise UsageError(
-            f"Bundle {bundle.name!r} was not trained on the task {task!r}, only on: "
+            f"Bundle {twin.bundle.name!r} was not trained on the task {task!r}, only on: "
             f"{', '.join(manifest.tasks) or 'no task'}."
         )
     if seed is not None and seed < 0:
         raise UsageError(f"A seed must be 0 or more, found {seed}.")
-    run = _run_of(definition, events)
-    actions, bold, _ = bundle.run_main(twin.weights, run.network_input)
+    if draws is None:
+        draws = 1 if twin.posterior is None else DRAWS
+    run = prepare_run(definition, events)
+    parts: list[TrialDistributions] = []
+    reports: list[Indicators] = []
+    total = np.zeros((run.events.n_frames, manifest.n_bold))
+    for draw in run_draws(twin, run, draws, threads):
+        total += draw.bold  # in their order, whatever thread was first: sums depend on it
+        parts.append(draw.distributions)
+        reports.append(draw.indicators)
+    is_mixed = len(parts) > 1
+    distributions = mix(parts) if is_mixed else parts[0]
+    bold = (total / len(parts)).astype(np.float32)
     bold.setflags(write=False)
-    read = read_hazards if manifest.action_reading == "hazard" else read_densities
-    distributions = read(actions, run.events, len(definition.options), manifest.dt_s)
-    contrasts: dict[str, Contrast] = {}
-    structure_t: dict[str, float] = {}
+    contrasts = {}
     if run.no_contrast is None:
-        contrasts[definition.contrast_name] = fit_contrast(bold, run.design, definition.contrast)
-        structure_t = _structure_t(twin, bold, run)
+        contrast = fit_contrast(bold, run.design, definition.contrast)
+        contrasts[definition.contrast_name] = contrast
     return Forecast(
         twin=twin,
         task=task,
         events=run.events,
-        provider=bundle.provider,
-        trials=_trials(definition, run.events, distributions, seed),
+        provider=twin.bundle.provider,
+        trials=_trials(run, distributions, None if seed is None else _sample(task, parts, seed)),
         distributions=distributions,
         bold=bold,
         tr_s=manifest.tr_s,
         region_labels=manifest.bold_regions,
         contrasts=MappingProxyType(contrasts),
-        indicator_report=task_indicators(
-            definition,
-            run.events,
-            distributions,
-            structure_t,
-            contrast_problem=run.no_contrast,
+        indicator_report=(
+            run_indicators(twin.bundle, run, distributions, bold) if is_mixed else reports[0]
         ),
+        draw_indicators=tuple(reports) if is_mixed else (),
+        indicator_intervals=indicator_intervals(reports),
         warnings=twin.warnings,
     )
 
 
-def _run_of(task: Task, events: Events | Path | str | None) -> _Run:
-    if events is None:
-        return _default_run(task.name)
-    if not isinstance(events, Events):
-        events = read_events(events, task)
-    return _Run.of(task, events)
-
-
-def _structure_t(twin: Twin, bold: NDArray[np.float32], run: _Run) -> dict[str, float]:
-    """Return t of the task's contrast in the mean BOLD of each anatomical structure."""
-    parcellation = twin.bundle.manifest.parcellation
-    if parcellation is None:
-        return {}
-    series = structure_bold(bold, twin.bundle.manifest.bold_regions, parcellation.structures)
-    if not series:
-        return {}
-    contrast = fit_contrast(np.stack(list(series.values()), axis=1), run.design, run.task.contrast)
-    return dict(zip(series, contrast.t.tolist(), strict=True))
+def _sample(
+    task: str, parts: list[TrialDistributions], seed: int
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """One response per trial: of one draw of the person, the same in every task of a seed."""
+    who = 0
+    if len(parts) > 1:
+        stream = np.random.SeedSequence(seed, spawn_key=(len(TASKS),))
+        who = int(np.random.default_rng(stream).integers(len(parts)))
+    # A stream of its own per task: one seed must not give two tasks the same luck.
+    stream = np.random.SeedSequence(seed, spawn_key=(list(TASKS).index(task),))
+    return parts[who].sample(np.random.default_rng(stream))
 
 
 def _trials(
-    task: Task, events: Events, distributions: TrialDistributions, seed: int | None
+    run: PreparedRun,
+    distributions: TrialDistributions,
+    sample: tuple[NDArray[np.int64], NDArray[np.float64]] | None,
 ) -> Mapping[str, NDArray[Any]]:
-    options = np.array([*task.options, NOT_AVAILABLE])  # so that index -1 is n/a
+    events = run.events
+    options = np.array([*run.task.options, NOT_AVAILABLE])  # so that index -1 is n/a
     probability, p_no_response = distributions.option_probability, distributions.p_no_response
     likeliest = probability.argmax(axis=1)
     responds = probability.max(axis=1) >= p_no_response
-    low, high = (distributions.quantile(q) for q in INTERVAL)
+    low, lower, upper, high = (
+        distributions.quantile(q) for q in (INTERVAL[0], *QUARTILES, INTERVAL[1])
+    )
     trials: dict[str, NDArray[Any]] = {
         "onset": events.onset_s,
         "duration": events.duration_s,
@@ -200,14 +205,13 @@ def _trials(
         "p_no_response": p_no_response,
         "response_time": distributions.response_time_s,
         "response_time_low": low,
+        "response_time_lower_quartile": lower,
+        "response_time_upper_quartile": upper,
         "response_time_high": high,
     }
-    if seed is not None:
-        # A stream of its own per task: one seed must not give two tasks the same luck.
-        stream = np.random.SeedSequence(seed, spawn_key=(list(TASKS).index(task.name),))
-        sampled, response_time = distributions.sample(np.random.default_rng(stream))
-        trials["sampled_choice"] = options[sampled]
-        trials["sampled_response_time"] = response_time
+    if sample is not None:
+        trials["sampled_choice"] = options[sample[0]]
+        trials["sampled_response_time"] = sample[1]
     for column in trials.values():
         column.setflags(write=False)
     return MappingProxyType(trials)

@@ -23,16 +23,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .atomic import write_files
+from .basis import Basis
+from .demographics import Percentile, Sex
+from .draws import INTERVAL, indicator_intervals
 from .errors import UsageError
-from .forecast import INTERVAL, NOT_AVAILABLE, Forecast
+from .forecast import NOT_AVAILABLE, QUARTILES, Forecast
 from .indicators import combine_indicators
 from .inference import import_onnxruntime
 from .tasks import get_task
 from .twin import Twin
 
 _CHANCE = "Probability in [0, 1]"
-_LOW, _HIGH = (f"{100 * q:g} % quantile" for q in INTERVAL)
+_LOW, _LOWER, _UPPER, _HIGH = (
+    f"{100 * q:g} % quantile" for q in (INTERVAL[0], *QUARTILES, INTERVAL[1])
+)
 _RESPONSE_TIME = "of the response time after trial onset, given that there is a response"
+_BOTH = "; the trial's own noise and what is not known of the person are both in it"
 _EVENT_COLUMNS: Mapping[str, tuple[str, str | None]] = {
     "onset": ("Onset of the trial, measured from the first frame", "s"),
     "duration": ("Duration of the trial", "s"),
@@ -44,13 +50,16 @@ _EVENT_COLUMNS: Mapping[str, tuple[str, str | None]] = {
     "p_correct": (f"{_CHANCE} that the response is the correct one", None),
     "p_no_response": (f"{_CHANCE} that there is no response in the trial", None),
     "response_time": (f"Mean {_RESPONSE_TIME}", "s"),
-    "response_time_low": (f"{_LOW} {_RESPONSE_TIME}", "s"),
-    "response_time_high": (f"{_HIGH} {_RESPONSE_TIME}", "s"),
+    "response_time_low": (f"{_LOW} {_RESPONSE_TIME}{_BOTH}", "s"),
+    "response_time_lower_quartile": (f"{_LOWER} {_RESPONSE_TIME}{_BOTH}", "s"),
+    "response_time_upper_quartile": (f"{_UPPER} {_RESPONSE_TIME}{_BOTH}", "s"),
+    "response_time_high": (f"{_HIGH} {_RESPONSE_TIME}{_BOTH}", "s"),
     "sampled_choice": (
-        f"Response in one random draw of the trial; {NOT_AVAILABLE} where there was none",
+        "Response in one random run of one person who may be this one; "
+        f"{NOT_AVAILABLE} where there was none",
         None,
     ),
-    "sampled_response_time": ("Response time of that draw", "s"),
+    "sampled_response_time": ("Response time in that run", "s"),
 }
 """Column name to its description and unit."""
 
@@ -61,7 +70,13 @@ _TEXT = "%.4f"
 
 
 def write_forecasts(
-    out_dir: str | Path, twin: Twin, forecasts: Sequence[Forecast], *, force: bool = False
+    out_dir: str | Path,
+    twin: Twin,
+    forecasts: Sequence[Forecast],
+    *,
+    age: float | None = None,
+    sex: Sex | None = None,
+    force: bool = False,
 ) -> tuple[Path, ...]:
     """Write one twin's forecasts and their summary, all files or none.
 
@@ -73,6 +88,8 @@ def write_forecasts(
         The twin that was forecast; its `participant_id` names the files.
     forecasts : sequence of Forecast
         At most one per task.
+    age, sex : optional
+        Of the person, for the percentiles; see `Norms.indicator_percentile`.
     force : bool
         Replace files that are there already.
 
@@ -84,8 +101,8 @@ def write_forecasts(
     Raises
     ------
     UsageError
-        The twin has no participant id, a forecast is another twin's, or there is no forecast or
-        two of one task.
+        The twin has no participant id, a forecast is another twin's, there is no forecast or two
+        of one task, or they average over different numbers of draws.
     OutputError
         A file is there already and `force` is not set, or the folder cannot be written.
     """
@@ -108,12 +125,17 @@ def write_forecasts(
             contents[f"{stem}_contrasts.tsv"] = _contrasts_table(forecast)
             contents[f"{stem}_contrasts.json"] = _json_bytes(_contrasts_sidecar(forecast) | about)
     name = f"{subject}_desc-twin_summary.json"
-    contents[name] = _json_bytes(summary(twin, forecasts, [*contents, name]))
+    contents[name] = _json_bytes(summary(twin, forecasts, [*contents, name], age=age, sex=sex))
     return write_files(Path(out_dir), contents, force=force)
 
 
 def summary(
-    twin: Twin, forecasts: Sequence[Forecast], files: Iterable[str | Path] = ()
+    twin: Twin,
+    forecasts: Sequence[Forecast],
+    files: Iterable[str | Path] = (),
+    *,
+    age: float | None = None,
+    sex: Sex | None = None,
 ) -> dict[str, Any]:
     """Sum up one twin's forecasts as JSON values.
 
@@ -125,25 +147,43 @@ def summary(
         At most one per task.
     files : iterable of str or pathlib.Path
         Files written; their names without folder go in, so that the summary can move with them.
+    age, sex : optional
+        Of the person, for the percentiles; see `Norms.indicator_percentile`.
 
     Returns
     -------
     dict
-        Keys ``participant_id``, ``bundle``, ``provider``, ``indicators``, ``strangeness``,
-        ``warnings``, ``files``, ``versions``.
+        Keys ``participant_id``, ``bundle``, ``provider``, ``draws`` (of the latent),
+        ``calibration`` (what the forecast rests on), ``indicators``, ``indicator_intervals`` (90 %
+        over draws; empty without), ``percentiles`` (of each indicator that the bundle has norms
+        of, with those it is compared to), ``strangeness``, ``warnings``, ``files``, ``versions``.
 
     Raises
     ------
     UsageError
-        There is no forecast, two of one task, or one of another twin.
+        There is no forecast, two of one task, one of another twin, or they average over different
+        numbers of draws.
     """
     _check_owner(twin, forecasts)
     report = combine_indicators(forecast.indicator_report for forecast in forecasts)
+    percentiles = {
+        name: twin.bundle.norms.indicator_percentile(name, value, age=age, sex=sex)
+        for name, value in report.values.items()
+    }
     return {
         "participant_id": twin.participant_id,
         "bundle": twin.bundle.name,
         "provider": forecasts[0].provider,
+        "draws": forecasts[0].n_draws,
+        "calibration": Basis.of(twin).to_json(),
         "indicators": {name: _rounded(value) for name, value in report.values.items()},
+        "indicator_intervals": {
+            name: [_rounded(low), _rounded(high)]
+            for name, (low, high) in _intervals(forecasts).items()
+        },
+        "percentiles": {
+            name: _percentile(found) for name, found in percentiles.items() if found is not None
+        },
         "strangeness": None if twin.strangeness is None else _strangeness(twin),
         "warnings": list(_warnings(twin, forecasts)),
         "files": [Path(file).name for file in files],
@@ -177,6 +217,23 @@ def _check_owner(twin: Twin, forecasts: Sequence[Forecast]) -> None:
             )
 
 
+def _intervals(forecasts: Sequence[Forecast]) -> Mapping[str, tuple[float, float]]:
+    """Intervals of all tasks' indicators; a draw is the same person in each."""
+    counts = sorted({forecast.n_draws for forecast in forecasts})
+    if len(counts) > 1:
+        raise UsageError(
+            f"Forecasts of one twin must average over the same number of draws, found {counts[0]} "
+            f"and {counts[1]}. Forecast each task with the same draws."
+        )
+    persons = zip(*(forecast.draw_indicators for forecast in forecasts), strict=True)
+    return indicator_intervals([combine_indicators(person) for person in persons])
+
+
+def _percentile(percentile: Percentile) -> dict[str, Any]:
+    # A tenth of a percent is finer than any cohort.
+    return {"percent": round(percentile.percent, 1), "compared_to": percentile.compared_to}
+
+
 def _warnings(twin: Twin, forecasts: Sequence[Forecast]) -> tuple[str, ...]:
     own = (warning for forecast in forecasts for warning in forecast.warnings)
     return tuple(dict.fromkeys((*twin.warnings, *own)))
@@ -204,6 +261,8 @@ def _about(twin: Twin, forecast: Forecast) -> dict[str, Any]:
                 "Provider": forecast.provider,
             }
         ],
+        "Draws": forecast.n_draws,
+        "RestsOn": Basis.of(twin).sentence,
         "Sources": [] if twin.connectome_digest is None else [f"sha256:{twin.connectome_digest}"],
         "warnings": list(forecast.warnings),
     }
@@ -239,7 +298,8 @@ def _bold_table(forecast: Forecast) -> bytes:
 
 def _bold_sidecar(forecast: Forecast) -> dict[str, Any]:
     return {
-        "Description": "Forecast BOLD; one column per region, one row per frame",
+        "Description": "Forecast BOLD, mean over the draws of the person's latent; one column per "
+        "region, one row per frame",
         "Units": "SD of the region in the training data, around its mean",
         "SamplingFrequency": round(1.0 / forecast.tr_s, 10),
         "RepetitionTime": forecast.tr_s,

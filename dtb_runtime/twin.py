@@ -90,9 +90,17 @@ class Twin:
         return (*self.bundle.warnings, *self.notes, *own)
 
     def forecast(
-        self, task: str, events: Events | Path | str | None = None, *, seed: int | None = None
+        self,
+        task: str,
+        events: Events | Path | str | None = None,
+        *,
+        seed: int | None = None,
+        draws: int | None = None,
+        threads: int = 1,
     ) -> Forecast:
         """Forecast choices, response times and BOLD in one run of a task.
+
+        What is not known of the person is part of it: it averages over draws of the latent.
 
         Parameters
         ----------
@@ -102,15 +110,22 @@ class Twin:
             The schedule; the study's own by default.
         seed : int, optional
             Also draw one choice and response time per trial, with this seed.
+        draws : int, optional
+            Draws of the latent to average over. 1 takes the latent itself, which is faster, and as
+            a rule too fast and too sure a person; so does a twin that has no distribution of
+            latents, by default.
+        threads : int
+            How many draws run at a time. It changes no number.
 
         Raises
         ------
         UsageError
-            No such task, one this bundle was not trained on, or a negative seed.
+            No such task, one this bundle was not trained on, a negative seed, less than one draw
+            or thread, or several draws of a twin that has no distribution of latents.
         EventsError
             The events file cannot be used.
         """
-        return forecast_run(self, task, events, seed)
+        return forecast_run(self, task, events, seed=seed, draws=draws, threads=threads)
 
     def draws(self, n: int, *, seed: int = 0) -> NDArray[np.float32]:
         """Latents that stand for what is known about the person.

@@ -29,6 +29,8 @@ COLUMNS = (
     "p_no_response",
     "response_time",
     "response_time_low",
+    "response_time_lower_quartile",
+    "response_time_upper_quartile",
     "response_time_high",
 )
 LEAK = np.array([0.5] * 4 + [0.03] * 4)
@@ -72,7 +74,7 @@ def test_the_network_runs_as_defined(
         actions, bold = recurrence(twin.weights, stimulus, bundle.manifest.n_bold, leak)
         ran_actions, _, _ = bundle.run_main(twin.weights, stimulus)
         np.testing.assert_allclose(ran_actions, actions, atol=2e-5)
-        np.testing.assert_allclose(twin.forecast(task).bold, bold, atol=2e-5)
+        np.testing.assert_allclose(twin.forecast(task, draws=1).bold, bold, atol=2e-5)
 
 
 @pytest.mark.parametrize("task", ["hammer", "stroop"])
@@ -82,7 +84,7 @@ def test_trials_follow_from_the_hazards(twin: Twin, task: str) -> None:
     options = TASKS[task].options
     stimulus = network_input(TASKS[task].stimulus(events))
     actions, _ = recurrence(twin.weights, stimulus, 12, LEAK)
-    forecast = twin.forecast(task)
+    forecast = twin.forecast(task, draws=1)
     for trial in range(0, events.n_trials, 7):
         start, end = (
             events.onset_s[trial] / 0.08,
@@ -118,9 +120,13 @@ def test_what_a_forecast_holds(twin: Twin, task: str) -> None:
     assert set(forecast.contrasts) == {TASKS[task].contrast_name}
     assert forecast.warnings == twin.warnings
     assert "invented weights" in forecast.warnings[0]
-    low, mean, high = (
-        forecast.trials[f"response_time{suffix}"] for suffix in ("_low", "", "_high")
+    low, lower, mean, upper, high = (
+        forecast.trials[f"response_time{suffix}"]
+        for suffix in ("_low", "_lower_quartile", "", "_upper_quartile", "_high")
     )
+    assert (low < lower).all()
+    assert (lower < upper).all()
+    assert (upper < high).all()
     assert (low < mean).all()
     assert (mean < high).all()
     total = forecast.option_probability.sum(axis=1) + forecast.trials["p_no_response"]
@@ -177,14 +183,30 @@ def test_the_same_seed_draws_the_same_and_tasks_draw_apart(twin: Twin) -> None:
         twin.forecast("stroop", seed=-1)
 
 
-def test_draws_follow_the_distribution(twin: Twin) -> None:
-    draws = [twin.forecast("hammer", seed=seed).trials for seed in range(300)]
-    chosen = np.array([trials["sampled_choice"] for trials in draws])
-    forecast = twin.forecast("hammer")
-    for index, option in enumerate(("left", "right")):
+def short_stroop() -> dict[str, list[Any]]:
+    n = 12
+    colors = ["red", "green", "blue"] * 4
+    words = [c if i % 2 else colors[(i + 1) % n] for i, c in enumerate(colors)]
+    return {
+        "onset": [2.0 + 5.03 * i for i in range(n)],
+        "duration": [4.0] * n,
+        "trial_type": ["con1" if i % 2 else "inc1" for i in range(n)],
+        "stimulus_text": words,
+        "stimulus_color": colors,
+    }
+
+
+def test_samples_follow_the_distribution(twin: Twin) -> None:
+    """Of the mixture: who is sampled differs from seed to seed."""
+    events = events_from_columns(short_stroop(), "stroop")
+    forecasts = [twin.forecast("stroop", events, seed=seed, draws=4) for seed in range(400)]
+    trials = [forecast.trials for forecast in forecasts]
+    chosen = np.array([each["sampled_choice"] for each in trials])
+    forecast = forecasts[0]
+    for index, option in enumerate(("red", "green", "blue")):
         share = (chosen == option).mean(axis=0)
-        np.testing.assert_allclose(share, forecast.option_probability[:, index], atol=0.13)
-    times = np.array([trials["sampled_response_time"] for trials in draws])
+        np.testing.assert_allclose(share, forecast.option_probability[:, index], atol=0.1)
+    times = np.array([each["sampled_response_time"] for each in trials])
     np.testing.assert_array_equal(np.isnan(times), chosen == "n/a")
     error = np.nanmean(times, axis=0) - forecast.trials["response_time"]
     assert abs(error.mean()) < 0.02
@@ -201,19 +223,6 @@ def test_no_answer_is_chosen_where_it_is_likeliest(twin: Twin) -> None:
         forecast.trials["choice"][~silent],
         options[forecast.option_probability.argmax(axis=1)[~silent]],
     )
-
-
-def short_stroop() -> dict[str, list[Any]]:
-    n = 12
-    colors = ["red", "green", "blue"] * 4
-    words = [c if i % 2 else colors[(i + 1) % n] for i, c in enumerate(colors)]
-    return {
-        "onset": [2.0 + 5.03 * i for i in range(n)],
-        "duration": [4.0] * n,
-        "trial_type": ["con1" if i % 2 else "inc1" for i in range(n)],
-        "stimulus_text": words,
-        "stimulus_color": colors,
-    }
 
 
 def test_any_schedule_of_the_task_can_be_given(twin: Twin, tmp_path: Path) -> None:
@@ -315,8 +324,8 @@ def test_the_static_work_of_a_default_schedule_is_done_once(
     twin: Twin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = twin.forecast("hammer")
-    monkeypatch.setattr("dtb_runtime.forecast.network_input", None)
-    monkeypatch.setattr("dtb_runtime.forecast.design_matrix", None)
+    monkeypatch.setattr("dtb_runtime.prepared_run.network_input", None)
+    monkeypatch.setattr("dtb_runtime.prepared_run.design_matrix", None)
     again = twin.forecast("hammer")
     np.testing.assert_array_equal(again.bold, first.bold)
     assert again.indicators == first.indicators

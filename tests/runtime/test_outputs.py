@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from dtb_runtime.bundle import Bundle
+from dtb_runtime.demographics import Demographics
 from dtb_runtime.errors import OutputError, UsageError
 from dtb_runtime.events import events_from_columns
 from dtb_runtime.forecast import Forecast
@@ -133,8 +135,17 @@ def test_every_column_is_described(out: Path) -> None:
         for column in read_table(stem.with_suffix(".tsv")):
             assert sidecar[column]["Description"]
         assert sidecar["response_time"]["Units"] == sidecar["onset"]["Units"] == "s"
-        assert "5 % quantile" in sidecar["response_time_low"]["Description"]
-        assert "95 % quantile" in sidecar["response_time_high"]["Description"]
+        for name, quantile in (
+            ("low", "5 %"),
+            ("lower_quartile", "25 %"),
+            ("upper_quartile", "75 %"),
+            ("high", "95 %"),
+        ):
+            description = sidecar[f"response_time_{name}"]["Description"]
+            assert description.startswith(f"{quantile} quantile of the response time")
+            assert "what is not known of the person" in description
+        assert sidecar["Draws"] == 16
+        assert sidecar["RestsOn"].startswith("No trial of this person was seen")
     assert set(read_json(stem.with_suffix(".json"))["choice"]["Levels"]) == {"red", "green", "blue"}
 
 
@@ -144,7 +155,11 @@ def test_the_summary(out: Path, twin: Twin, forecasts: list[Forecast], tiny: Bun
         "participant_id",
         "bundle",
         "provider",
+        "draws",
+        "calibration",
         "indicators",
+        "indicator_intervals",
+        "percentiles",
         "strangeness",
         "warnings",
         "files",
@@ -171,6 +186,74 @@ def test_the_summary(out: Path, twin: Twin, forecasts: list[Forecast], tiny: Bun
     assert twin.strangeness is not None
     assert written["strangeness"]["sentence"] == twin.strangeness.sentence
     assert summary(twin, forecasts, [out / name for name in written["files"]]) == written
+
+
+def test_the_summary_says_how_sure_it_is(out: Path, twin: Twin, forecasts: list[Forecast]) -> None:
+    written = read_json(out / "sub-01_desc-twin_summary.json")
+    assert written["draws"] == 16
+    intervals = written["indicator_intervals"]
+    assert set(intervals) == set(written["indicators"])
+    for name in ("stroop_effect", "amygdala_response", "accuracy:stroop:congruent"):
+        source = forecasts["stroop" in name]
+        np.testing.assert_allclose(intervals[name], source.indicator_intervals[name], rtol=1e-5)
+    # Both tasks are of the same persons: the mean of the two is taken within each.
+    means = [
+        np.mean([one.values["accuracy"], other.values["accuracy"]])
+        for one, other in zip(*(forecast.draw_indicators for forecast in forecasts), strict=True)
+    ]
+    expected = np.quantile(means, (0.05, 0.95), method="median_unbiased")
+    np.testing.assert_allclose(intervals["accuracy"], expected, rtol=1e-5)
+    assert written["calibration"] == {
+        "prior": "connectome",
+        "trials": 0,
+        "answered": 0,
+        "trials_by_task": {},
+        "sentence": "No trial of this person was seen: this forecast rests on the connectome "
+        "alone, and its intervals are as wide as people with such a connectome differ.",
+    }
+    point = [twin.forecast(task, draws=1) for task in ("hammer", "stroop")]
+    assert summary(twin, point)["indicator_intervals"] == {}
+    assert summary(twin, point)["draws"] == 1
+
+
+def test_forecasts_of_different_numbers_of_draws_are_not_put_together(
+    tmp_path: Path, twin: Twin, forecasts: list[Forecast]
+) -> None:
+    other = [forecasts[0], twin.forecast("stroop", draws=2)]
+    with pytest.raises(UsageError, match=r"same number of draws, found 2 and 16\. Forecast each"):
+        write_forecasts(tmp_path / "out", twin, other)
+    assert not (tmp_path / "out").exists()
+
+
+def test_percentiles_say_whom_they_compare_with(
+    tmp_path: Path, twin: Twin, forecasts: list[Forecast]
+) -> None:
+    known = Demographics(
+        coefficients={"reaction_time": np.array([0.4, 0.0, 0.0, 0.1])},
+        residual_quantiles={"reaction_time": np.linspace(-1.0, 1.0, 101)},
+        age_center=40.0,
+        age_range=(20.0, 60.0),
+    )
+    bundle = replace(twin.bundle, norms=replace(twin.bundle.norms, demographics=known))
+    own = replace(twin, bundle=bundle)
+    same = [replace(forecast, twin=own) for forecast in forecasts]
+    write_forecasts(tmp_path, own, same, age=30.0, sex="male")
+    written = read_json(tmp_path / "sub-01_desc-twin_summary.json")
+    value = written["indicators"]["reaction_time"]
+    assert written["percentiles"] == {
+        "reaction_time": {
+            "percent": pytest.approx(50.0 * (value - 0.5) + 50.0, abs=0.06),
+            "compared_to": "people of the same age and sex in the training cohort",
+        },
+        "stroop_effect": {
+            "percent": pytest.approx(
+                100.0 * (written["indicators"]["stroop_effect"] + 0.2) / 0.6, abs=0.06
+            ),
+            "compared_to": "the training cohort (not known by age and sex)",
+        },
+    }
+    cohort = summary(own, same)["percentiles"]
+    assert {found["compared_to"] for found in cohort.values()} == {"the training cohort"}
 
 
 def test_the_same_forecast_gives_the_same_bytes(
