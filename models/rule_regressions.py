@@ -37,9 +37,9 @@ def loo_regression_s(trials: RuleTrials) -> Values:
     for task in np.unique(tasks):
         units = np.flatnonzero(tasks == task)
         for predictors in (own, whole):  # the better one overwrites the other
-            known = units[np.isfinite(predictors[units]).all(1) & np.isfinite(target[units])]
-            for unit in known:
-                rest = known[known != unit]
+            here = units[np.isfinite(predictors[units]).all(axis=1)]
+            for unit in here:
+                rest = here[(here != unit) & np.isfinite(target[here])]
                 if len(rest) > predictors.shape[1]:
                     forecast[unit] = _fitted(predictors[rest], target[rest], predictors[[unit]])[0]
     return np.asarray(np.maximum(forecast, MIN_RESPONSE_TIME_S))
