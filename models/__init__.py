@@ -10,6 +10,10 @@ Where things are::
     training               from a cohort to a checkpoint (training_loop, training_state)
     bold_readout           the compact BOLD readout, solved at the end
     measurement            figures on people held out, and simple_rules beside them
+    protocols              who is judged on which trials (judged_trials, judged_files)
+    metrics                their figures with intervals (metric_definitions, metric_sums, bootstrap)
+    rules                  simple rules on the same trials (rule_forecasts, rule_trials,
+                           rule_regressions, rule_distributions); reliability bounds them
     contrast_maps          GLM maps of people and groups; identification: of people by them
     connectome_prediction  what linear models of the edges predict
     cohort_norms           distributions over a cohort
@@ -24,5 +28,6 @@ Where things are::
     schedules              makes the runtime's default schedules
     array_types            one name for each axis
 
-Cohorts and simulation need no PyTorch; nothing is imported before it is asked for by module.
+Cohorts, simulation, metrics and rules need no PyTorch; nothing is imported before it is asked for by
+module.
 """
