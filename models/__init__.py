@@ -28,6 +28,6 @@ Where things are::
     schedules              makes the runtime's default schedules
     array_types            one name for each axis
 
-Cohorts, simulation, metrics and rules need no PyTorch; nothing is imported before it is asked for by
-module.
+Cohorts, simulation, metrics and rules need no PyTorch; nothing is imported before it is asked for
+by module.
 """

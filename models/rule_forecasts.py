@@ -152,11 +152,11 @@ def _chances_of_others(trials: RuleTrials, key_of: _KeyOf) -> dict[str, Values]:
 def _choice(judged: JudgedTrials, right: Values, missed: Values) -> dict[str, Values]:
     """Columns of the choice, from the chance to be right if answered and that not to answer."""
     chance = {task: 1 / len(get_task(task).options) for task in judged.tasks}
-    is_right = right > np.array([chance[task] for task in judged.task])
+    is_right = right > np.array([chance[task] for task in judged.task], np.float64)
     return {
         "p_correct": right * (1 - missed),
         "p_no_response": missed,
-        "choice_is_right": is_right.astype(np.float64),
+        "choice_is_right": np.where(np.isnan(right), np.nan, is_right),
     }
 
 

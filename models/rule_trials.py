@@ -165,9 +165,12 @@ class OthersStatistics:
         return np.asarray(np.sqrt(variance))
 
     def smoothed_share(self, keys: Keys, folds: NDArray[np.int64]) -> Values:
-        """Share of others' trials with value 1, as (n + 1) / (N + 2), shape (n_queries,)."""
+        """Share of others' trials with value 1, as (n + 1) / (N + 2), shape (n_queries,).
+
+        NaN where there is nobody else.
+        """
         number, total, _ = self.without(keys, folds)
-        return np.asarray((total + 1) / (number + 2))
+        return np.where(number > 0, (total + 1) / (number + 2), np.nan)
 
 
 def unit_means(

@@ -38,7 +38,7 @@ def test_a_share_of_others_is_smoothed() -> None:
         np.array([1, 1, 0, 1]), np.array(["a", "a", "a", "b"]), np.array([0, 0, 1, 1])
     )
     shares = others.smoothed_share(np.array(["a", "a", "b", "c"]), np.array([1, 0, 1, 0]))
-    np.testing.assert_allclose(shares, [3 / 4, 1 / 3, 1 / 2, 1 / 2])
+    np.testing.assert_allclose(shares, [3 / 4, 1 / 3, np.nan, np.nan])
 
 
 def test_where_nobody_else_is_there_is_no_mean() -> None:

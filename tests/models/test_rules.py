@@ -238,7 +238,9 @@ def test_a_single_person_is_forecast_from_the_own_trials_only(answering_people: 
     tables = all_rules(judged_people(answering_people(1)), CALIBRATED)
     assert np.isfinite(tables["own_mean"].rt_s).all()
     for name in ("loo_regression", "own_mean_condition", "condition_mean", "position_mean"):
-        assert np.isnan(tables[name].rt_s).all(), name
+        for column in PREDICTED:
+            assert np.isnan(getattr(tables[name], column)).all(), name
+    assert set(figures(tables["own_mean"])) >= {"rt_rmse_s:hammer", "coverage_90:stroop"}
 
 
 # ---- which rule stands beside which figure
