@@ -7,7 +7,7 @@ for any number of them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -15,14 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import UsageError
-from .glm import fit_contrast, structure_bold
+from .glm import Contrast, fit_contrast, structure_bold
 from .indicators import Indicators, task_indicators
+from .mixture import mix
 from .prepared_run import PreparedRun
 from .responses import TrialDistributions, read_densities, read_hazards
 
 if TYPE_CHECKING:
     from .bundle import Bundle
     from .twin import Twin
+
+Bold = NDArray[np.float32]
 
 INTERVAL = (0.05, 0.95)
 """Quantiles between which every interval of this package lies: 90 %."""
@@ -34,14 +37,20 @@ class Draw:
 
     distributions: TrialDistributions
     """Response times and choices of every trial."""
-    bold: NDArray[np.float32]
-    """Shape (n_frames, n_regions), in SDs of the training data."""
+    contrast: Contrast | None
+    """The task's contrast in every region; None if the schedule cannot give it."""
+    structure_t: Mapping[str, float]
+    """Its t in the mean BOLD of each anatomical structure."""
     indicators: Indicators
-    """The scalars that sum both up."""
+    """The scalars that sum it all up."""
 
 
-def run_draws(twin: Twin, run: PreparedRun, n_draws: int, threads: int) -> Iterator[Draw]:
+def run_draws(
+    twin: Twin, run: PreparedRun, n_draws: int, threads: int
+) -> Iterator[tuple[Draw, Bold]]:
     """Forecast a run for each of several draws of a twin's latent, in their order.
+
+    With each draw comes its BOLD, shape (n_frames, n_regions), in SDs of the training data.
 
     Parameters
     ----------
@@ -64,7 +73,7 @@ def run_draws(twin: Twin, run: PreparedRun, n_draws: int, threads: int) -> Itera
         return iter([_run_draw(bundle, twin.weights, run)])
     latents = twin.draws(n_draws)
 
-    def work(latent: NDArray[np.float32]) -> Draw:
+    def work(latent: NDArray[np.float32]) -> tuple[Draw, Bold]:
         return _run_draw(bundle, bundle.decode(latent), run)
 
     if threads == 1:
@@ -73,37 +82,60 @@ def run_draws(twin: Twin, run: PreparedRun, n_draws: int, threads: int) -> Itera
 
 
 def _in_threads(
-    work: Callable[[NDArray[np.float32]], Draw], latents: NDArray[np.float32], threads: int
-) -> Iterator[Draw]:
+    work: Callable[[NDArray[np.float32]], tuple[Draw, Bold]],
+    latents: NDArray[np.float32],
+    threads: int,
+) -> Iterator[tuple[Draw, Bold]]:
     from concurrent.futures import ThreadPoolExecutor  # late: a point forecast needs none
 
     with ThreadPoolExecutor(min(threads, len(latents))) as pool:
         yield from pool.map(work, latents)
 
 
-def _run_draw(bundle: Bundle, weights: NDArray[np.float32], run: PreparedRun) -> Draw:
-    manifest = bundle.manifest
-    actions, bold, _ = bundle.run_main(weights, run.network_input)
-    bold.setflags(write=False)
-    read = read_hazards if manifest.action_reading == "hazard" else read_densities
-    distributions = read(actions, run.events, len(run.task.options), manifest.dt_s)
-    return Draw(distributions, bold, run_indicators(bundle, run, distributions, bold))
+def mean_draw(draws: Sequence[Draw], run: PreparedRun) -> Draw:
+    """What is expected of somebody who may be any of these.
 
-
-def run_indicators(
-    bundle: Bundle, run: PreparedRun, distributions: TrialDistributions, bold: NDArray[np.floating]
-) -> Indicators:
-    """Sum up what was forecast for a run: see `dtb_runtime.indicators`."""
-    return task_indicators(
-        run.task,
-        run.events,
+    Choices and response times are those of the mixture. t is the mean of theirs: that of the mean
+    BOLD would belong to nobody, since what sets persons apart averages out in its residual.
+    """
+    if len(draws) == 1:
+        return draws[0]
+    distributions = mix([draw.distributions for draw in draws])
+    structure_t = {
+        name: float(np.mean([draw.structure_t[name] for draw in draws]))
+        for name in draws[0].structure_t
+    }
+    contrasts = [draw.contrast for draw in draws if draw.contrast is not None]
+    return Draw(
         distributions,
-        {} if run.no_contrast is not None else _structure_t(bundle, run, bold),
-        contrast_problem=run.no_contrast,
+        _mean_contrast(contrasts) if contrasts else None,
+        structure_t,
+        _indicators(run, distributions, structure_t),
     )
 
 
-def _structure_t(bundle: Bundle, run: PreparedRun, bold: NDArray[np.floating]) -> dict[str, float]:
+def _run_draw(bundle: Bundle, weights: NDArray[np.float32], run: PreparedRun) -> tuple[Draw, Bold]:
+    manifest = bundle.manifest
+    actions, bold, _ = bundle.run_main(weights, run.network_input)
+    read = read_hazards if manifest.action_reading == "hazard" else read_densities
+    distributions = read(actions, run.events, len(run.task.options), manifest.dt_s)
+    contrast, structure_t = None, dict[str, float]()
+    if run.no_contrast is None:
+        contrast = fit_contrast(bold, run.design, run.task.contrast)
+        structure_t = _structure_t(bundle, run, bold)
+    indicators = _indicators(run, distributions, structure_t)
+    return Draw(distributions, contrast, structure_t, indicators), bold
+
+
+def _indicators(
+    run: PreparedRun, distributions: TrialDistributions, structure_t: Mapping[str, float]
+) -> Indicators:
+    return task_indicators(
+        run.task, run.events, distributions, structure_t, contrast_problem=run.no_contrast
+    )
+
+
+def _structure_t(bundle: Bundle, run: PreparedRun, bold: Bold) -> dict[str, float]:
     """Return t of the task's contrast in the mean BOLD of each anatomical structure."""
     parcellation = bundle.manifest.parcellation
     if parcellation is None:
@@ -113,6 +145,15 @@ def _structure_t(bundle: Bundle, run: PreparedRun, bold: NDArray[np.floating]) -
         return {}
     contrast = fit_contrast(np.stack(list(series.values()), axis=1), run.design, run.task.contrast)
     return dict(zip(series, contrast.t.tolist(), strict=True))
+
+
+def _mean_contrast(contrasts: Sequence[Contrast]) -> Contrast:
+    estimate, t = (
+        np.mean([getattr(each, name) for each in contrasts], axis=0) for name in ("estimate", "t")
+    )
+    for array in (estimate, t):
+        array.setflags(write=False)
+    return replace(contrasts[0], estimate=estimate, t=t)
 
 
 def indicator_intervals(draws: Sequence[Indicators]) -> Mapping[str, tuple[float, float]]:

@@ -15,12 +15,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .draws import INTERVAL, indicator_intervals, run_draws, run_indicators
+from .draws import INTERVAL, Draw, indicator_intervals, mean_draw, run_draws
 from .errors import UsageError
 from .events import Events
-from .glm import Contrast, fit_contrast
+from .glm import Contrast
 from .indicators import Indicators, contrast_indicator
-from .mixture import mix
 from .prepared_run import PreparedRun, prepare_run
 from .responses import NO_RESPONSE, TrialDistributions
 from .tasks import TASKS, get_task
@@ -66,7 +65,8 @@ class Forecast:
     region_labels: tuple[str, ...]
     """Labels of the columns of `bold`."""
     contrasts: Mapping[str, Contrast]
-    """The task's contrast by name, e.g. ``face_shape``; empty if the schedule cannot give it."""
+    """The task's contrast by name, e.g. ``face_shape``: mean over the draws. Empty if the schedule
+    cannot give it."""
     indicator_report: Indicators
     """The indicators, and for those that are not there the reason."""
     draw_indicators: tuple[Indicators, ...]
@@ -135,43 +135,37 @@ def forecast_run(
     if draws is None:
         draws = 1 if twin.posterior is None else DRAWS
     run = prepare_run(definition, events)
-    parts: list[TrialDistributions] = []
-    reports: list[Indicators] = []
+    parts: list[Draw] = []
     total = np.zeros((run.events.n_frames, manifest.n_bold))
-    for draw in run_draws(twin, run, draws, threads):
-        total += draw.bold  # in their order, whatever thread was first: sums depend on it
-        parts.append(draw.distributions)
-        reports.append(draw.indicators)
-    is_mixed = len(parts) > 1
-    distributions = mix(parts) if is_mixed else parts[0]
+    for draw, own_bold in run_draws(twin, run, draws, threads):
+        parts.append(draw)
+        total += own_bold  # in their order, whatever thread was first: sums depend on it
+    mean = mean_draw(parts, run)
     bold = (total / len(parts)).astype(np.float32)
     bold.setflags(write=False)
-    contrasts = {}
-    if run.no_contrast is None:
-        contrast = fit_contrast(bold, run.design, definition.contrast)
-        contrasts[definition.contrast_name] = contrast
+    reports = tuple(draw.indicators for draw in parts) if len(parts) > 1 else ()
+    contrasts = {} if mean.contrast is None else {definition.contrast_name: mean.contrast}
+    sample = None if seed is None else _sample(task, parts, seed)
     return Forecast(
         twin=twin,
         task=task,
         events=run.events,
         provider=twin.bundle.provider,
-        trials=_trials(run, distributions, None if seed is None else _sample(task, parts, seed)),
-        distributions=distributions,
+        trials=_trials(run, mean.distributions, sample),
+        distributions=mean.distributions,
         bold=bold,
         tr_s=manifest.tr_s,
         region_labels=manifest.bold_regions,
         contrasts=MappingProxyType(contrasts),
-        indicator_report=(
-            run_indicators(twin.bundle, run, distributions, bold) if is_mixed else reports[0]
-        ),
-        draw_indicators=tuple(reports) if is_mixed else (),
+        indicator_report=mean.indicators,
+        draw_indicators=reports,
         indicator_intervals=indicator_intervals(reports),
         warnings=twin.warnings,
     )
 
 
 def _sample(
-    task: str, parts: list[TrialDistributions], seed: int
+    task: str, parts: list[Draw], seed: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """One response per trial: of one draw of the person, the same in every task of a seed."""
     who = 0
@@ -180,7 +174,7 @@ def _sample(
         who = int(np.random.default_rng(stream).integers(len(parts)))
     # A stream of its own per task: one seed must not give two tasks the same luck.
     stream = np.random.SeedSequence(seed, spawn_key=(list(TASKS).index(task),))
-    return parts[who].sample(np.random.default_rng(stream))
+    return parts[who].distributions.sample(np.random.default_rng(stream))
 
 
 def _trials(

@@ -15,7 +15,8 @@ name                                    what it is
 ======================================  =========================================================
 
 Forecast BOLD has no measurement noise, so ``amygdala_response`` is far larger than a scan's t: it
-ranks people, and its size means nothing beside a threshold.
+ranks people, and its size means nothing beside a threshold. Over several draws of a person's latent
+it is the mean of their t.
 
 A trial without a response counts as not right, as ``accuracy_binarized`` has it in the study's
 events. What a forecast cannot give is not a NaN among the values but a sentence that says why.

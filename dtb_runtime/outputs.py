@@ -330,9 +330,9 @@ def _contrasts_sidecar(forecast: Forecast) -> dict[str, Any]:
             "Units": "SD of the region in the training data",
         },
         "t": {
-            "Description": "Estimate divided by its standard error. Forecast BOLD has no "
-            "measurement noise, so t is far larger than that of a scan; compare it between "
-            "people and regions, not with a threshold"
+            "Description": "Estimate divided by its standard error, mean over the draws of the "
+            "person's latent. Forecast BOLD has no measurement noise, so t is far larger than that "
+            "of a scan; compare it between people and regions, not with a threshold"
         },
     }
 

@@ -14,6 +14,7 @@ from dtb_runtime.draws import indicator_intervals
 from dtb_runtime.errors import EventsError, UsageError
 from dtb_runtime.events import SCHEDULES_DIR, Events, events_from_columns
 from dtb_runtime.forecast import DRAWS, Forecast
+from dtb_runtime.glm import design_matrix, fit_contrast
 from dtb_runtime.indicators import Indicators
 from dtb_runtime.latent import LatentDistribution
 from dtb_runtime.tables import read_table
@@ -67,6 +68,14 @@ def test_a_forecast_is_the_mean_over_persons(
     times = np.array([part.trials["response_time"] for part in parts])
     expected = (responds * times).sum(axis=0) / responds.sum(axis=0)
     np.testing.assert_allclose(together.trials["response_time"], expected, rtol=1e-12)
+    if task == "hammer":
+        contrasts = [part.contrasts["face_shape"] for part in parts]
+        found = together.contrasts["face_shape"]
+        np.testing.assert_allclose(found.t, np.mean([c.t for c in contrasts], axis=0))
+        # The estimate is linear: that of the mean BOLD is the same.
+        design = design_matrix(runs[task], runs[task].n_frames, 0.8)
+        fitted = fit_contrast(together.bold, design, ("face", "shape"))
+        np.testing.assert_allclose(found.estimate, fitted.estimate, atol=1e-5)
     for draw, part in zip(together.draw_indicators, parts, strict=True):
         assert dict(draw.values) == dict(part.indicators)
 
@@ -76,9 +85,9 @@ def test_indicators_of_means_are_means_and_intervals_are_over_persons(
 ) -> None:
     together = twin.forecast("hammer", runs["hammer"])
     parts = alone(twin, runs["hammer"], DRAWS)
-    name = "accuracy:hammer:face"
-    values = [part.indicators[name] for part in parts]
-    assert together.indicators[name] == pytest.approx(np.mean(values), rel=1e-12)
+    for name in ("accuracy:hammer:face", "amygdala_response"):
+        values = [part.indicators[name] for part in parts]
+        assert together.indicators[name] == pytest.approx(np.mean(values), rel=1e-12)
     assert set(together.indicator_intervals) == set(together.indicators)
     assert "amygdala_response" in together.indicator_intervals
     for name, (low, high) in together.indicator_intervals.items():
