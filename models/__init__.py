@@ -20,6 +20,7 @@ Where things are::
     checkpoint             a trained network on disk
     cohorts                what a cohort is: participants, runs, splits
     tcp                    the real study as a cohort (tcp_layout, tcp_series, tcp_writer)
+    planted                what simulated people's connectomes can tell at best
     hcp                    real people with rest and activations, without trials
     simulation             people whose truth is known (simulated_people, simulated_connectome,
                            simulated_behavior, simulated_bold, measured_traits, response_maps)

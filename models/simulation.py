@@ -147,6 +147,16 @@ class SimulatedCohort:
         return self._parcellation
 
     @property
+    def connectome_model(self) -> ConnectomeModel:
+        """What people's connectomes are drawn from: the group's, and the factors' patterns."""
+        return self._connectomes
+
+    @property
+    def response_maps(self) -> ResponseMaps:
+        """The group's response of every region to every trial type."""
+        return self._maps
+
+    @property
     def kind(self) -> CohortKind:
         """``"simulated"``, or ``"semi-synthetic"`` around real behavior."""
         return "semi-synthetic" if self._behavior and self._behavior.is_real else "simulated"
