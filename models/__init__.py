@@ -14,13 +14,14 @@ Where things are::
     metrics                their figures with intervals (metric_definitions, metric_sums, bootstrap)
     rules                  simple rules on the same trials (rule_forecasts, rule_trials,
                            rule_regressions, rule_distributions); reliability bounds them
-    contrast_maps          GLM maps of people and groups; identification: of people by them
+    contrast_maps          GLM maps of runs; map_statistics: of groups; identification: of people
     connectome_prediction  what linear models of the edges predict
     cohort_norms           distributions over a cohort
     checkpoint             a trained network on disk
     cohorts                what a cohort is: participants, runs, splits
     tcp                    the real study as a cohort (tcp_layout, tcp_series, tcp_writer)
     planted                what simulated people's connectomes can tell at best
+                           (planted_patterns, explained_variance)
     hcp                    real people with rest and activations, without trials
     simulation             people whose truth is known (simulated_people, simulated_connectome,
                            simulated_behavior, simulated_bold, measured_traits, response_maps)

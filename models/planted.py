@@ -9,87 +9,30 @@ regression learned from training people takes these to what is to be predicted.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dtb_runtime.edges import edges_from_correlations
-from dtb_runtime.errors import DataError, UsageError
+from dtb_runtime.errors import UsageError
 from dtb_runtime.glm import structure_bold
 from dtb_runtime.tasks import get_task
 
 from .cohorts import Participant, Run
 from .contrast_maps import run_contrast
-from .simulated_connectome import ConnectomeModel
+from .explained_variance import correlation, regress
+from .planted_patterns import PlantedPatterns
 from .simulated_people import TRAITS
 from .simulation import SimulatedCohort
 
 Floats = NDArray[np.float64]
 
-STEP = 0.5
-"""Half the distance, in SDs of a factor, over which edges are differentiated; float32 correlations
-would drown a much smaller one, and edges bend little over this."""
 SCALES = ("response_gain", "face_shape_scale", "incongruent_congruent_scale")
 """What `Participant.truth` knows of how strongly a brain answers."""
 AMYGDALA = "right_amygdala"
 AMYGDALA_TASK = "hammer"
 """Conflict does nothing to the amygdala, planted or real."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class PlantedPatterns:
-    """How edges change with each factor, at the group's connectome. Arrays are read-only."""
-
-    group_edges: Floats
-    """Fisher z of the group's connectome, shape (n_edges,)."""
-    patterns: Floats
-    """Change of the edges per SD of each factor, shape (n_factors, n_edges)."""
-
-    @classmethod
-    def of(cls, model: ConnectomeModel) -> PlantedPatterns:
-        """Differentiate a model's edges by its factors, numerically."""
-        bare = replace(model, signature_sd=0.0)
-        rng = np.random.default_rng(0)  # multiplied by 0
-
-        def edges(factors: Floats) -> Floats:
-            correlations = bare.person(factors, rng).correlations()
-            return edges_from_correlations(correlations).astype(np.float64)
-
-        steps = STEP * np.eye(model.n_factors)
-        patterns = np.stack([(edges(step) - edges(-step)) / (2 * STEP) for step in steps])
-        group = edges(np.zeros(model.n_factors))
-        for array in (group, patterns):
-            array.setflags(write=False)
-        return cls(group, patterns)
-
-    def factors(self, edges: ArrayLike) -> Floats:
-        """Estimate people's factors from their edges by least squares on the patterns.
-
-        Parameters
-        ----------
-        edges : array_like, shape (..., n_edges)
-            Fisher z.
-
-        Returns
-        -------
-        numpy.ndarray, shape (..., n_factors)
-
-        Raises
-        ------
-        DataError
-            If the edges are not those of the patterns.
-        """
-        table = np.asarray(edges, np.float64)
-        if table.shape[-1:] != self.group_edges.shape:
-            raise DataError(
-                f"The patterns are of {len(self.group_edges)} edges, found edges of shape "
-                f"{table.shape}. Take a cohort of the same parcellation."
-            )
-        departure = table - self.group_edges
-        gram = self.patterns @ self.patterns.T
-        return np.asarray(np.linalg.solve(gram, self.patterns @ departure.T).T)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -212,99 +155,6 @@ def ceilings(training: PlantedPeople, new: PlantedPeople) -> dict[str, Ceiling]:
             correlation(predicted, observed), correlation(from_truth, observed), predicted, observed
         )
     return found
-
-
-def regress(
-    predictors_train: ArrayLike, values_train: ArrayLike, predictors_new: ArrayLike
-) -> Floats:
-    """Fit values by least squares on predictors and a constant, and apply it to new people.
-
-    Parameters
-    ----------
-    predictors_train, predictors_new : array_like, shape (n_people, n_predictors)
-    values_train : array_like, shape (n_people,)
-        People with NaN are left out.
-
-    Raises
-    ------
-    DataError
-        If no more people are left than there are coefficients.
-    """
-    x, values = np.asarray(predictors_train, np.float64), np.asarray(values_train, np.float64)
-    new = np.asarray(predictors_new, np.float64)
-    known = np.isfinite(values)
-    if known.sum() <= x.shape[1] + 1:
-        raise DataError(
-            f"A regression on {x.shape[1]} predictors and a constant needs more than "
-            f"{x.shape[1] + 1} people with values, found {int(known.sum())}."
-        )
-    mean = x[known].mean(axis=0)
-    center = values[known].mean()
-    slopes = np.linalg.lstsq(x[known] - mean, values[known] - center, rcond=None)[0]
-    return np.asarray(center + (new - mean) @ slopes)
-
-
-def correlation(predicted: Floats, observed: Floats) -> float:
-    """Correlation over the people of whom both are known; NaN where one is constant."""
-    both = np.isfinite(predicted) & np.isfinite(observed)
-    x, y = predicted[both], observed[both]
-    if len(x) < 3 or np.ptp(x) == 0 or np.ptp(y) == 0:
-        return float("nan")
-    return float(np.corrcoef(x, y)[0, 1])
-
-
-def explained_by(
-    latents: ArrayLike, values: Mapping[str, ArrayLike], *, n_folds: int = 10, seed: int = 0
-) -> dict[str, float]:
-    """Return how much of each value a linear regression on the latents explains.
-
-    Cross-validated, so latents that explain nothing give 0 or a little less, however many they are.
-
-    Parameters
-    ----------
-    latents : array_like, shape (n_people, n_latents)
-    values : mapping of str to array_like, shape (n_people,)
-        Planted traits, factors, scales; a person with NaN is left out of that value.
-    n_folds : int
-    seed : int
-        Decides who is in which fold.
-
-    Returns
-    -------
-    dict of str to float
-        R2 of each value: 1 minus squared errors over squared departures from the mean; NaN for one
-        that is constant.
-
-    Raises
-    ------
-    UsageError
-        If there are fewer than two folds or fewer people than folds.
-    DataError
-        If a value is of other people, or of too few for a regression.
-    """
-    z = np.asarray(latents, np.float64)
-    if not 2 <= n_folds <= len(z):
-        raise UsageError(
-            f"Cross-validation needs 2 to {len(z)} folds for {len(z)} people, found {n_folds}."
-        )
-    order = np.random.default_rng(seed).permutation(len(z))
-    table = {}
-    for name, given in values.items():
-        column = np.asarray(given, np.float64)
-        if column.shape != (len(z),):
-            raise DataError(
-                f"{name} must have one value for each of the {len(z)} people with latents, found "
-                f"shape {column.shape}."
-            )
-        expected = np.full(len(z), np.nan)
-        for part in np.array_split(order, n_folds):
-            rest = np.setdiff1d(order, part)
-            expected[part] = regress(z[rest], column[rest], z[part])
-        known = np.isfinite(column)
-        total = np.square(column[known] - column[known].mean()).sum()
-        errors = np.square(column[known] - expected[known]).sum()
-        table[name] = float(1 - errors / total) if total > 0 else float("nan")
-    return table
 
 
 def contrast_score(maps: ArrayLike, group_map: ArrayLike) -> Floats:
