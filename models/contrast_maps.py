@@ -1,7 +1,7 @@
 """Contrast maps of people's runs: forecast beside measured.
 
-A GLM of each run gives one t and one estimate per region; `map_statistics` makes group maps of them.
-Forecast BOLD has no scanner noise in it, so one person's t is large there; what two maps are
+A GLM of each run gives one t and one estimate per region; `map_statistics` makes group maps of
+them. Forecast BOLD has no scanner noise in it, so one person's t is large there; what two maps are
 compared by is therefore always a correlation over regions.
 """
 

@@ -10,7 +10,7 @@ and an amygdala that answers faces more than shapes (Hariri et al. 2002).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -18,7 +18,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from dtb_runtime.errors import CohortError, DataError
+from dtb_runtime.errors import CohortError, DataError, UsageError
 from dtb_runtime.parcellation import Parcellation
 from dtb_runtime.tables import read_table
 
@@ -122,7 +122,9 @@ def synthetic_maps(parcellation: Parcellation) -> ResponseMaps:
     )
 
 
-def maps_from_betas(hcp_rest_dir: str | Path, parcellation: Parcellation) -> ResponseMaps:
+def maps_from_betas(
+    hcp_rest_dir: str | Path, parcellation: Parcellation, *, without: Collection[str] = ()
+) -> ResponseMaps:
     """Return maps whose faces and shapes are the group mean of real activations.
 
     Parameters
@@ -132,14 +134,26 @@ def maps_from_betas(hcp_rest_dir: str | Path, parcellation: Parcellation) -> Res
         ``faces``, ``shapes``; one row per region).
     parcellation : Parcellation
         The parcellation of these tables.
+    without : collection of str
+        Ids, such as ``"sub-100206"``, of people to leave out: those whom what is made of these maps
+        will be judged on.
 
     Raises
     ------
     CohortError
         If there are no such tables, or one has another number of regions or is not numeric.
+    UsageError
+        If somebody to leave out is not there, or nobody is left.
     """
     folder = Path(hcp_rest_dir)
     paths = sorted(folder.glob("sub-*/sub-*_task-emotion_*_betas.tsv"))
+    found = {path.parent.name for path in paths}
+    if paths and (not set(without) <= found or found <= set(without)):
+        raise UsageError(
+            f"Activations are of {len(found)} people, {', '.join(sorted(found)[:3])}, ...; some of "
+            f"them may be left out, found {', '.join(sorted(without))}."
+        )
+    paths = [path for path in paths if path.parent.name not in without]
     if not paths:
         raise CohortError(
             f"Expected activations as sub-<id>/sub-<id>_task-emotion_*_betas.tsv in {folder}, "

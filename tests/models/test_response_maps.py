@@ -18,7 +18,7 @@ from dtb_models.response_maps import (
     synthetic_maps,
     transfer_maps,
 )
-from dtb_runtime.errors import CohortError, DataError
+from dtb_runtime.errors import CohortError, DataError, UsageError
 from dtb_runtime.parcellation import Parcellation, read_regions_table
 
 
@@ -73,6 +73,22 @@ def test_real_maps_are_the_mean_of_people_in_response_units(
     stroop = synthetic_maps(small_parcellation).responses["incongruent"]
     np.testing.assert_array_equal(maps.responses["incongruent"], stroop)
     assert "3 real people" in maps.source
+
+
+def test_people_to_be_judged_can_be_left_out(
+    tmp_path: Path, small_parcellation: Parcellation, rng: np.random.Generator
+) -> None:
+    people = {name: 5 * rng.standard_normal((26, 2)) + (4, 1) for name in ("01", "02", "03")}
+    folder = write_betas(tmp_path / "all", people)
+    some = write_betas(tmp_path / "some", {name: people[name] for name in ("01", "03")})
+    found = maps_from_betas(folder, small_parcellation, without=["sub-02"])
+    expected = maps_from_betas(some, small_parcellation)
+    np.testing.assert_array_equal(found.responses["face"], expected.responses["face"])
+    assert found.source == expected.source
+    with pytest.raises(UsageError, match=r"are of 3 people, sub-01, .* left out, found sub-04"):
+        maps_from_betas(folder, small_parcellation, without=["sub-04"])
+    with pytest.raises(UsageError, match=r"some of them may be left out, found sub-01, sub-02"):
+        maps_from_betas(folder, small_parcellation, without=["sub-01", "sub-02", "sub-03"])
 
 
 def test_activations_that_cannot_be_used_are_said_to_be(
