@@ -3,10 +3,11 @@
 Where things are::
 
     app                                        the commands, and errors to exit codes
-    predict, simulate, train, export, doctor   one command each
+    predict, calibrate, simulate, train, export, doctor   one command each
     bundles                                    bundles and inspect
     evaluate                                   evaluate reference
-    options, cohorts                           options that several commands share
+    options, cohorts, person                   options that several commands share
+    forecasts, figures                         what is printed of a person, and of a bundle
     terminal                                   tables, JSON, messages, progress
     threads                                    processors that may really be used
 """

@@ -20,7 +20,7 @@ import typer
 
 from dtb_runtime.errors import DtbError
 
-from . import bundles, doctor, evaluate, export, predict, simulate, terminal, train
+from . import bundles, calibrate, doctor, evaluate, export, predict, simulate, terminal, train
 
 EXTRA_OF_MODULE = {
     "torch": "torch",
@@ -48,6 +48,7 @@ app = typer.Typer(
 )
 for command, examples in (
     (predict.predict, predict.EXAMPLES),
+    (calibrate.calibrate, calibrate.EXAMPLES),
     (simulate.simulate, simulate.EXAMPLES),
     (train.train, train.EXAMPLES),
     (export.export, export.EXAMPLES),

@@ -11,6 +11,13 @@ import typer
 DEFAULT_BUNDLE = "tcp434"
 
 
+class Sex(StrEnum):
+    """What the norms of a bundle know."""
+
+    FEMALE = "female"
+    MALE = "male"
+
+
 class Device(StrEnum):
     """Where a network runs."""
 
@@ -30,3 +37,56 @@ SeedOption = Annotated[
     int, typer.Option("--seed", min=0, help="The same seed gives the same result.")
 ]
 OutOption = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder to write.")]
+FilesOutOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--out",
+        metavar="DIR",
+        show_default=False,
+        help="Folder to write files to; another one for each schedule.",
+    ),
+]
+OptionalConnectome = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="CONNECTOME",
+        show_default=False,
+        help="Matrix of correlations between regions (.npy .npz .csv .tsv .txt), "
+        "or with --timeseries the resting series (time by regions). Without region labels in "
+        "the file, the regions must be in the order of the bundle.",
+    ),
+]
+TwinOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--twin",
+        metavar="NPZ",
+        show_default=False,
+        help="A saved twin instead of a connectome (calibrate --save).",
+    ),
+]
+FisherOption = Annotated[
+    bool, typer.Option("--fisher-z", help="The matrix holds Fisher z, not correlations.")
+]
+TimeseriesOption = Annotated[
+    bool, typer.Option("--timeseries", help="The file holds a time series, not a matrix.")
+]
+ParticipantOption = Annotated[
+    str | None,
+    typer.Option(
+        "--participant-label",
+        metavar="LABEL",
+        show_default=False,
+        help="Participant, where no file name has sub-<label>.",
+    ),
+]
+AgeOption = Annotated[
+    float | None,
+    typer.Option(
+        "--age",
+        metavar="YEARS",
+        show_default=False,
+        help="With --sex: percentiles among people like this one.",
+    ),
+]
+SexOption = Annotated[Sex | None, typer.Option("--sex", show_default=False, help="See --age.")]

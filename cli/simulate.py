@@ -59,7 +59,7 @@ def simulate(
     force: ForceOption = False,
     json: JsonOption = False,
 ) -> None:
-    """Simulate people: connectomes, trials and the traits behind them.
+    """Simulate people: connectomes, trials and traits behind them.
 
     Each person gets a folder with a connectome and the events of each task; truth.tsv holds what
     the simulation knows about them.

@@ -42,6 +42,11 @@ def usable_threads(cgroup_root: Path = Path("/sys/fs/cgroup")) -> dict[str, floa
     }
 
 
+def n_usable() -> int:
+    """Return how many processors this process may really use."""
+    return int(usable_threads()["usable"] or 1)
+
+
 def cgroup_limit(root: Path) -> float | None:
     """Return the processors' worth of time that control groups grant, or None without a limit.
 

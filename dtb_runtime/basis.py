@@ -61,12 +61,12 @@ class Basis:
             )
         if not self.has_distribution:
             return (
-                "No trial of this person was seen: this forecast rests on the connectome alone, "
-                "and the bundle does not say how far off a person may be."
+                "This forecast rests on the connectome alone, no trial of this person was seen; "
+                "the bundle does not say how far off a person may be."
             )
         return (
-            "No trial of this person was seen: this forecast rests on the connectome alone, and "
-            "its intervals are as wide as people with such a connectome differ."
+            "This forecast rests on the connectome alone, no trial of this person was seen; its "
+            "intervals are as wide as people with such a connectome differ."
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -51,6 +51,12 @@ def dtb_run(capsys: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
 
 
 @pytest.fixture
+def few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forecasts of four draws of the latent: what they are of is tested elsewhere."""
+    monkeypatch.setattr("dtb_runtime.forecast.DRAWS", 4)
+
+
+@pytest.fixture
 def tiny() -> Path:
     """Folder of the compact test bundle: 12 regions."""
     return TINY

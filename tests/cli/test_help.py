@@ -14,7 +14,11 @@ Run = Callable[..., Any]
 COMMANDS = {
     ("predict",): [
         *("--bundle", "--task", "--events", "--out", "--json", "--fisher-z", "--timeseries"),
-        *("--seed", "--participant-label", "--force", "--device"),
+        *("--seed", "--participant-label", "--force", "--device", "--twin", "--age", "--sex"),
+    ],
+    ("calibrate",): [
+        *("--events", "--bundle", "--twin", "--task", "--until", "--save", "--out", "--fisher-z"),
+        *("--timeseries", "--age", "--sex", "--seed", "--participant-label", "--force", "--device"),
     ],
     ("simulate",): ["--bundle", "--regions", "--n", "--seed", "--out", "--behavior-from"],
     ("train",): ["--cohort", "--regions", "--preset", "--out", "--resume", "--seed", "--epochs"],

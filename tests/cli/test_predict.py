@@ -19,6 +19,7 @@ from dtb_runtime.twin import Twin
 
 Run = Callable[..., Any]
 Matrix = NDArray[np.float64]
+pytestmark = pytest.mark.usefixtures("few_draws")
 
 STROOP = "onset\tduration\ttrial_type\tstimulus_text\tstimulus_color\n" + "".join(
     f"{2 + 4 * trial}\t2.0\t{kind}\t{word}\t{color}\n"
@@ -81,28 +82,101 @@ def test_the_table_shows_the_numbers_of_the_summary(
     lines = [line.split() for line in done.out.splitlines()]
     assert "Twin of sub-01: bundle tiny on" in done.out
     assert expected["provider"].removesuffix("ExecutionProvider") in done.out
-    indicators = expected["indicators"]
+    indicators, intervals = expected["indicators"], expected["indicator_intervals"]
+
+    def cells(name: str) -> list[str]:
+        low, high = intervals[name]
+        return [f"{indicators[name]:.3f}", f"{low:.3f}", "to", f"{high:.3f}"]
+
     for task, trial_types in {
         "hammer": ("face", "shape"),
         "stroop": ("congruent", "incongruent"),
     }.items():
         for trial_type in trial_types:
-            accuracy = indicators[f"accuracy:{task}:{trial_type}"]
-            response_time = indicators[f"reaction_time:{task}:{trial_type}"]
-            assert [task, trial_type, f"{accuracy:.3f}", f"{response_time:.3f}"] in lines
-        response_time = indicators[f"reaction_time:{task}"]
-        assert [task, "all", f"{indicators[f'accuracy:{task}']:.3f}", f"{response_time:.3f}"] in (
-            lines
-        )
+            suffix = f"{task}:{trial_type}"
+            row = [
+                task,
+                trial_type,
+                *cells(f"accuracy:{suffix}"),
+                *cells(f"reaction_time:{suffix}"),
+            ]
+            assert row in lines
+        assert [task, "all", *cells(f"accuracy:{task}"), *cells(f"reaction_time:{task}")] in lines
     norms = load_bundle(tiny, device="cpu").norms
-    effect = indicators["stroop_effect"]
-    percentile = norms.indicator_percentile("stroop_effect", effect)
+    percentile = norms.indicator_percentile("stroop_effect", indicators["stroop_effect"])
     assert percentile is not None
-    assert ["stroop_effect", f"{effect:.3f}", "s", f"{percentile.percent:.0f}"] in lines
-    amygdala = indicators["amygdala_response"]
+    assert ["stroop_effect", *cells("stroop_effect"), "s", f"{percentile.percent:.0f}"] in lines
     # The bundle has no norms of it.
-    assert ["amygdala_response", f"{amygdala:.3f}", "t,", "no", "noise", "n/a"] in lines
+    amygdala = cells("amygdala_response")
+    assert ["amygdala_response", *amygdala, "t,", "no", "noise", "n/a"] in lines
+    assert "Percentiles are among the training cohort.\n" in done.out
+    assert expected["calibration"]["sentence"] in done.out
+    assert "rests on the connectome alone" in done.out
     assert "\nNo " not in done.out
+
+
+def test_a_bundle_that_is_not_sure_of_itself_has_no_intervals(
+    dtb_run: Run, connectome: Path, tiny: Path
+) -> None:
+    plain = tiny.parent / "tiny_plain"
+    done = dtb_run("predict", connectome, "--bundle", plain)
+    assert done.code == 0
+    assert "90 %" not in done.out
+    assert "does not say how far off a person may be" in done.out
+    result = json.loads(dtb_run("predict", connectome, "--bundle", plain, "--json").out)
+    assert result["draws"] == 1
+    assert result["indicator_intervals"] == {}
+
+
+def test_age_and_sex_go_into_the_percentiles(
+    dtb_run: Run, connectome: Path, tiny: Path, tmp_path: Path
+) -> None:
+    arguments = ("predict", connectome, "--bundle", tiny, "--age", "34", "--sex", "female")
+    done = dtb_run(*arguments)
+    whom = "the training cohort (not known by age and sex)"
+    assert f"Percentiles are among {whom}.\n" in done.out
+    result = json.loads(dtb_run(*arguments, "--json", "--out", tmp_path / "twins").out)
+    assert {found["compared_to"] for found in result["percentiles"].values()} == {whom}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--age", "34"), "Percentiles by age and sex need both. Add --sex."),
+        (("--sex", "male"), "Add --age."),
+        (("--age", "-3", "--sex", "male"), "number of years from 0 to 130, found -3"),
+        (("--age", "nan", "--sex", "male"), "number of years from 0 to 130, found nan"),
+        (("--twin", "sub-01_twin.npz"), "is made of a connectome already, but"),
+    ],
+)
+def test_what_does_not_go_together_is_a_usage_error(
+    options: tuple[str, ...], message: str, dtb_run: Run, connectome: Path, tiny: Path
+) -> None:
+    done = dtb_run("predict", connectome, "--bundle", tiny, *options)
+    assert done.code == 2
+    assert message in done.err
+    assert done.out == ""
+
+
+def test_nobody_is_a_usage_error_that_leads_on(dtb_run: Run, tiny: Path) -> None:
+    done = dtb_run("predict", "--bundle", tiny)
+    assert done.code == 2
+    assert "There is nobody to forecast" in done.err
+    assert "dtb-run calibrate --events" in done.err
+
+
+def test_a_saved_twin_is_forecast_as_its_connectome_is(
+    dtb_run: Run, connectome: Path, correlations: Matrix, tiny: Path, tmp_path: Path
+) -> None:
+    twin = load_bundle(tiny, device="cpu").personalize(correlations, participant_id="01")
+    twin.save(tmp_path / "sub-01_twin.npz")
+    plain = dtb_run("predict", connectome, "--bundle", tiny, "--json")
+    saved = dtb_run("predict", "--twin", tmp_path / "sub-01_twin.npz", "--bundle", tiny, "--json")
+    assert saved.code == 0
+    assert json.loads(saved.out) == json.loads(plain.out)
+    refused = dtb_run("predict", "--twin", tmp_path / "sub-01_twin.npz", "--timeseries")
+    assert refused.code == 2
+    assert "is made of a connectome already, but --timeseries was given" in refused.err
 
 
 def test_an_indicator_that_cannot_be_given_has_its_reason(

@@ -28,7 +28,7 @@ def test_a_connectome_alone_says_so(tiny: Bundle, correlations: NDArray[np.float
     basis = Basis.of(tiny.personalize(correlations))
     assert basis.prior == "connectome"
     assert basis.to_json()["trials"] == 0
-    assert "rests on the connectome alone, and its intervals are as wide" in basis.sentence
+    assert "rests on the connectome alone, no trial of this person was seen; its" in basis.sentence
 
 
 def test_a_bundle_that_cannot_say_how_sure_it_is_says_that(

@@ -145,7 +145,7 @@ def test_every_column_is_described(out: Path) -> None:
             assert description.startswith(f"{quantile} quantile of the response time")
             assert "what is not known of the person" in description
         assert sidecar["Draws"] == 16
-        assert sidecar["RestsOn"].startswith("No trial of this person was seen")
+        assert sidecar["RestsOn"].startswith("This forecast rests on the connectome alone")
     assert set(read_json(stem.with_suffix(".json"))["choice"]["Levels"]) == {"red", "green", "blue"}
 
 
@@ -208,8 +208,8 @@ def test_the_summary_says_how_sure_it_is(out: Path, twin: Twin, forecasts: list[
         "trials": 0,
         "answered": 0,
         "trials_by_task": {},
-        "sentence": "No trial of this person was seen: this forecast rests on the connectome "
-        "alone, and its intervals are as wide as people with such a connectome differ.",
+        "sentence": "This forecast rests on the connectome alone, no trial of this person was "
+        "seen; its intervals are as wide as people with such a connectome differ.",
     }
     point = [twin.forecast(task, draws=1) for task in ("hammer", "stroop")]
     assert summary(twin, point)["indicator_intervals"] == {}

@@ -1,0 +1,225 @@
+"""`dtb-run calibrate`: a person's own trials in, a twin that has learned from them out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from . import terminal
+from .forecasts import INTERVAL, interval, number, print_forecasts, print_heading, print_remarks
+from .options import (
+    DEFAULT_BUNDLE,
+    AgeOption,
+    BundleOption,
+    Device,
+    DeviceOption,
+    FilesOutOption,
+    FisherOption,
+    ForceOption,
+    JsonOption,
+    OptionalConnectome,
+    ParticipantOption,
+    SeedOption,
+    SexOption,
+    TimeseriesOption,
+    TwinOption,
+)
+from .person import Person
+from .threads import n_usable
+
+if TYPE_CHECKING:
+    from dtb_runtime.trials_seen import ObservedRun
+    from dtb_runtime.twin import Twin
+
+EXAMPLES = """\b
+Examples:
+  dtb-run calibrate sub-01_connectome.csv --events sub-01_task-stroop_events.tsv
+  dtb-run calibrate --events sub-01_task-hammer_events.tsv --until 196.8 --save sub-01_twin.npz
+  dtb-run calibrate --twin sub-01_twin.npz --events sub-01_task-stroop_events.tsv --out twins
+"""
+
+
+def calibrate(
+    connectome: OptionalConnectome = None,
+    events: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--events",
+            metavar="TSV",
+            show_default=False,
+            help="BIDS events of a run that the person did, with response_time and "
+            "accuracy_binarized; repeat for more runs.",
+        ),
+    ] = None,
+    bundle: BundleOption = DEFAULT_BUNDLE,
+    twin: TwinOption = None,
+    task: Annotated[
+        str | None,
+        typer.Option(
+            "--task",
+            metavar="hammer|stroop",
+            show_default=False,
+            help="Task of the events; default: what task-<label> in the file's name says.",
+        ),
+    ] = None,
+    until: Annotated[
+        float | None,
+        typer.Option(
+            "--until",
+            metavar="SECONDS",
+            show_default=False,
+            help="Learn only from trials that begin before this time of their run.",
+        ),
+    ] = None,
+    save: Annotated[
+        Path | None,
+        typer.Option(
+            "--save",
+            metavar="NPZ",
+            show_default=False,
+            help="File to save the twin in; it remembers these trials.",
+        ),
+    ] = None,
+    out: FilesOutOption = None,
+    json: JsonOption = False,
+    fisher_z: FisherOption = False,
+    timeseries: TimeseriesOption = False,
+    age: AgeOption = None,
+    sex: SexOption = None,
+    seed: SeedOption = 0,
+    participant_label: ParticipantOption = None,
+    force: ForceOption = False,
+    device: DeviceOption = Device.AUTO,
+) -> None:
+    """Let a twin learn from its person's own trials.
+
+    Starts from a connectome, from a saved twin (trials it learned from before count on), or from
+    neither: then from what people are like. Prints the forecast before and after, and writes the
+    files that predict writes.
+    """
+    from dtb_runtime.bundle import load_bundle
+    from dtb_runtime.errors import OutputError, UsageError
+    from dtb_runtime.outputs import summary, write_forecasts
+
+    files = tuple(events or ())
+    if connectome is None and twin is None and not files:
+        raise UsageError(
+            "There is nobody to calibrate. Give --events TSV, a CONNECTOME, or --twin NPZ."
+        )
+    person = Person(
+        connectome=connectome,
+        twin=twin,
+        events=files,
+        fisher_z=fisher_z,
+        timeseries=timeseries,
+        participant_label=participant_label,
+        age=age,
+        sex=sex,
+    )
+    person.check()
+    if out is not None:
+        person.check_has_id()
+    if save is not None and save.exists() and not force:
+        raise OutputError(f"{save} exists already. Choose another file, or add --force.")
+    runs = [_observed(file, task, until) for file in files]
+    loaded = load_bundle(bundle, device=device.value)
+    before = person.make_twin(loaded)
+    after = before.calibrate(runs, seed=seed)
+    earlier, forecasts = (
+        [own.forecast(name, threads=n_usable()) for name in loaded.manifest.tasks]
+        for own in (before, after)
+    )
+    norm_sex = person.norm_sex
+    written: Sequence[Path] = ()
+    if save is not None:
+        after.save(save, force=force)
+    if out is not None:
+        written = write_forecasts(out, after, forecasts, age=age, sex=norm_sex, force=force)
+    result = summary(after, forecasts, written, age=age, sex=norm_sex)
+    result["before"] = {
+        name: value
+        for name, value in summary(before, earlier).items()
+        if name in ("calibration", "indicators", "indicator_intervals")
+    }
+    result["learned"] = _learned(before, after)
+    if json:
+        terminal.print_json(result)
+        return
+    print_heading(result)
+    terminal.print_table(_change_table(result))
+    terminal.print_lines(*_learned_sentences(result["learned"]), "")
+    print_forecasts(result, forecasts)
+    print_remarks(result)
+    if save is not None:
+        terminal.message(f"Saved the twin in {save}.")
+    if out is not None:
+        terminal.message(f"Wrote {len(written)} files to {out}.")
+
+
+def _observed(file: Path, task: str | None, until: float | None) -> ObservedRun:
+    from dtb_runtime.errors import UsageError
+    from dtb_runtime.trials_seen import read_observed
+
+    run = read_observed(file, task)
+    part = run if until is None else run.until(until)
+    if part is None:
+        raise UsageError(
+            f"No trial of {file.name} begins before --until {until:g}; the first begins at "
+            f"{run.events.onset_s[0]:g} s. Give a later time."
+        )
+    return part
+
+
+def _learned(before: Twin, after: Twin) -> dict[str, Any] | None:
+    """What the trials changed, in numbers; None if there never was a trial."""
+    import numpy as np
+
+    calibration, prior, posterior = after.calibration, before.posterior, after.posterior
+    if calibration is None or calibration.n_trials == 0 or prior is None or posterior is None:
+        return None
+    # Volumes of the two distributions, as a mean over the numbers of the latent.
+    log_volume = [np.log(np.diag(own.root)).sum() for own in (prior, posterior)]
+    return {
+        "spread_left": round(float(np.exp((log_volume[1] - log_volume[0]) / prior.size)), 4),
+        "log_likelihood": round(calibration.log_likelihood, 3),
+        "prior_log_likelihood": round(calibration.prior_log_likelihood, 3),
+        "steps": calibration.steps,
+        "converged": calibration.converged,
+        "effective_draws": round(calibration.effective_draws, 1),
+    }
+
+
+def _change_table(result: Mapping[str, Any]) -> terminal.Table:
+    earlier = result["before"]
+    rows = [
+        (
+            name,
+            number(earlier["indicators"].get(name)),
+            interval(earlier["indicator_intervals"].get(name)),
+            number(value),
+            interval(result["indicator_intervals"].get(name)),
+        )
+        for name, value in sorted(result["indicators"].items())
+        if name.count(":") <= 1  # not by trial type
+    ]
+    return terminal.Table(("indicator", "before", INTERVAL, "after", INTERVAL), rows)
+
+
+def _learned_sentences(learned: Mapping[str, Any] | None) -> list[str]:
+    if learned is None:
+        return ["There was no trial to learn from, so before and after are the same."]
+    sentences = [
+        f"Of what was not known of the person's latent before, {100 * learned['spread_left']:.0f} "
+        "% is left (standard deviation, mean over its numbers). Log likelihood of all trials: "
+        f"{learned['prior_log_likelihood']:.1f} at what was expected without any, "
+        f"{learned['log_likelihood']:.1f} now."
+    ]
+    if not learned["converged"]:
+        sentences.append(
+            f"The search for the likeliest latent had not converged after {learned['steps']} "
+            "steps: take the result with care, and check that the trials are this person's."
+        )
+    return sentences
