@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from . import terminal
 from .options import JsonOption, SeedOption
-
-if TYPE_CHECKING:
-    from dtb_models.training_state import EpochLosses
 
 REFERENCE_EXAMPLES = """\b
 Examples:
@@ -58,14 +55,10 @@ def reference(
     if train:
         with terminal.progress("Epoch", epochs) as progress:
 
-            def on_epoch(losses: EpochLosses) -> None:
-                progress.advance(
-                    losses.epoch + 1,
-                    f"validation loss: action {losses.validation_action:.5f}, BOLD "
-                    f"{losses.validation_bold:.5f}",
-                )
+            def on_progress(done: int, _total: int, sentence: str) -> None:
+                progress.advance(done, sentence)
 
-            figures = train_reference(folder, seed=seed, epochs=epochs, on_epoch=on_epoch)
+            figures = train_reference(folder, seed=seed, epochs=epochs, on_progress=on_progress)
     else:
         figures = evaluate_reference(folder)
     if json:

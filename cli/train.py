@@ -29,14 +29,15 @@ from .options import Device, DeviceOption, ForceOption, JsonOption, OutOption, S
 
 if TYPE_CHECKING:
     from dtb_models.cohorts import Cohort
+    from dtb_models.config import NetworkConfig
+    from dtb_models.population_settings import PopulationSettings
     from dtb_models.settings import TrainingSettings
-    from dtb_models.training_state import EpochLosses
     from dtb_runtime.parcellation import Parcellation
 
 EXAMPLES = """\b
 Examples:
   dtb-run train --cohort ds005237 --derivatives derivatives --regions regions.csv --out checkpoint
-  dtb-run train --simulate 100 --regions regions.csv --out checkpoint --epochs 20
+  dtb-run train --simulate 100 --regions regions.csv --out checkpoint --updates 500
   dtb-run train --behavior-from ds005237 --regions regions.csv --out checkpoint --resume
 """
 
@@ -107,10 +108,16 @@ def train(
     ] = None,
     hidden_size: Annotated[
         int | None,
-        typer.Option(min=1, show_default=False, help="Units of the main network."),
+        typer.Option(min=1, show_default=False, help="Paper: units of the main network."),
+    ] = None,
+    personal_units: Annotated[
+        int | None,
+        typer.Option(
+            min=1, show_default=False, help="Compact: units whose weights differ between people."
+        ),
     ] = None,
     latent_size: Annotated[
-        int | None, typer.Option(min=1, show_default=False, help="Numbers of the latent.")
+        int | None, typer.Option(min=1, show_default=False, help="Compact: numbers of the latent.")
     ] = None,
     bold_regions: Annotated[
         str | None,
@@ -120,15 +127,28 @@ def train(
             help="BOLD outputs; default: every region (compact), the paper's areas (paper).",
         ),
     ] = None,
+    updates: Annotated[
+        int | None,
+        typer.Option(min=1, show_default=False, help="Compact: updates of the population fit."),
+    ] = None,
+    held_out: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=0.9,
+            show_default=False,
+            help="Compact: share of the people held out to be measured; 0 trains on everybody.",
+        ),
+    ] = None,
     epochs: Annotated[
-        int | None, typer.Option(min=1, show_default=False, help="At most so many epochs.")
+        int | None, typer.Option(min=1, show_default=False, help="Paper: epochs, at most.")
     ] = None,
     minutes: Annotated[
         float | None,
-        typer.Option(min=0, show_default=False, help="Stop after the epoch that passes this time."),
+        typer.Option(min=0, show_default=False, help="Stop at the first report after this time."),
     ] = None,
     batch_size: Annotated[
-        int | None, typer.Option(min=1, show_default=False, help="People per batch.")
+        int | None, typer.Option(min=1, show_default=False, help="Paper: people per batch.")
     ] = None,
     learning_rate: Annotated[
         float | None, typer.Option(show_default=False, help="First learning rate.")
@@ -136,7 +156,9 @@ def train(
     patience: Annotated[
         int | None,
         typer.Option(
-            min=1, show_default=False, help="Epochs without a better validation loss to wait for."
+            min=1,
+            show_default=False,
+            help="Paper: epochs without a better validation loss to wait for.",
         ),
     ] = None,
     seed: SeedOption = 0,
@@ -152,7 +174,6 @@ def train(
     The people are real (--cohort) or simulated (--simulate, --behavior-from). A killed training
     goes on with --resume. `dtb-run export` makes a bundle of the checkpoint.
     """
-    from dtb_models.settings import default_settings
     from dtb_models.training import preset_config
     from dtb_models.training import train as train_network
 
@@ -174,23 +195,25 @@ def train(
         chosen,
         bold_regions=None if bold_regions is None else bold_regions.split(","),
         hidden_size=hidden_size,
+        personal_units=personal_units,
         latent_size=latent_size,
     )
     if loss is not None:
         config = replace(config, action_reading=loss.value)
-    settings = _settings(
-        default_settings(config, epochs=epochs, seed=seed), batch_size, learning_rate, patience
-    )
+    settings: PopulationSettings | TrainingSettings
+    if preset is Preset.COMPACT:
+        _check_unused("compact", epochs=epochs, batch_size=batch_size, patience=patience)
+        settings = _population_settings(config, seed, updates, held_out, learning_rate)
+        total = settings.updates + settings.slow_epochs
+    else:
+        _check_unused("paper", updates=updates, held_out=held_out)
+        settings = _settings(config, seed, epochs, batch_size, learning_rate, patience)
+        total = settings.epochs
     deadline = terminal.Deadline(minutes)
-    with _folder(out), terminal.progress("Epoch", settings.epochs) as progress:
+    with _folder(out), terminal.progress("Training", total) as progress:
 
-        def on_epoch(losses: EpochLosses) -> bool:
-            progress.advance(
-                losses.epoch + 1,
-                f"validation loss: action {losses.validation_action:.4f}, BOLD "
-                f"{losses.validation_bold:.4f} (training {losses.train_action:.4f}, "
-                f"{losses.train_bold:.4f})",
-            )
+        def on_progress(done: int, _total: int, sentence: str) -> bool:
+            progress.advance(done, sentence)
             return deadline.has_passed()
 
         checkpoint = train_network(
@@ -203,7 +226,7 @@ def train(
             settings=settings,
             resume=resume,
             device=device.value,
-            on_epoch=on_epoch,
+            on_progress=on_progress,
         )
     warnings = [] if people.warning is None else [people.warning]
     result = {
@@ -221,7 +244,8 @@ def train(
         return
     print_figures(checkpoint.measured)
     terminal.print_lines(
-        f"Trained {checkpoint.name} for {checkpoint.training['epochs']} epochs on "
+        f"Trained {checkpoint.name} for {checkpoint.training['epochs']} "
+        f"{'updates' if preset is Preset.COMPACT else 'epochs'} on "
         f"{checkpoint.training['n_train']} people: {checkpoint.training['description']}",
         *(f"Warning: {warning}" for warning in warnings),
     )
@@ -272,12 +296,39 @@ def _cohort(
     return people
 
 
+def _population_settings(
+    config: NetworkConfig,
+    seed: int,
+    updates: int | None,
+    held_out: float | None,
+    learning_rate: float | None,
+) -> PopulationSettings:
+    from dtb_models.population_settings import PopulationSettings
+
+    settings = PopulationSettings(masked=config.action_reading == "hazard", seed=seed)
+    if updates is not None:
+        settings = replace(settings, updates=updates)
+    if held_out is not None:
+        settings = replace(settings, held_out_fraction=held_out)
+    if learning_rate is not None:
+        ratio = settings.final_learning_rate / settings.learning_rate
+        settings = replace(
+            settings, learning_rate=learning_rate, final_learning_rate=learning_rate * ratio
+        )
+    return settings
+
+
 def _settings(
-    settings: TrainingSettings,
+    config: NetworkConfig,
+    seed: int,
+    epochs: int | None,
     batch_size: int | None,
     learning_rate: float | None,
     patience: int | None,
 ) -> TrainingSettings:
+    from dtb_models.settings import paper_settings
+
+    settings = paper_settings(seed=seed, masked=config.action_reading == "hazard")
     if learning_rate is not None:
         ratio = settings.final_learning_rate / settings.learning_rate
         settings = replace(
@@ -285,20 +336,34 @@ def _settings(
         )
     return replace(
         settings,
+        epochs=epochs or settings.epochs,
         batch_size=batch_size or settings.batch_size,
         patience=patience or settings.patience,
     )
 
 
+def _check_unused(preset: str, **options: float | None) -> None:
+    """Refuse options that the preset would not listen to."""
+    from dtb_runtime.errors import UsageError
+
+    given = [f"--{name.replace('_', '-')}" for name, value in options.items() if value is not None]
+    if given:
+        raise UsageError(
+            f"The {preset} preset has no {' and no '.join(given)}. Leave "
+            f"{'it' if len(given) == 1 else 'them'} out, or choose the other preset."
+        )
+
+
 def _check_place(out: Path, *, resume: bool, force: bool) -> None:
     """Refuse to train over an earlier training, before hours go into it."""
     from dtb_models.checkpoint import JSON_FILE
+    from dtb_models.population import STATE_FILE as POPULATION_STATE
     from dtb_models.training_loop import STATE_FILE
     from dtb_runtime.errors import OutputError
 
     if out.exists() and not out.is_dir():
         raise OutputError(f"--out {out} is a file, expected a folder. Choose another name.")
-    found = [file for file in (JSON_FILE, STATE_FILE) if (out / file).exists()]
+    found = [file for file in (JSON_FILE, STATE_FILE, POPULATION_STATE) if (out / file).exists()]
     if found and not (resume or force):
         raise OutputError(
             f"{out} holds a training already ({found[0]}). Go on with --resume, start over with "

@@ -169,9 +169,7 @@ def compact_hypernetwork_graph(
     *,
     edge_mean: NDArray[Any],
     basis: NDArray[Any],
-    hidden: Layer,
-    latent: Layer,
-    skip_weight: NDArray[Any],
+    encoder: Layer,
     decoder: Layer,
     component_limit: float | None = None,
 ) -> onnx.ModelProto:
@@ -183,16 +181,10 @@ def compact_hypernetwork_graph(
         Subtracted from the edges (Fisher z).
     basis : ndarray, shape (components, edges)
         Rows that turn centered edges into components.
-    hidden : Layer
-        Components to units, followed by Mish.
-    latent : Layer
-        Units to latent.
-    skip_weight : ndarray, shape (latent, components)
-        The linear path past the units, without bias.
+    encoder : Layer
+        Components to latent.
     decoder : Layer
         Latent to weights.
-    component_limit : float, optional
-        Components are squashed to ``limit * tanh(component / limit)``; by default they are not.
     component_limit : float, optional
         Components are squashed to ``limit * tanh(component / limit)``; None leaves them as they
         are.
@@ -202,19 +194,14 @@ def compact_hypernetwork_graph(
     An array given as float16 is stored so, at half the size, and cast to float32 in the graph;
     all arithmetic is float32. See `halved`.
     """
-    n_edges, n_latent, n_weights = edge_mean.size, skip_weight.shape[0], decoder[0].shape[0]
+    n_edges, n_latent, n_weights = edge_mean.size, encoder[0].shape[0], decoder[0].shape[0]
     initializers: list[onnx.TensorProto] = []
     lines = [
         *_constant("edge_mean", edge_mean, initializers),
         "centered = Sub (edges, edge_mean)",
         *_constant("basis", basis, initializers),
         *_components(component_limit, initializers),
-        *_linear("components", "encoder_layer", *hidden, initializers, name="hidden"),
-        *_mish("encoder_layer", "encoder_units"),
-        *_linear("encoder_units", "latent_nonlinear", *latent, initializers, name="to_latent"),
-        *_constant("skip_weight", skip_weight, initializers),
-        "latent_linear = Gemm <transB = 1> (components, skip_weight)",
-        "latent = Add (latent_linear, latent_nonlinear)",
+        *_linear("components", "latent", *encoder, initializers, name="encoder"),
         *_linear("latent", "weights", *decoder, initializers, name="decoder"),
     ]
     text = f"""
@@ -280,20 +267,6 @@ def _model(text: str, initializers: Iterable[onnx.TensorProto]) -> onnx.ModelPro
     model.graph.initializer.extend(initializers)
     onnx.checker.check_model(model, full_check=True)
     return model
-
-
-def _squashed_components(limit: float | None, initializers: list[onnx.TensorProto]) -> list[str]:
-    """Return the nodes from centered edges to components."""
-    if limit is None:
-        return ["components = Gemm <transB = 1> (centered, basis)"]
-    return [
-        "scores = Gemm <transB = 1> (centered, basis)",
-        *_constant("inverse_limit", np.array(1 / limit), initializers),
-        "scaled_scores = Mul (scores, inverse_limit)",
-        "squashed_scores = Tanh (scaled_scores)",
-        *_constant("component_limit", np.array(limit), initializers),
-        "components = Mul (squashed_scores, component_limit)",
-    ]
 
 
 def _linear(

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from dtb_models.hypernetwork import CompactHypernetwork, PaperHypernetwork, TwinNetwork
+from dtb_runtime.errors import UsageError
 
 from .graphs import (
     Layer,
@@ -32,6 +33,11 @@ def network_graphs(network: TwinNetwork) -> dict[str, bytes]:
     dict of str to bytes
         ``hypernetwork``, ``main`` and, for the compact preset, ``decoder``. The same network
         always gives the same bytes.
+
+    Raises
+    ------
+    UsageError
+        For a preset that has no bundle.
     """
     config = network.config
     main = main_graph(
@@ -47,7 +53,12 @@ def network_graphs(network: TwinNetwork) -> dict[str, bytes]:
     if isinstance(hyper, PaperHypernetwork):
         layers = [_layer(layer) for layer in hyper.layers]
         return graphs | {"hypernetwork": graph_bytes(paper_hypernetwork_graph(layers))}
-    return graphs | _compact_graphs(hyper)
+    if isinstance(hyper, CompactHypernetwork):
+        return graphs | _compact_graphs(hyper)
+    raise UsageError(
+        f"A network of the {config.preset!r} preset is a control to compare with and has no "
+        "bundle. Train the compact or the paper preset to export it."
+    )
 
 
 def _compact_graphs(hyper: CompactHypernetwork) -> dict[str, bytes]:
@@ -57,9 +68,7 @@ def _compact_graphs(hyper: CompactHypernetwork) -> dict[str, bytes]:
     hypernetwork = compact_hypernetwork_graph(
         edge_mean=halved(_array(hyper.edge_mean)),
         basis=halved(_array(hyper.basis)),
-        hidden=_layer(hyper.hidden),
-        latent=_layer(hyper.latent),
-        skip_weight=_array(hyper.skip.weight),
+        encoder=_layer(hyper.encoder),
         decoder=decoder,
         component_limit=hyper.component_limit,
     )

@@ -9,7 +9,6 @@ and outputs.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 
 from dtb_models.checkpoint import Checkpoint
 from dtb_models.hypernetwork import TwinNetwork
+from dtb_models.progress import OnProgress
 from dtb_models.reference import (
     ReferenceData,
     ReferencePeople,
@@ -26,7 +26,6 @@ from dtb_models.reference import (
     read_reference_network,
 )
 from dtb_models.reference_training import train_reference_network
-from dtb_models.training_state import EpochLosses
 from dtb_runtime import Bundle, load_bundle
 
 from .bundle_writer import export_bundle
@@ -94,7 +93,7 @@ def train_reference(
     seed: int = 0,
     epochs: int | None = None,
     bundle_dir: Path | str | None = None,
-    on_epoch: Callable[[EpochLosses], None] | None = None,
+    on_progress: OnProgress | None = None,
 ) -> dict[str, Figures]:
     """Train on the authors' training people; return the figures on their test people.
 
@@ -108,7 +107,7 @@ def train_reference(
         By default 60, which takes some seconds.
     bundle_dir : Path or str, optional
         Where to keep the trained bundle; by default it is thrown away.
-    on_epoch : callable, optional
+    on_progress : callable, optional
         Called after each epoch.
 
     Returns
@@ -122,7 +121,7 @@ def train_reference(
         As `evaluate_reference`.
     """
     data = read_reference_data(folder)
-    trained = train_reference_network(data, seed=seed, epochs=epochs, on_epoch=on_epoch)
+    trained = train_reference_network(data, seed=seed, epochs=epochs, on_progress=on_progress)
     training = {
         "description": f"{_people(data.train)} synthetic people of {_SOURCE}.",
         "n_train": trained.n_train,

@@ -24,30 +24,35 @@ GROUP_PENALTIES = (1e-5, 1e-4, 1e-3)
 PERSON_PENALTIES = (1e-2, 1e-1, 1.0, 1e4)
 """Ridge penalties tried for A_0 and for the A_k, relative to each regressor's mean square; the
 last of the second row all but switches the personal part off."""
+N_PARTS = 4
+"""Parts of people; each is left out once to validate the penalties."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReadoutFit:
-    """Which penalties won, and the BOLD loss of the validation people before and after."""
+    """Which penalties won, and the mean squared error of left-out people with them."""
 
     group_penalty: float
     person_penalty: float
-    loss_before: float
-    loss_after: float
+    loss: float
 
 
 @torch.no_grad()
-def refit_bold_readout(
-    network: TwinNetwork, training: TrainingData, validation: TrainingData
+def solve_bold_readout(
+    network: TwinNetwork, data: TrainingData, latents: Tensor, seed: int
 ) -> ReadoutFit:
-    """Replace the decoder's BOLD rows by the ridge solution, if validation people gain from it.
+    """Set the decoder's BOLD rows to the ridge solution.
 
     Parameters
     ----------
     network : TwinNetwork
         Compact, on the CPU; changed in place.
-    training, validation : TrainingData
-        BOLD at TR. Penalties are chosen by the validation people's loss.
+    data : TrainingData
+        BOLD at TR.
+    latents : Tensor, shape (people, latent)
+        Of the people of `data`.
+    seed : int
+        Of the parts of people between which the penalties are validated.
 
     Raises
     ------
@@ -57,28 +62,25 @@ def refit_bold_readout(
     hypernetwork = network.hypernetwork
     if not isinstance(hypernetwork, CompactHypernetwork):
         raise TypeError("only the compact preset's readout is linear in its decoder")
-    moments = _moments(network, training)
-    held_out = _moments(network, validation)
-    old = _current_readout(hypernetwork.decoder, network.config)
-    best, best_loss = old, held_out.loss(old)
-    fit = ReadoutFit(0.0, 0.0, best_loss, best_loss)
+    part_of = torch.arange(len(latents)) % N_PARTS
+    order = torch.randperm(len(latents), generator=torch.Generator().manual_seed(seed))
+    parts = _moments(network, data, latents, part_of[order.argsort()])
+    whole = sum(parts[1:], start=parts[0])
     size = network.config.hidden_size + 1
+    best = ReadoutFit(GROUP_PENALTIES[0], PERSON_PENALTIES[-1], float("inf"))
     for group in GROUP_PENALTIES:
         for person in PERSON_PENALTIES:
-            penalty = torch.full((len(moments.gram),), person, dtype=torch.float64)
-            penalty[:size] = group
-            # Half way to the mean of a constant regressor would be no solution: it goes free.
-            penalty[size - 1] = 0.0
-            scale = torch.diagonal(moments.gram)
-            readout = torch.linalg.solve(
-                moments.gram + torch.diag(penalty * scale + 1e-9 * scale.mean()), moments.cross
-            )
-            loss = held_out.loss(readout)
-            if loss < best_loss:
-                best, best_loss = readout, loss
-                fit = ReadoutFit(group, person, fit.loss_before, loss)
-    _write_readout(hypernetwork.decoder, network.config, best)
-    return fit
+            loss, n_frames = 0.0, 0
+            for part in parts:
+                if part.n_frames:
+                    others = whole - part
+                    loss += part.loss(others.solve(group, person, size)) * part.n_frames
+                    n_frames += part.n_frames
+            if loss / max(n_frames, 1) < best.loss:
+                best = ReadoutFit(group, person, loss / max(n_frames, 1))
+    readout = whole.solve(best.group_penalty, best.person_penalty, size)
+    _write_readout(hypernetwork.decoder, network.config, readout)
+    return best
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,36 @@ class _Moments:
     squares: float
     n_frames: int
 
+    def __add__(self, other: _Moments) -> _Moments:
+        return _Moments(
+            self.gram + other.gram,
+            self.cross + other.cross,
+            self.squares + other.squares,
+            self.n_frames + other.n_frames,
+        )
+
+    def __sub__(self, other: _Moments) -> _Moments:
+        return _Moments(
+            self.gram - other.gram,
+            self.cross - other.cross,
+            self.squares - other.squares,
+            self.n_frames - other.n_frames,
+        )
+
+    def solve(self, group: float, person: float, size: int) -> Tensor:
+        """Return the ridge solution, shape (regressors, regions).
+
+        The first `size` regressors are the group's, of which the last is the constant.
+        """
+        penalty = torch.full((len(self.gram),), person, dtype=torch.float64)
+        penalty[:size] = group
+        # Half way to the mean of a constant regressor would be no solution: it goes free.
+        penalty[size - 1] = 0.0
+        scale = torch.diagonal(self.gram)
+        ridge = torch.diag(penalty * scale + 1e-9 * scale.mean())
+        solution: Tensor = torch.linalg.solve(self.gram + ridge, self.cross)
+        return solution
+
     def loss(self, readout: Tensor) -> float:
         """Return the mean squared error of a readout, shape (regressors, regions)."""
         error = self.squares - 2 * (readout * self.cross).sum()
@@ -99,27 +131,39 @@ class _Moments:
         return float(error) / (self.n_frames * readout.shape[1])
 
 
-def _moments(network: TwinNetwork, data: TrainingData) -> _Moments:
+def _moments(
+    network: TwinNetwork, data: TrainingData, latents: Tensor, part_of: Tensor
+) -> list[_Moments]:
+    """Return the sums over each part of the people."""
     config = network.config
     n_regressors = (config.latent_size + 1) * (config.hidden_size + 1)
-    gram = torch.zeros(n_regressors, n_regressors, dtype=torch.float64)
-    cross = torch.zeros(n_regressors, config.n_bold, dtype=torch.float64)
-    squares, n_frames = 0.0, 0
-    for regressors, bold in _frames(network, data):
-        gram += (regressors.T @ regressors).double()
-        cross += (regressors.T @ bold).double()
-        squares += float(bold.double().square().sum())
-        n_frames += len(bold)
-    return _Moments(gram, cross, squares, n_frames)
+    zero = _Moments(
+        torch.zeros(n_regressors, n_regressors, dtype=torch.float64),
+        torch.zeros(n_regressors, config.n_bold, dtype=torch.float64),
+        0.0,
+        0,
+    )
+    parts = [zero] * N_PARTS
+    for person, regressors, bold in _frames(network, data, latents):
+        own = _Moments(
+            (regressors.T @ regressors).double(),
+            (regressors.T @ bold).double(),
+            float(bold.double().square().sum()),
+            len(bold),
+        )
+        part = int(part_of[person])
+        parts[part] = parts[part] + own
+    return parts
 
 
-def _frames(network: TwinNetwork, data: TrainingData) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield each run's regressors (frames, regressors) and BOLD (frames, regions)."""
-    z = network.latent(data.edges)
+def _frames(
+    network: TwinNetwork, data: TrainingData, latents: Tensor
+) -> Iterator[tuple[int, Tensor, Tensor]]:
+    """Yield each run's person, regressors (frames, regressors) and BOLD (frames, regions)."""
     for block in data.blocks:
         for rows in _chunks(range(len(block.people)), 16):
             people = [block.people[row] for row in rows]
-            weights = split_weights(network.decode(z[people]), network.config)
+            weights = split_weights(network.decode(latents[people]), network.config)
             state = torch.zeros(len(rows), network.config.hidden_size)
             stimulus = block.stimulus[list(rows)].float()
             hidden = run_hidden(weights, stimulus, state, network.leak)
@@ -127,9 +171,9 @@ def _frames(network: TwinNetwork, data: TrainingData) -> Iterator[tuple[Tensor, 
             for k, row in enumerate(rows):
                 seen = block.bold_counted[row]
                 h = torch.cat([hidden[k], torch.ones(len(hidden[k]), 1)], 1)[seen]
-                personal = torch.cat([torch.ones(1), z[people[k]]])
+                personal = torch.cat([torch.ones(1), latents[people[k]]])
                 regressors = (personal[None, :, None] * h[:, None, :]).flatten(1)
-                yield regressors, block.bold[row][seen]
+                yield people[k], regressors, block.bold[row][seen]
 
 
 def _chunks(rows: range, size: int) -> Iterator[Sequence[int]]:
@@ -144,15 +188,6 @@ def _positions(c: NetworkConfig) -> tuple[Tensor, Tensor]:
     matrix = torch.arange(first, first + c.n_bold * c.hidden_size).reshape(c.n_bold, c.hidden_size)
     bias = torch.arange(c.n_weights - c.n_bold, c.n_weights)
     return matrix, bias
-
-
-def _current_readout(decoder: torch.nn.Linear, config: NetworkConfig) -> Tensor:
-    """Return the decoder's BOLD rows as a readout, shape (regressors, regions), float64."""
-    matrix, bias = _positions(config)
-    # Column 0 is A_0, column k + 1 is A_k.
-    columns = torch.cat([decoder.bias[:, None], decoder.weight], 1).double()
-    by_region = torch.cat([columns[matrix], columns[bias][:, None]], 1)  # (R, H + 1, K + 1)
-    return by_region.permute(2, 1, 0).reshape(-1, config.n_bold)
 
 
 def _write_readout(decoder: torch.nn.Linear, c: NetworkConfig, readout: Tensor) -> None:

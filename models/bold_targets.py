@@ -1,4 +1,4 @@
-"""What training asks BOLD outputs and slow hidden units for, made from what was measured."""
+"""What training asks BOLD outputs and slow hidden units for, and what it measures in BOLD."""
 
 from __future__ import annotations
 
@@ -35,33 +35,34 @@ def interpolated_bold(bold: NDArray[np.float32], n_steps: int) -> NDArray[np.flo
     return np.asarray(CubicSpline(at_s, bold, axis=0)(wanted), np.float32)
 
 
-def task_part(bold: NDArray[np.float32], events: Events) -> NDArray[np.float32]:
-    """Return the part of a run's BOLD that its trials explain, around the run's mean.
+def trial_type_effects(bold: NDArray[np.float32], events: Events) -> dict[str, NDArray[np.float64]]:
+    """Return how strongly every region answers each trial type, by least squares.
 
-    Fitted are the responses of every trial type (Glover response and derivative) to whole trials,
-    as in the indicators' GLM, and to the time that the stimulus was shown, which for Stroop is
-    shorter; drifts and residual are left out. Most of the noise is gone with them, so what a
-    network learns from are the effects themselves, small ones included.
+    Trials count for the time that their stimulus was shown. A trial type that the scan breaks off
+    before, or that cannot be told from the others, is left out.
 
     Parameters
     ----------
     bold : ndarray, shape (n_frames, n_regions)
+        As far as the scan went.
     events : Events
 
     Returns
     -------
-    ndarray, shape (n_frames, n_regions)
+    dict of str to ndarray, shape (n_regions,)
+        By trial type.
     """
-    whole, shown = _designs(events, len(bold))
-    of_task = [i for i, name in enumerate(whole.columns) if not _is_nuisance(name)]
-    rest = [i for i, name in enumerate(whole.columns) if _is_nuisance(name)]
-    task = np.hstack([whole.matrix[:, of_task], shown.matrix[:, of_task]])
-    regressors = np.hstack([task, whole.matrix[:, rest]])
-    # The two kinds of response coincide where trials last as long as their stimulus; the shortest
-    # solution then shares the effect between them, and the fit is the same.
-    effects = np.linalg.lstsq(regressors, bold.astype(np.float64), rcond=1e-8)[0]
-    fitted = task @ effects[: task.shape[1]]
-    return np.asarray(fitted - fitted.mean(0) + bold.mean(0), np.float32)
+    if not len(bold):
+        return {}
+    _, shown = _designs(events, len(bold))
+    if shown.why_no_contrast(get_task(events.task).contrast) is not None:
+        return {}
+    effects = shown.solver @ (shown.basis.T @ bold.astype(np.float64))
+    return {
+        name: effects[shown.columns.index(name)]
+        for name in get_task(events.task).trial_types
+        if name in shown.columns
+    }
 
 
 def design_signals(events: Events, n_frames: int) -> NDArray[np.float32]:
@@ -104,7 +105,3 @@ def _designs(events: Events, n_frames: int) -> tuple[Design, Design]:
     """Return the GLM's design of whole trials, and of the time that stimuli were shown."""
     shown = replace(events, duration_s=np.minimum(events.duration_s, STROOP_WORD_S))
     return design_matrix(events, n_frames, TR_S), design_matrix(shown, n_frames, TR_S)
-
-
-def _is_nuisance(column: str) -> bool:
-    return column.startswith(("drift", "constant"))

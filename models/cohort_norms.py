@@ -5,6 +5,7 @@ The arrays go into a bundle's ``norms.npz`` as they are; `dtb_runtime.norms` rea
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,9 @@ from dtb_runtime.stimulus import network_input
 from dtb_runtime.tasks import DT_S, TR_S, get_task
 
 from .array_types import BatchWeights
-from .hypernetwork import CompactHypernetwork, TwinNetwork
+from .demographic_norms import demographic_norms
+from .encoder_fit import EncoderFit
+from .hypernetwork import TwinNetwork
 
 
 @torch.no_grad()
@@ -59,9 +62,13 @@ def cohort_norms(
     network: TwinNetwork,
     training: Tensor,
     held_out: Tensor,
+    weights: Tensor,
     tasks: tuple[str, ...],
     parcellation: Parcellation,
     bold_regions: tuple[str, ...],
+    *,
+    encoder: EncoderFit | None = None,
+    phenotypes: Sequence[Mapping[str, str | float]] = (),
 ) -> dict[str, NDArray[Any]]:
     """Return the arrays of ``norms.npz``.
 
@@ -70,38 +77,43 @@ def cohort_norms(
     network : TwinNetwork
         In its exported form.
     training, held_out : Tensor, shape (people, n_edges)
-        Edges (Fisher z). Means and covariances are the training people's; the distances and
-        similarities that others are ranked among are those of people the training did not see,
-        because an encoder fits its own people closer than any new one.
+        Edges (Fisher z); nobody need be held out.
+    weights : Tensor, shape (people, n_weights)
+        Main networks whose indicators make the norms: those of the training people.
     tasks : tuple of str
     parcellation : Parcellation
     bold_regions : tuple of str
+    encoder : EncoderFit, optional
+        Of the compact preset, for the priors and for distances of left-out people: an encoder fits
+        its own people closer than any new one.
+    phenotypes : sequence of mapping, optional
+        Of the people of `weights`, for norms by ``age`` and ``sex``.
 
     Returns
     -------
     dict
-        ``latent_mean`` (K,), ``latent_covariance`` (K, K) shrunk towards its
-        diagonal, ``latent_distance`` (people,) sorted
-        Mahalanobis distances, ``edge_mean`` (n_edges,) float16, ``edge_similarity`` (people,)
-        sorted correlations with it, ``indicator_names`` (n,), ``indicator_quantiles`` (n, 101).
-        There are no latent arrays where the network has no latent.
+        ``latent_mean`` (K,), ``latent_covariance`` (K, K) shrunk towards its diagonal,
+        ``latent_distance`` (people,) sorted Mahalanobis distances, ``edge_mean`` (n_edges,)
+        float16, ``edge_similarity`` (people,) sorted correlations with the mean of the others,
+        ``indicator_names`` (n,), ``indicator_quantiles`` (n, 101), the priors
+        ``population_mean`` (K,), ``population_covariance`` and ``connectome_covariance`` (K, K),
+        and what `demographic_norms` gives. There are no latent arrays without an encoder.
+
+    Raises
+    ------
+    UsageError
+        If there is no indicator that everybody has.
     """
     edge_mean = training.mean(0).half()
+    others = (training.mean(0) * len(training) - training) / max(len(training) - 1, 1)
+    left_out = [_similarity(row[None], mean) for row, mean in zip(training, others, strict=True)]
+    similarity = np.concatenate([*left_out, _similarity(held_out, edge_mean.float())])
     norms: dict[str, NDArray[Any]] = {
         "edge_mean": edge_mean.numpy(),
-        "edge_similarity": np.sort(_similarity(held_out, edge_mean.float())),
+        "edge_similarity": np.sort(similarity),
     }
-    if isinstance(network.hypernetwork, CompactHypernetwork):
-        latent_size = network.config.latent_size
-        z = network.latent(training).double().numpy()
-        mean, covariance = z.mean(0), _shrunk(np.cov(z.T).reshape(latent_size, latent_size), len(z))
-        away = network.latent(held_out).double().numpy() - mean
-        squared = np.einsum("pk,kl,pl->p", away, np.linalg.inv(covariance), away)
-        distance = np.sort(np.sqrt(np.maximum(squared, 0)))
-        norms["latent_mean"] = mean.astype(np.float32)
-        norms["latent_covariance"] = covariance.astype(np.float32)
-        norms["latent_distance"] = distance.astype(np.float32)
-    weights = network.weights(torch.cat([training, held_out]))
+    if encoder is not None:
+        norms |= _latent_norms(network.latent(held_out).double().numpy(), encoder)
     people = default_indicators(network, weights, tasks, parcellation, bold_regions)
     names = [name for name in people[0].values if all(name in p.values for p in people)]
     if not names:
@@ -113,7 +125,39 @@ def cohort_norms(
     levels = np.linspace(0, 1, N_QUANTILES)
     norms["indicator_names"] = np.array(names, dtype=np.str_)
     norms["indicator_quantiles"] = np.quantile(values, levels, axis=0).T.astype(np.float32)
+    if phenotypes:
+        by_name = {name: values[:, column] for column, name in enumerate(names)}
+        ages = [_age(phenotype.get("age")) for phenotype in phenotypes]
+        sexes = [str(phenotype.get("sex", "")) for phenotype in phenotypes]
+        norms |= demographic_norms(by_name, ages, sexes)
     return norms
+
+
+def _latent_norms(held_out: NDArray[np.float64], encoder: EncoderFit) -> dict[str, NDArray[Any]]:
+    """Return where connectomes of left-out people put them, and both priors."""
+    left_out = np.concatenate([encoder.out_of_fold, held_out])
+    size = left_out.shape[1]
+    mean = encoder.out_of_fold.mean(0)
+    spread = np.cov(encoder.out_of_fold.T).reshape(size, size)
+    covariance = _shrunk(spread, len(encoder.out_of_fold))
+    away = left_out - mean
+    squared = np.einsum("pk,kl,pl->p", away, np.linalg.inv(covariance), away)
+    arrays = {
+        "latent_mean": mean,
+        "latent_covariance": covariance,
+        "latent_distance": np.sort(np.sqrt(np.maximum(squared, 0))),
+        "population_mean": encoder.population.intercept,
+        "population_covariance": encoder.population.covariance,
+        "connectome_covariance": encoder.regression.covariance,
+    }
+    return {name: values.astype(np.float32) for name, values in arrays.items()}
+
+
+def _age(value: str | float | None) -> float:
+    try:
+        return float("nan" if value is None else value)
+    except ValueError:
+        return float("nan")
 
 
 def _shrunk(covariance: NDArray[np.float64], n_people: int) -> NDArray[np.float64]:

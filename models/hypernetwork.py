@@ -1,8 +1,8 @@
 """Hypernetworks: connectome edges in, every weight of a main network out.
 
 `PaperHypernetwork` is the paper's multi-layer perceptron (equations 1 to 3). `CompactHypernetwork`
-puts a fixed basis of edges in front of a small encoder and a latent z behind it; weights are
-linear in z, so a twin is a few numbers, and norms, intervals and calibration live in z.
+is linear: a basis of edges, a latent z of a few numbers, and weights linear in z, so that a twin is
+its z, and norms, intervals and calibration live in z.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from .acting_part import INITIAL_ACTION_BIAS
 from .array_types import (
     BatchComponents,
     BatchEdges,
@@ -24,12 +25,6 @@ from .array_types import (
 )
 from .config import NetworkConfig
 from .main_network import MainOutput, run_main_network, weight_shapes
-
-INITIAL_ACTION_BIAS = -3.0
-"""Starts the hazards near 0.05 per step, the order of real ones, instead of 0.5."""
-
-LATENT_EFFECT = 0.05
-"""How far one SD of z moves a weight at the start, in units of that weight's initial scale."""
 
 
 def dropped(x: Tensor, rate: float, generator: torch.Generator | None) -> Tensor:
@@ -97,38 +92,56 @@ class PaperHypernetwork(nn.Module):
         return weights
 
 
-class CompactHypernetwork(nn.Module):
-    """Edge basis, small encoder with a linear path, latent z, linear decoder.
+class DirectInput(nn.Module):
+    """The paper's control model: the connectome as an additional constant input, no hypernetwork.
 
-    The basis is not learned by gradient: with some hundred people and ten thousands of edges only
-    the directions in which people differ can carry anything. `fit_basis` sets it from the training
-    people before the first step.
+    Everybody has the same weights; a person's edges, times input weights of their own, only add to
+    the drive of the hidden units, which is the same as writing that unit's bias.
+    """
+
+    def __init__(self, config: NetworkConfig, generator: torch.Generator) -> None:
+        super().__init__()
+        self.dropout = config.dropout
+        base, _ = initial_weights(config, generator)
+        self.base = nn.Parameter(base)
+        self.edge_weights = nn.Linear(config.n_edges, config.hidden_size, bias=False)
+        bound = 1 / math.sqrt(config.n_edges)
+        with torch.no_grad():
+            self.edge_weights.weight.copy_(
+                (torch.rand(self.edge_weights.weight.shape, generator=generator) * 2 - 1) * bound
+            )
+        first = config.hidden_size * (config.n_inputs + config.hidden_size)
+        self.after = config.n_weights - first - config.hidden_size
+        self.before = first
+
+    def forward(self, edges: BatchEdges, generator: torch.Generator | None = None) -> BatchWeights:
+        """Return the weights of each person, shape (batch, n_weights)."""
+        drive = self.edge_weights(dropped(edges, self.dropout, generator))
+        return self.base + functional.pad(drive, (self.before, self.after))
+
+
+class CompactHypernetwork(nn.Module):
+    """Edge basis, linear encoder, latent z, linear decoder.
+
+    Nothing here is learned by gradient through a connectome: with some hundred people and ten
+    thousands of edges only the directions in which people differ can carry anything. Decoder and
+    everybody's z come from trials and BOLD (`population`, `bold_readout`), the encoder is a
+    regression of z on the scores of the connectomes (`encoder_fit`).
     """
 
     edge_mean: Tensor
     basis: Tensor
 
-    def __init__(self, config: NetworkConfig, generator: torch.Generator) -> None:
+    def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
-        self.dropout = config.dropout
         self.component_limit = config.component_limit
-        (size,) = config.hypernetwork_sizes
         self.register_buffer("edge_mean", torch.zeros(config.n_edges))
         self.register_buffer("basis", torch.zeros(config.n_components, config.n_edges))
-        self.hidden = nn.Linear(config.n_components, size)
-        self.latent = nn.Linear(size, config.latent_size)
-        self.skip = nn.Linear(config.n_components, config.latent_size, bias=False)
+        self.encoder = nn.Linear(config.n_components, config.latent_size)
         self.decoder = nn.Linear(config.latent_size, config.n_weights)
-        base, scale = initial_weights(config, generator)
-        with torch.no_grad():
-            for layer in (self.hidden, self.latent, self.skip):
-                bound = 1 / math.sqrt(layer.in_features)
-                for parameter in layer.parameters():
-                    parameter.copy_(torch.rand(parameter.shape, generator=generator) * 2 - 1)
-                    parameter.mul_(bound)
-            self.decoder.bias.copy_(base)
-            draw = torch.randn(self.decoder.weight.shape, generator=generator)
-            self.decoder.weight.copy_(draw * scale.unsqueeze(1) * LATENT_EFFECT)
+        for layer in (self.encoder, self.decoder):
+            for parameter in layer.parameters():
+                nn.init.zeros_(parameter)
 
     @torch.no_grad()
     def fit_basis(self, edges: BatchEdges) -> None:
@@ -161,17 +174,14 @@ class CompactHypernetwork(nn.Module):
         scores = (edges - self.edge_mean) @ self.basis.T
         return self.component_limit * torch.tanh(scores / self.component_limit)
 
-    def encode(
-        self, scores: BatchComponents, generator: torch.Generator | None = None
-    ) -> BatchLatent:
+    def encode(self, scores: BatchComponents) -> BatchLatent:
         """Return z from the basis scores."""
-        s = dropped(scores, self.dropout, generator)
-        z: Tensor = self.skip(s) + self.latent(functional.mish(self.hidden(s)))
+        z: Tensor = self.encoder(scores)
         return z
 
     def forward(self, edges: BatchEdges, generator: torch.Generator | None = None) -> BatchWeights:
         """Return the weights of each person, shape (batch, n_weights)."""
-        weights: Tensor = self.decoder(self.encode(self.components(edges), generator))
+        weights: Tensor = self.decoder(self.encode(self.components(edges)))
         return weights
 
 
@@ -191,48 +201,32 @@ class TwinNetwork(nn.Module):
         super().__init__()
         self.config = config
         generator = torch.Generator().manual_seed(seed)
-        self.hypernetwork: PaperHypernetwork | CompactHypernetwork = (
-            PaperHypernetwork(config, generator)
-            if config.preset == "paper"
-            else CompactHypernetwork(config, generator)
-        )
+        self.hypernetwork: PaperHypernetwork | CompactHypernetwork | DirectInput
+        if config.preset == "compact":
+            self.hypernetwork = CompactHypernetwork(config)
+        elif config.preset == "paper":
+            self.hypernetwork = PaperHypernetwork(config, generator)
+        else:
+            self.hypernetwork = DirectInput(config, generator)
         # Not in the state dict: the leak is a setting, and its one home is the config.
         self.register_buffer("leak", torch.tensor(config.leak), persistent=False)
 
     def latent(self, edges: BatchEdges) -> BatchLatent:
-        """Return z; the paper preset has none and raises `TypeError`."""
+        """Return z; raises `TypeError` for a preset that has none."""
         if not isinstance(self.hypernetwork, CompactHypernetwork):
-            raise TypeError("the paper preset has no latent: its twin is the weights themselves")
+            raise TypeError("only the compact preset has a latent; other twins are their weights")
         return self.hypernetwork.encode(self.hypernetwork.components(edges))
 
     def decode(self, latent: BatchLatent) -> BatchWeights:
         """Return the main networks' weights of given z (compact preset)."""
         if not isinstance(self.hypernetwork, CompactHypernetwork):
-            raise TypeError("the paper preset has no latent: its twin is the weights themselves")
+            raise TypeError("only the compact preset has a latent; other twins are their weights")
         weights: Tensor = self.hypernetwork.decoder(latent)
         return weights
 
     def weights(self, edges: BatchEdges, generator: torch.Generator | None = None) -> BatchWeights:
         """Return every person's main-network weights; with a generator, under dropout."""
         weights: Tensor = self.hypernetwork(edges, generator)
-        return weights
-
-    def encoder_inputs(self, edges: BatchEdges) -> Tensor:
-        """Return what the learned part of the hypernetwork sees; it stays the same in training.
-
-        Compact: the scores on the fixed edge basis, shape (batch, n_components); paper: the edges.
-        """
-        if isinstance(self.hypernetwork, CompactHypernetwork):
-            return self.hypernetwork.components(edges)
-        return edges
-
-    def weights_from(
-        self, inputs: Tensor, generator: torch.Generator | None = None
-    ) -> BatchWeights:
-        """Return the weights from `encoder_inputs`."""
-        if isinstance(self.hypernetwork, CompactHypernetwork):
-            return self.decode(self.hypernetwork.encode(inputs, generator))
-        weights: Tensor = self.hypernetwork(inputs, generator)
         return weights
 
     def run(

@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -15,6 +15,7 @@ from torch import Tensor
 
 from .array_types import BatchActions, BatchBold, BatchState, BatchStimulus, BatchWeights
 from .config import NetworkConfig
+from .recurrence import run_recurrence
 
 
 class MainWeights(NamedTuple):
@@ -65,65 +66,14 @@ def split_weights(weights: BatchWeights, config: NetworkConfig) -> MainWeights:
     return MainWeights(*(p.reshape(-1, *s) for p, s in zip(parts, shapes, strict=True)))
 
 
-class _Recurrence(torch.autograd.Function):
-    """The recurrence with its gradient written out.
-
-    Autograd would keep five nodes per step and run three small kernels for each on the way back;
-    written out, a step is one batched matmul and two element-wise operations in each direction,
-    and the gradient of W_hh is a single matmul over all steps.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, drive: Tensor, w_hh: Tensor, state: Tensor, leak: Tensor) -> Tensor:
-        # drive (T, B, H), w_hh (B, H, H), state (B, H), leak (H,) -> hidden (T, B, H)
-        n_steps = drive.shape[0]
-        hidden = torch.empty_like(drive)
-        squashed = torch.empty_like(drive)
-        w_t = w_hh.transpose(1, 2).contiguous()
-        is_leaky = bool((leak != 1).any())
-        h = state
-        for t in range(n_steps):
-            u = torch.baddbmm(drive[t].unsqueeze(1), h.unsqueeze(1), w_t).squeeze(1).tanh_()
-            squashed[t] = u
-            h = torch.lerp(h, u, leak) if is_leaky else u
-            hidden[t] = h
-        ctx.save_for_backward(w_hh, state, leak, hidden, squashed)
-        return hidden
-
-    @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
-        (grad_hidden,) = grads
-        w_hh, state, leak, hidden, squashed = ctx.saved_tensors
-        n_steps = hidden.shape[0]
-        slope = (1 - squashed * squashed) * leak  # (T, B, H): d h / d (argument of tanh)
-        keep = 1 - leak
-        is_leaky = bool((leak != 1).any())
-        grad_drive = torch.empty_like(hidden)
-        carried = torch.zeros_like(state)
-        for t in range(n_steps - 1, -1, -1):
-            g = grad_hidden[t] + carried
-            du = g * slope[t]
-            grad_drive[t] = du
-            if is_leaky:
-                carried = torch.baddbmm((g * keep).unsqueeze(1), du.unsqueeze(1), w_hh).squeeze(1)
-            else:
-                carried = torch.bmm(du.unsqueeze(1), w_hh).squeeze(1)
-        previous = torch.cat([state.unsqueeze(0), hidden[:-1]])  # (T, B, H)
-        grad_w = torch.bmm(grad_drive.permute(1, 2, 0), previous.transpose(0, 1))
-        return grad_drive, grad_w, carried, None
-
-
 def run_hidden(
     weights: MainWeights, stimulus: BatchStimulus, state: BatchState, leak: Tensor
 ) -> Float[Tensor, "batch time hidden"]:
     """Return every person's hidden states, shape (batch, time, hidden)."""
     drive = torch.bmm(stimulus, weights.w_ih.transpose(1, 2))
     drive = drive + (weights.b_ih + weights.b_hh).unsqueeze(1)
-    hidden: Tensor = _Recurrence.apply(  # type: ignore[no-untyped-call]
-        drive.transpose(0, 1).contiguous(), weights.w_hh, state, leak
-    )
-    return hidden.transpose(0, 1)
+    hidden = run_recurrence(drive.unsqueeze(1), weights.w_hh, state.unsqueeze(1), leak)
+    return hidden.squeeze(1)
 
 
 def run_main_network(

@@ -48,11 +48,10 @@ def run_forecasts(
         Made from the same participants.
     """
     read = read_hazards if network.config.action_reading == "hazard" else read_densities
-    inputs = network.encoder_inputs(data.edges)
     for block in data.blocks:
         n_options = len(get_task(block.task).options)
         for row, i in enumerate(block.people):
-            weights = network.weights_from(inputs[i : i + 1])
+            weights = network.weights(data.edges[i : i + 1])
             output = network.run(weights, block.stimulus[row : row + 1].float())
             run = participants[i].run(block.run)
             n_measured = int(block.bold_counted[row].sum())
@@ -104,6 +103,17 @@ def held_out_figures(forecasts: Sequence[RunForecast]) -> dict[str, float]:
         if len(all_hits):
             figures[f"choice_concordance:{task}"] = float(all_hits.mean())
     return figures
+
+
+def bold_error(forecasts: Sequence[RunForecast]) -> float:
+    """Return the mean squared error of BOLD over measured frames and regions, in squared SDs."""
+    squares, n_values = 0.0, 0
+    for f in forecasts:
+        if f.measured_bold is not None:
+            n_frames = min(len(f.bold), len(f.measured_bold))
+            error = f.bold[:n_frames].astype(np.float64) - f.measured_bold[:n_frames]
+            squares, n_values = squares + float(np.square(error).sum()), n_values + error.size
+    return squares / n_values if n_values else float("nan")
 
 
 def contrast_map(run: Run, bold: NDArray[np.float32]) -> NDArray[np.float64] | None:

@@ -7,7 +7,6 @@ people; their test people decide nothing and are only measured at the end.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,11 +18,11 @@ from dtb_runtime.errors import DataError
 
 from .bold_targets import N_DESIGN_SIGNALS
 from .hypernetwork import TwinNetwork
+from .progress import OnProgress
 from .reference import ReferenceData, ReferencePeople
 from .settings import TrainingSettings
 from .tensors import RunBlock, TrainingData
-from .training_loop import fit
-from .training_state import EpochLosses
+from .training_loop import EpochLosses, fit
 
 HIDDEN_SIZE = 16
 HYPERNETWORK_SIZES = (64, 64)
@@ -54,13 +53,10 @@ def reference_settings(n_steps: int, *, seed: int = 0) -> TrainingSettings:
         segment_steps=n_steps,
         learning_rate=3e-3,
         final_learning_rate=6e-5,
-        encoder_decay=0.0,
         action_weight=1.0,
         bold_weight=1.0,
-        design_weight=0.0,
         masked=False,
         carry_state=False,
-        bold_target="measured",
         interpolate_bold=True,  # BOLD counts at every step; here it is given at every step
         patience=20,
         clip_norm=1.0,
@@ -75,7 +71,7 @@ def train_reference_network(
     *,
     seed: int = 0,
     epochs: int | None = None,
-    on_epoch: Callable[[EpochLosses], None] | None = None,
+    on_progress: OnProgress | None = None,
 ) -> TrainedReference:
     """Train a network of the authors' size on their training people.
 
@@ -87,7 +83,7 @@ def train_reference_network(
         Of the starting weights, the order of people and who validates.
     epochs : int, optional
         By default those of `reference_settings`.
-    on_epoch : callable, optional
+    on_progress : callable, optional
         Called after each epoch.
 
     Raises
@@ -116,7 +112,7 @@ def train_reference_network(
             _training_data(people, validation),
             Path(folder),
             device=torch.device("cpu"),  # a GPU is slower for 16 units, and its digits differ
-            on_epoch=on_epoch,
+            on_progress=on_progress,
         )
     return TrainedReference(network, settings, history, len(training), n_validation)
 

@@ -1,16 +1,16 @@
-"""How a network is trained: every number that changes the result, in one checked object."""
+"""How a network is trained end to end: every number that changes the result, in one object.
+
+This is the paper's training, from connectomes to actions and BOLD in one loop; the compact preset
+is trained in parts (`population_settings`).
+"""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal, get_args
+from typing import Any
 
 from dtb_runtime.errors import CheckpointError, UsageError
 from dtb_runtime.tasks import STEPS_PER_TR
-
-from .config import NetworkConfig
-
-BoldTarget = Literal["measured", "task"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,20 +32,12 @@ class TrainingSettings:
     learning_rate: float
     final_learning_rate: float
     """The rate falls from the first to this one along half a cosine over the epochs."""
-    encoder_decay: float
-    """Weight decay of the encoder in front of z; nothing else decays."""
     action_weight: float
     bold_weight: float
-    design_weight: float
-    """Of the design loss: how well the hidden states carry the GLM's regressors
-    (`bold_targets.design_signals`). 0 switches it off."""
     masked: bool
     """True: the hazard form of the action loss; False: the paper's unmasked form."""
     carry_state: bool
     """Whether a segment starts from the state that the one before it ended in, or from zero."""
-    bold_target: BoldTarget
-    """``measured`` BOLD as it is, or only its ``task`` part: the part that trials explain
-    (`bold_targets.task_part`), without the noise that no stimulus-driven network can follow."""
     interpolate_bold: bool
     """Whether BOLD counts at every step after cubic interpolation (paper) or at TR."""
     patience: int
@@ -65,10 +57,6 @@ class TrainingSettings:
             raise UsageError(
                 "learning rates must satisfy 0 < final_learning_rate <= learning_rate, found "
                 f"{self.final_learning_rate} and {self.learning_rate}."
-            )
-        if self.bold_target not in get_args(BoldTarget):
-            raise UsageError(
-                f"bold_target must be one of {get_args(BoldTarget)}, found {self.bold_target!r}."
             )
         shares = (self.train_fraction, self.validation_fraction)
         if min(shares) <= 0 or sum(shares) > 1:
@@ -117,13 +105,10 @@ def paper_settings(*, epochs: int = 800, seed: int = 0, masked: bool = False) ->
         segment_steps=262,
         learning_rate=1e-6,
         final_learning_rate=1e-6,
-        encoder_decay=0.0,
         action_weight=1.0,
         bold_weight=1.0,
-        design_weight=0.0,
         masked=masked,
         carry_state=False,
-        bold_target="measured",
         interpolate_bold=True,
         patience=20,
         clip_norm=0.0,
@@ -131,42 +116,3 @@ def paper_settings(*, epochs: int = 800, seed: int = 0, masked: bool = False) ->
         validation_fraction=0.15,
         seed=seed,
     )
-
-
-def compact_settings(*, epochs: int = 90, seed: int = 0, masked: bool = True) -> TrainingSettings:
-    """Return the settings of the shipped bundles.
-
-    The mean over steps makes the action loss small, and the task part of BOLD is a few percent of
-    its variance; the weights bring both to the order of 1.
-    """
-    return TrainingSettings(
-        epochs=epochs,
-        batch_size=32,
-        segment_steps=500,
-        learning_rate=2e-3,
-        final_learning_rate=5e-5,
-        encoder_decay=0.5,
-        action_weight=20.0,
-        bold_weight=10.0,
-        design_weight=1.0,
-        masked=masked,
-        carry_state=True,
-        bold_target="task",
-        interpolate_bold=False,
-        patience=25,
-        clip_norm=1.0,
-        train_fraction=0.7,
-        validation_fraction=0.15,
-        seed=seed,
-    )
-
-
-def default_settings(
-    config: NetworkConfig, *, epochs: int | None = None, seed: int = 0
-) -> TrainingSettings:
-    """Return the preset's settings; the action reading decides the form of the loss."""
-    make = paper_settings if config.preset == "paper" else compact_settings
-    masked = config.action_reading == "hazard"
-    if epochs is None:
-        return make(seed=seed, masked=masked)
-    return make(epochs=epochs, seed=seed, masked=masked)

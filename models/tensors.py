@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,9 +16,8 @@ from dtb_runtime.stimulus import network_input
 from dtb_runtime.tasks import N_INPUTS, get_task
 from dtb_runtime.trials_seen import press_targets
 
-from .bold_targets import N_DESIGN_SIGNALS, design_signals, interpolated_bold, task_part
+from .bold_targets import N_DESIGN_SIGNALS, design_signals, interpolated_bold
 from .cohorts import Participant
-from .settings import BoldTarget
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +71,6 @@ class BlockForm:
     """See `dtb_runtime.trials_seen.press_targets`."""
     bold_stride: int
     """10 for BOLD at TR, 1 for the paper's BOLD at every step."""
-    bold_target: BoldTarget = "measured"
-    """BOLD as it is, or its `bold_targets.task_part`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +80,14 @@ class TrainingData:
     edges: Tensor
     """(people, n_edges) Fisher z"""
     blocks: tuple[RunBlock, ...]
+
+    def digest(self) -> str:
+        """Return a digest of edges and targets, by which a resumed training knows its cohort."""
+        digest = hashlib.sha256(self.edges.contiguous().numpy().tobytes())
+        for block in self.blocks:
+            digest.update(f"{block.task} {block.run} {block.people}".encode())
+            digest.update(block.targets.contiguous().numpy().tobytes())
+        return digest.hexdigest()
 
 
 def edge_matrix(participants: Sequence[Participant]) -> Tensor:
@@ -195,8 +201,6 @@ def _block(
         series = (
             np.asarray(measured, np.float32)[:, list(form.columns)] - form.scale.mean
         ) / form.scale.sd
-        if form.bold_target == "task":
-            series = task_part(series[: one.events.n_frames], one.events)
         if form.bold_stride == 1:
             series = interpolated_bold(series, length)
         usable = min(len(series), n_frames)

@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from dtb_runtime.errors import CohortError, UsageError
 from dtb_runtime.parcellation import Parcellation
 from dtb_runtime.tasks import TASKS
 
-from .bold_readout import refit_bold_readout
 from .bold_regions import paper_bold_regions
 from .checkpoint import Checkpoint, save_checkpoint
 from .cohort_norms import cohort_norms
 from .cohorts import Cohort, Participant, split_participants
-from .config import NetworkConfig, Preset, compact_config, graded_leak, paper_config
-from .hypernetwork import CompactHypernetwork, TwinNetwork
-from .measurement import held_out_figures, run_forecasts
-from .settings import TrainingSettings, default_settings
+from .compact_training import fit_compact
+from .config import NetworkConfig, Preset, compact_config, direct_config, paper_config
+from .encoder_fit import EncoderFit
+from .hypernetwork import TwinNetwork
+from .measurement import bold_error, held_out_figures, run_forecasts
+from .population_settings import PopulationSettings
+from .progress import OnProgress
+from .settings import TrainingSettings, paper_settings
 from .simple_rules import RULE_PREFIX, SHUFFLED_PREFIX, rule_figures, shuffled
-from .tensors import BlockForm, TrainingData, bold_scale, training_data
-from .training_loop import fit, held_out_losses, select_device
-from .training_state import EpochLosses
+from .tensors import BlockForm, BoldScale, TrainingData, bold_scale, training_data
+from .training_loop import fit, select_device
 
 FEWEST_PEOPLE = 6
 """Fewer cannot be split into training, validation and held-out people."""
@@ -37,6 +40,7 @@ def preset_config(
     *,
     bold_regions: Sequence[str] | None = None,
     hidden_size: int | None = None,
+    personal_units: int | None = None,
     latent_size: int | None = None,
 ) -> tuple[NetworkConfig, tuple[str, ...]]:
     """Return the network of a preset for a parcellation and the labels of its BOLD outputs.
@@ -58,16 +62,27 @@ def preset_config(
             f"BOLD regions must be regions of parcellation '{parcellation.name}'; unknown: "
             f"{', '.join(unknown[:10])}."
         )
-    if preset == "paper":
-        if latent_size is not None:
-            raise UsageError("The paper preset has no latent; leave out the latent size.")
-        config = paper_config(n_edges, len(bold_regions))
-    else:
-        config = compact_config(n_edges, len(bold_regions))
-        config = config if latent_size is None else replace(config, latent_size=latent_size)
+    if preset != "compact":
+        if latent_size is not None or personal_units is not None:
+            raise UsageError(
+                f"The {preset} preset has no latent and no personal units; leave out their sizes."
+            )
+        make = paper_config if preset == "paper" else direct_config
+        config = make(n_edges, len(bold_regions))
+        if hidden_size is not None:
+            config = make(n_edges, len(bold_regions), hidden_size=hidden_size)
+        return config, tuple(bold_regions)
     if hidden_size is not None:
-        leak = graded_leak(hidden_size) if preset == "compact" else (1.0,) * hidden_size
-        config = replace(config, hidden_size=hidden_size, leak=leak)
+        raise UsageError(
+            "The compact preset has personal, slow and clock units; give --personal-units."
+        )
+    default = compact_config(n_edges, len(bold_regions))
+    config = compact_config(
+        n_edges,
+        len(bold_regions),
+        personal_units=personal_units or default.personal_units,
+        latent_size=latent_size or default.latent_size,
+    )
     return config, tuple(bold_regions)
 
 
@@ -79,10 +94,10 @@ def train(
     preset: Preset = "compact",
     config: NetworkConfig | None = None,
     bold_regions: Sequence[str] | None = None,
-    settings: TrainingSettings | None = None,
+    settings: TrainingSettings | PopulationSettings | None = None,
     resume: bool = False,
     device: str = "auto",
-    on_epoch: Callable[[EpochLosses], bool | None] | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Checkpoint:
     """Train a network on a cohort and write its checkpoint.
 
@@ -94,24 +109,26 @@ def train(
         For the checkpoint, and for the training state while it runs.
     name : str
         Of the bundle to be.
-    preset : {"compact", "paper"}
+    preset : {"compact", "paper", "direct"}
     config : NetworkConfig, optional
         Instead of the preset's own; its sizes must fit the cohort.
     bold_regions : sequence of str, optional
-        BOLD outputs; by default all regions (compact) or the paper's areas (paper).
-    settings : TrainingSettings, optional
+        BOLD outputs; by default all regions (compact) or the paper's areas (others).
+    settings : PopulationSettings (compact) or TrainingSettings (others), optional
         By default the preset's.
     resume : bool
         Go on from a training state in `folder`.
     device : str
         ``auto``, ``cpu``, ``cuda``.
-    on_epoch : callable, optional
-        Called after each epoch; training ends where it returns True.
+    on_progress : callable, optional
+        Training ends early where it returns True.
 
     Raises
     ------
     CohortError
         If there are too few people, or data that training needs are not there.
+    UsageError
+        If the settings are those of another preset.
     """
     if cohort.parcellation is None:
         raise CohortError(
@@ -121,40 +138,13 @@ def train(
     parcellation = cohort.parcellation
     own_config, labels = preset_config(preset, parcellation, bold_regions=bold_regions)
     config = config or own_config
-    settings = settings or default_settings(config)
-    participants = list(cohort.participants)
-    parts = _split(participants, settings)
     columns = tuple(int(i) for i in parcellation.indices(labels))
-    form = BlockForm(
-        n_actions=config.n_actions,
-        columns=columns,
-        scale=bold_scale(parts[0], columns),
-        masked=settings.masked,
-        bold_stride=1 if settings.interpolate_bold else config.bold_stride,
-        bold_target=settings.bold_target,
-    )
-    training, validation = training_data(parts[0], form), training_data(parts[1], form)
-    chosen_device = select_device(device)
-    network, history = fit(
-        config,
-        settings,
-        training,
-        validation,
-        folder,
-        resume=resume,
-        device=chosen_device,
-        on_epoch=on_epoch,
-    )
-    measured_form = replace(form, bold_stride=config.bold_stride, bold_target="measured")
-    measured_training = training_data(parts[0], measured_form)
-    if isinstance(network.hypernetwork, CompactHypernetwork):
-        refit_bold_readout(
-            network,
-            measured_training,
-            training_data(parts[1], measured_form),
-        )
-        network.hypernetwork.round_for_export()
-    held_out = training_data(parts[2], measured_form)
+    people = list(cohort.participants)
+    work = _Work(people, columns, folder, resume, select_device(device), on_progress)
+    if config.preset == "compact":
+        trained = _train_in_parts(work, config, settings)
+    else:
+        trained = _train_end_to_end(work, config, settings)
     # What a bundle cannot forecast is no structure of it: the paper preset reads a few regions.
     parcellation = replace(
         parcellation,
@@ -164,82 +154,206 @@ def train(
             if any(label in labels for label in members)
         },
     )
-    tasks = tuple(t for t in TASKS if any(b.task == t for b in training.blocks))
+    training, held_out = trained.training, trained.held_out
+    tasks = tuple(t for t in TASKS if any(b.task == t for b in training.data.blocks))
     checkpoint = Checkpoint(
         name=name,
-        config=config,
-        network=network,
+        config=trained.network.config,
+        network=trained.network,
         parcellation=parcellation,
         bold_regions=labels,
-        bold_mean=form.scale.mean,
-        bold_sd=form.scale.sd,
+        bold_mean=trained.scale.mean,
+        bold_sd=trained.scale.sd,
         tasks=tasks,
         training={
             "description": cohort.description,
             "kind": cohort.kind,
             "warning": cohort.warning,
-            "n_train": len(parts[0]),
-            "n_validation": len(parts[1]),
-            "n_test": len(parts[2]),
+            "n_train": len(training.people),
+            "n_validation": trained.n_validation,
+            "n_test": len(held_out.people),
             "split": "by participant, drawn from the seed",
-            "seed": settings.seed,
-            "epochs": len(history),
-            "settings": settings.to_json(),
+            "seed": trained.settings.seed,
+            "epochs": trained.epochs,
+            "settings": trained.settings.to_json(),
         },
-        measured=_measure(network, (parts[2], held_out), (parts[0], measured_training), settings),
+        measured=_measure(trained.network, held_out, training),
         norms=cohort_norms(
-            network,
-            training.edges,
-            torch.cat([validation.edges, held_out.edges]),
+            trained.network,
+            training.data.edges,
+            held_out.data.edges,
+            trained.weights,
             tasks,
             parcellation,
             labels,
+            encoder=trained.encoder,
+            phenotypes=[person.phenotype for person in training.people],
         ),
     )
     save_checkpoint(folder, checkpoint)
     return checkpoint
 
 
-def _split(
-    participants: list[Participant], settings: TrainingSettings
-) -> tuple[list[Participant], list[Participant], list[Participant]]:
-    """Return training, validation and held-out people."""
-    if len(participants) < FEWEST_PEOPLE:
-        raise CohortError(
-            f"Training needs at least {FEWEST_PEOPLE} participants, so that some can be held out; "
-            f"this cohort has {len(participants)}."
-        )
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What both ways of training start from."""
+
+    people: list[Participant]
+    columns: tuple[int, ...]
+    folder: Path
+    resume: bool
+    device: torch.device
+    on_progress: OnProgress | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Some of the people, with their arrays (measured BOLD at TR)."""
+
+    people: list[Participant]
+    data: TrainingData
+
+
+@dataclass(frozen=True, slots=True)
+class _Trained:
+    """What both ways of training end with."""
+
+    network: TwinNetwork
+    settings: TrainingSettings | PopulationSettings
+    scale: BoldScale
+    training: _Part
+    held_out: _Part
+    n_validation: int
+    epochs: int
+    weights: Tensor
+    """Main networks of the training people."""
+    encoder: EncoderFit | None = None
+
+
+def _train_in_parts(
+    work: _Work, config: NetworkConfig, settings: TrainingSettings | PopulationSettings | None
+) -> _Trained:
+    """Train the compact preset."""
+    if settings is None:
+        settings = PopulationSettings(masked=config.action_reading == "hazard")
+    if not isinstance(settings, PopulationSettings):
+        raise UsageError("The compact preset is trained with PopulationSettings.")
+    share = settings.held_out_fraction
+    shares = {"training": 1 - share} | ({"held out": share} if share else {})
+    training, *rest = _split(work.people, shares, settings.seed)
+    held_out = rest[0] if rest else []
+    form = BlockForm(
+        n_actions=config.n_actions,
+        columns=work.columns,
+        scale=bold_scale(training, work.columns),
+        masked=settings.masked,
+        bold_stride=config.bold_stride,
+    )
+    data = training_data(training, form)
+    fit = fit_compact(
+        config,
+        settings,
+        training,
+        data,
+        work.folder,
+        resume=work.resume,
+        device=work.device,
+        on_progress=work.on_progress,
+    )
+    with torch.no_grad():
+        weights = fit.network.decode(fit.latents)
+    return _Trained(
+        network=fit.network,
+        settings=settings,
+        scale=form.scale,
+        training=_Part(training, data),
+        held_out=_Part(
+            held_out,
+            training_data(held_out, form) if held_out else TrainingData(data.edges[:0], ()),
+        ),
+        n_validation=0,
+        epochs=fit.population.history[-1].update,
+        weights=weights,
+        encoder=fit.encoder,
+    )
+
+
+def _train_end_to_end(
+    work: _Work, config: NetworkConfig, settings: TrainingSettings | PopulationSettings | None
+) -> _Trained:
+    """Train the paper's way: connectomes in, actions and BOLD out, one loss."""
+    if settings is None:
+        settings = paper_settings(masked=config.action_reading == "hazard")
+    if not isinstance(settings, TrainingSettings):
+        raise UsageError(f"The {config.preset} preset is trained with TrainingSettings.")
     shares = {
         "training": settings.train_fraction,
         "validation": settings.validation_fraction,
         "held out": 1 - settings.train_fraction - settings.validation_fraction,
     }
-    parts = split_participants([p.participant_id for p in participants], shares, settings.seed)
+    training, validation, held_out = _split(work.people, shares, settings.seed)
+    form = BlockForm(
+        n_actions=config.n_actions,
+        columns=work.columns,
+        scale=bold_scale(training, work.columns),
+        masked=settings.masked,
+        bold_stride=1 if settings.interpolate_bold else config.bold_stride,
+    )
+    network, history = fit(
+        config,
+        settings,
+        training_data(training, form),
+        training_data(validation, form),
+        work.folder,
+        resume=work.resume,
+        device=work.device,
+        on_progress=work.on_progress,
+    )
+    measured = replace(form, bold_stride=config.bold_stride)
+    data = training_data(training, measured)
+    with torch.no_grad():
+        weights = network.weights(data.edges)
+    return _Trained(
+        network=network,
+        settings=settings,
+        scale=form.scale,
+        training=_Part(training, data),
+        held_out=_Part(held_out, training_data(held_out, measured)),
+        n_validation=len(validation),
+        epochs=len(history),
+        weights=weights,
+    )
+
+
+def _split(
+    participants: list[Participant], shares: Mapping[str, float], seed: int
+) -> list[list[Participant]]:
+    """Return the people of each part."""
+    if len(participants) < FEWEST_PEOPLE:
+        raise CohortError(
+            f"Training needs at least {FEWEST_PEOPLE} participants, so that some can be held out; "
+            f"this cohort has {len(participants)}."
+        )
+    parts = split_participants([p.participant_id for p in participants], shares, seed)
     by_id = {p.participant_id: p for p in participants}
-    training, validation, held_out = ([by_id[i] for i in ids] for ids in parts.values())
-    return training, validation, held_out
+    return [[by_id[i] for i in ids] for ids in parts.values()]
 
 
-def _measure(
-    network: TwinNetwork,
-    held_out: tuple[list[Participant], TrainingData],
-    training: tuple[list[Participant], TrainingData],
-    settings: TrainingSettings,
-) -> dict[str, float]:
+def _measure(network: TwinNetwork, held_out: _Part, training: _Part) -> dict[str, float]:
     """Return the figures of the held-out people, with the network in its exported form.
 
     Beside each stands what a simple rule reaches (``rule/``), and what twins reach that were made
-    from other people's connectomes (``shuffled/``).
+    from other people's connectomes (``shuffled/``). Nothing where nobody is held out.
     """
-    people, data = held_out
+    if not held_out.people:
+        return {}
 
     def of_twins(data: TrainingData) -> dict[str, float]:
-        stride = network.config.bold_stride
-        action, bold = held_out_losses(network, data, settings, select_device("cpu"), stride)
-        figures = held_out_figures(list(run_forecasts(network, people, data)))
-        return figures | {"action_loss": action, "bold_mse": bold}
+        forecasts = list(run_forecasts(network, held_out.people, data))
+        return held_out_figures(forecasts) | {"bold_mse": bold_error(forecasts)}
 
-    figures = of_twins(data)
-    figures |= {SHUFFLED_PREFIX + k: v for k, v in of_twins(shuffled(data)).items()}
-    figures |= {RULE_PREFIX + k: v for k, v in rule_figures(*held_out, *training).items()}
+    figures = of_twins(held_out.data)
+    figures |= {SHUFFLED_PREFIX + k: v for k, v in of_twins(shuffled(held_out.data)).items()}
+    rules = rule_figures(held_out.people, held_out.data, training.people, training.data)
+    figures |= {RULE_PREFIX + k: v for k, v in rules.items()}
     return {k: round(float(v), 6) for k, v in sorted(figures.items()) if np.isfinite(v)}

@@ -6,22 +6,21 @@ number of the epoch alone, so a run that was killed and resumed continues the sa
 
 from __future__ import annotations
 
-import hashlib
 import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from .bold_targets import N_DESIGN_SIGNALS
 from .config import NetworkConfig
-from .hypernetwork import CompactHypernetwork, TwinNetwork
+from .hypernetwork import TwinNetwork
 from .losses import action_loss, bold_loss, total_loss
+from .progress import OnProgress
 from .settings import TrainingSettings
+from .state_file import StateFile
 from .tensors import RunBlock, TrainingData
-from .training_state import EpochLosses, TrainingState, load_training_state, save_training_state
 
 STATE_FILE = "training_state.safetensors"
 
@@ -41,11 +40,6 @@ def select_device(name: str = "auto") -> torch.device:
     return torch.device(name)
 
 
-def people_digest(edges: Tensor) -> str:
-    """Return a digest of the training people's edges, by which a resumed run knows its cohort."""
-    return hashlib.sha256(edges.contiguous().numpy().tobytes()).hexdigest()
-
-
 def learning_rate(settings: TrainingSettings, epoch: int) -> float:
     """Return the rate of an epoch, counted from 0: half a cosine from first to final."""
     share = epoch / max(settings.epochs - 1, 1)
@@ -59,27 +53,32 @@ def segments(n_steps: int, length: int) -> Iterator[Segment]:
         yield Segment(start, min(start + length, n_steps))
 
 
-def make_probe(config: NetworkConfig) -> torch.nn.Linear:
-    """Return the readout of the design loss, starting from zero."""
-    probe = torch.nn.Linear(config.hidden_size, N_DESIGN_SIGNALS)
-    torch.nn.init.zeros_(probe.weight)
-    torch.nn.init.zeros_(probe.bias)
-    return probe
+@dataclass(frozen=True, slots=True)
+class EpochLosses:
+    """Losses of one epoch: mean over people and steps, before weighting."""
+
+    epoch: int
+    train_action: float
+    train_bold: float
+    validation_action: float
+    validation_bold: float
+
+    @property
+    def sentence(self) -> str:
+        """The losses in words."""
+        return (
+            f"validation loss: action {self.validation_action:.4f}, BOLD "
+            f"{self.validation_bold:.4f} (training {self.train_action:.4f}, {self.train_bold:.4f})"
+        )
 
 
-def make_optimizer(
-    network: TwinNetwork, probe: torch.nn.Linear, settings: TrainingSettings
-) -> torch.optim.Optimizer:
-    """Return Adam, with weight decay on the compact encoder only."""
-    decayed: list[Tensor] = []
-    if isinstance(network.hypernetwork, CompactHypernetwork):
-        hyper = network.hypernetwork
-        decayed = [hyper.hidden.weight, hyper.latent.weight, hyper.skip.weight]
-    others = [p for p in network.parameters() if all(p is not d for d in decayed)]
-    groups = [{"params": [*others, *probe.parameters()], "weight_decay": 0.0}]
-    if decayed:
-        groups.append({"params": decayed, "weight_decay": settings.encoder_decay})
-    return torch.optim.AdamW(groups, lr=settings.learning_rate)
+@dataclass(frozen=True, slots=True)
+class Best:
+    """The network with the lowest validation loss so far."""
+
+    epoch: int = -1
+    loss: float = math.inf
+    state: dict[str, Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +87,6 @@ class Losses:
 
     action: Tensor
     bold: Tensor
-    design: Tensor
-    """How far the probe is from the design's signals; 0 where that is switched off."""
     state: Tensor
     """Hidden state after the segment."""
 
@@ -100,9 +97,6 @@ class SegmentLoss:
     Parameters
     ----------
     network : TwinNetwork
-    probe : torch.nn.Linear
-        From hidden states to design signals, the same for everybody; it is trained along and then
-        thrown away. What it is good for is what it makes the hidden states carry.
     settings : TrainingSettings
     device : torch.device
     bold_stride : int, optional
@@ -112,13 +106,11 @@ class SegmentLoss:
     def __init__(
         self,
         network: TwinNetwork,
-        probe: torch.nn.Linear,
         settings: TrainingSettings,
         device: torch.device,
         bold_stride: int | None = None,
     ) -> None:
         self.network = network
-        self.probe = probe
         self.settings = settings
         self.device = device
         trained = 1 if settings.interpolate_bold else network.config.bold_stride
@@ -145,17 +137,12 @@ class SegmentLoss:
             output.action_logits, take(block.targets, steps), take(block.counted, steps)
         )
         bold = bold_loss(output.bold, take(block.bold, frames), take(block.bold_counted, frames))
-        design = action.new_zeros(())
-        if self.settings.design_weight > 0:
-            signals = take(block.design, frames)
-            design = (self.probe(output.hidden) - signals).square().mean()
-        return Losses(action, bold, design, output.state)
+        return Losses(action, bold, output.state)
 
     def total(self, losses: Losses) -> Tensor:
         """Return the weighted sum that is descended."""
         s = self.settings
-        total = total_loss(losses.action, losses.bold, s.action_weight, s.bold_weight)
-        return total + s.design_weight * losses.design
+        return total_loss(losses.action, losses.bold, s.action_weight, s.bold_weight)
 
 
 def batches(
@@ -177,7 +164,6 @@ def train_epoch(
     loss_of: SegmentLoss,
     optimizer: torch.optim.Optimizer,
     data: TrainingData,
-    inputs: Tensor,
     epoch: int,
 ) -> tuple[float, float]:
     """Train one epoch in place; return the mean action and BOLD loss seen on the way."""
@@ -188,12 +174,12 @@ def train_epoch(
     sums, n_people_steps = [0.0, 0.0], 0
     for block, rows in batches(data, settings, generator):
         people = torch.as_tensor([block.people[row] for row in rows])
-        batch_inputs = inputs[people].to(device)
+        edges = data.edges[people].to(device)
         state: Tensor | None = None
         for segment in segments(block.n_steps, settings.segment_steps):
             if not settings.carry_state:
                 state = None
-            weights = network.weights_from(batch_inputs, generator)
+            weights = network.weights(edges, generator)
             losses = loss_of(weights, block, rows, segment, state)
             optimizer.zero_grad(set_to_none=True)
             loss_of.total(losses).backward()  # type: ignore[no-untyped-call]
@@ -217,15 +203,13 @@ def held_out_losses(
     bold_stride: int | None = None,
 ) -> tuple[float, float]:
     """Return the mean action and BOLD loss of whole runs from a zero state, without dropout."""
-    probe = make_probe(network.config).to(device)
-    loss_of = SegmentLoss(network, probe, replace(settings, design_weight=0.0), device, bold_stride)
-    inputs = network.encoder_inputs(data.edges.to(device))
+    loss_of = SegmentLoss(network, settings, device, bold_stride)
     sums, n_people_steps = [0.0, 0.0], 0
     for block in data.blocks:
         for i in range(0, len(block.people), settings.batch_size):
             rows = list(range(i, min(i + settings.batch_size, len(block.people))))
             people = torch.as_tensor([block.people[row] for row in rows])
-            weights = network.weights_from(inputs[people])
+            weights = network.weights(data.edges[people].to(device))
             whole = Segment(0, block.n_steps)
             losses = loss_of(weights, block, rows, whole, None)
             size = len(rows) * block.n_steps
@@ -244,7 +228,7 @@ def fit(
     *,
     resume: bool = False,
     device: torch.device | None = None,
-    on_epoch: Callable[[EpochLosses], bool | None] | None = None,
+    on_progress: OnProgress | None = None,
 ) -> tuple[TwinNetwork, tuple[EpochLosses, ...]]:
     """Train a network; return the one with the lowest validation loss and the loss curve.
 
@@ -258,7 +242,7 @@ def fit(
     resume : bool
         Go on from the state in `folder` if there is one; its settings must be the same.
     device : torch.device, optional
-    on_epoch : callable, optional
+    on_progress : callable, optional
         Called after each epoch, for progress bars; training ends where it returns True.
 
     Raises
@@ -267,46 +251,41 @@ def fit(
         If the state in `folder` is damaged or was made with other settings.
     """
     device = device or select_device()
-    network = TwinNetwork(config, seed=settings.seed)
-    if isinstance(network.hypernetwork, CompactHypernetwork):
-        network.hypernetwork.fit_basis(training.edges)
-    network.to(device)
-    probe = make_probe(config).to(device)
-    optimizer = make_optimizer(network, probe, settings)
-    loss_of = SegmentLoss(network, probe, settings, device)
-    state = TrainingState(
-        epoch=0,
-        history=(),
-        best_epoch=-1,
-        best_loss=math.inf,
-        best={},
-        people_digest=people_digest(training.edges),
+    network = TwinNetwork(config, seed=settings.seed).to(device)
+    optimizer = torch.optim.Adam(network.parameters(), lr=settings.learning_rate)
+    loss_of = SegmentLoss(network, settings, device)
+    state_file = StateFile(
+        folder / STATE_FILE,
+        {"config": config.to_json(), "settings": settings.to_json(), "people": training.digest()},
+        {"network": network},
+        {"network": optimizer},
     )
-    path = folder / STATE_FILE
-    if resume and path.exists():
-        state = load_training_state(path, network, probe, optimizer, settings, state.people_digest)
-    inputs = network.encoder_inputs(training.edges.to(device))
+    best = Best()
+    history: list[EpochLosses] = []
+    if resume and state_file.path.exists():
+        progress = state_file.load()
+        history = [EpochLosses(**losses) for losses in progress["history"]]
+        best = Best(progress["best_epoch"], progress["best_loss"], progress["extra"])
 
-    while state.epoch < settings.epochs and state.epoch - state.best_epoch <= settings.patience:
-        epoch = state.epoch
-        train_action, train_bold = train_epoch(loss_of, optimizer, training, inputs, epoch)
+    while len(history) < settings.epochs and len(history) - best.epoch <= settings.patience:
+        epoch = len(history)
+        train_action, train_bold = train_epoch(loss_of, optimizer, training, epoch)
         action, bold = held_out_losses(network, validation, settings, device)
+        history.append(EpochLosses(epoch, train_action, train_bold, action, bold))
         loss = settings.action_weight * action + settings.bold_weight * bold
-        losses = EpochLosses(epoch, train_action, train_bold, action, bold)
-        is_best = loss < state.best_loss
-        state = replace(
-            state,
-            epoch=epoch + 1,
-            history=(*state.history, losses),
-            best_epoch=epoch if is_best else state.best_epoch,
-            best_loss=loss if is_best else state.best_loss,
-            best={k: v.detach().cpu().clone() for k, v in network.state_dict().items()}
-            if is_best
-            else state.best,
-        )
-        save_training_state(path, state, network, probe, optimizer, settings)
-        if on_epoch is not None and on_epoch(losses):
+        if loss < best.loss:
+            state = {k: v.detach().cpu().clone() for k, v in network.state_dict().items()}
+            best = Best(epoch, loss, state)
+        progress = {
+            "history": [asdict(losses) for losses in history],
+            "best_epoch": best.epoch,
+            "best_loss": best.loss,
+        }
+        state_file.save(progress, best.state)
+        if on_progress is not None and on_progress(
+            epoch + 1, settings.epochs, history[-1].sentence
+        ):
             break
-    network.load_state_dict(state.best)
+    network.load_state_dict(best.state)
     network.cpu().eval()
-    return network, state.history
+    return network, tuple(history)

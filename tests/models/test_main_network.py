@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from dtb_models.config import compact_config, paper_config
-from dtb_models.main_network import _Recurrence, run_main_network, split_weights
+from dtb_models.main_network import run_main_network, split_weights
+from dtb_models.recurrence import run_recurrence
 
 
 def test_plain_tanh_network_equals_the_torch_cell_person_by_person() -> None:
@@ -81,8 +82,8 @@ def test_the_written_out_gradient_equals_finite_differences(leak: list[float]) -
         return values.requires_grad_()
 
     leaks = torch.tensor(leak, dtype=torch.float64)
-    inputs = (draw(6, 2, 4), draw(2, 4, 4), draw(2, 4))
-    assert torch.autograd.gradcheck(lambda *x: _Recurrence.apply(*x, leaks), inputs)
+    inputs = (draw(2, 3, 6, 4), draw(2, 4, 4), draw(2, 3, 4))
+    assert torch.autograd.gradcheck(lambda *x: run_recurrence(*x, leaks), inputs)
 
 
 def test_people_do_not_mix() -> None:

@@ -1,0 +1,254 @@
+"""The population fit: what people have in common, and where each of them lies, from their trials.
+
+A person's acting weights are ``base + directions z`` with z standard normal over people. Base,
+directions, and a normal posterior of every person's z are learned together by stochastic gradients
+on the evidence lower bound: the survival log-likelihood of the person's own trials under draws of
+the posterior, minus its Kullback-Leibler divergence from the prior (Kingma and Welling 2014, with
+free posteriors instead of an encoder). Connectomes play no part, so a person's latent says what
+the trials say, and how surely.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from .acting_part import ActingPart
+from .config import NetworkConfig
+from .population_settings import PopulationSettings
+from .progress import OnProgress
+from .state_file import StateFile
+from .tensors import RunBlock, TrainingData
+from .windows import Windows, WindowSampler
+
+STATE_FILE = "population_state.safetensors"
+INITIAL_SD = 0.5
+"""SD of every posterior at the start."""
+LAST_WHITENING = 0.8
+"""Share of the updates after which the latent's coordinates stay as they are."""
+REPORT_EVERY = 50
+"""Updates between two reports and two saved states."""
+
+
+@dataclass(frozen=True, slots=True)
+class PopulationLoss:
+    """Mean over some updates, in nats per person over all runs."""
+
+    update: int
+    trials: float
+    """Minus the log-likelihood of the trials."""
+    divergence: float
+    """Of the posteriors from the prior."""
+
+
+@dataclass(frozen=True, slots=True)
+class PopulationFit:
+    """What the fit found. Tensors are on the CPU."""
+
+    base: Tensor
+    """(n_acting_weights,)"""
+    directions: Tensor
+    """(n_acting_weights, action_latents), rounded to float16 as a bundle stores them."""
+    mean: Tensor
+    """(people, action_latents) posterior means."""
+    sd: Tensor
+    """(people, action_latents) posterior SDs."""
+    history: tuple[PopulationLoss, ...]
+
+
+class Population(nn.Module):
+    """Base, directions and everybody's posterior.
+
+    Parameters
+    ----------
+    config : NetworkConfig
+    start : Tensor, shape (people, action_latents)
+        Where the posterior means begin.
+    settings : PopulationSettings
+    """
+
+    def __init__(self, config: NetworkConfig, start: Tensor, settings: PopulationSettings) -> None:
+        super().__init__()
+        self.part = ActingPart(config)
+        generator = torch.Generator().manual_seed(settings.seed)
+        base, scale = self.part.initial(generator)
+        draw = torch.randn(len(base), config.action_latents, generator=generator)
+        self.base = nn.Parameter(base)
+        self.directions = nn.Parameter(draw * scale.unsqueeze(1) * settings.latent_effect)
+        self.mean = nn.Parameter(start.clone())
+        self.log_sd = nn.Parameter(torch.full_like(start, math.log(INITIAL_SD)))
+
+    def weights(self, latent: Tensor) -> Tensor:
+        """Return acting weights, shape (batch, n_acting_weights)."""
+        return self.base + latent @ self.directions.T
+
+    def losses(self, people: Tensor, windows: Windows, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the trials' negative log-likelihood and the divergence, means over people."""
+        mean, log_sd = self.mean[people], self.log_sd[people]
+        latent = mean + log_sd.exp() * noise
+        logits = self.part.action_logits(self.weights(latent), windows.inputs)
+        each = functional.binary_cross_entropy_with_logits(
+            logits, windows.targets, reduction="none"
+        ).sum(-1)
+        per_run = (each * windows.counted).sum((0, 2))
+        trials = (per_run * windows.scale).sum() / len(people)
+        divergence = 0.5 * (mean.square() + (2 * log_sd).exp() - 1) - log_sd
+        return trials, divergence.sum() / len(people)
+
+    @torch.no_grad()
+    def whiten(self) -> None:
+        """Change the latent's coordinates so that people together are standard normal again.
+
+        The networks stay what they are. Without this the latents drift and stretch, since the
+        prior pulls on them far more weakly than hundreds of trials do, and draws from the prior
+        would be people who do not exist.
+        """
+        center = self.mean.mean(0)
+        away = self.mean - center
+        variance = (2 * self.log_sd).exp()
+        size = away.shape[1]
+        covariance = away.T @ away / max(len(away) - 1, 1) + torch.diag(variance.mean(0))
+        values, vectors = torch.linalg.eigh(covariance + 1e-6 * torch.eye(size))
+        root = (vectors * values.sqrt()) @ vectors.T
+        inverse = (vectors * values.rsqrt()) @ vectors.T
+        self.base.add_(self.directions @ center)
+        self.directions.copy_(self.directions @ root)
+        self.mean.copy_(away @ inverse)
+        # A posterior turned is no longer independent between numbers; its own SDs are kept.
+        self.log_sd.copy_((variance @ inverse.square().T).log() / 2)
+
+
+def fit_population(
+    config: NetworkConfig,
+    settings: PopulationSettings,
+    data: TrainingData,
+    start: Tensor,
+    folder: Path,
+    *,
+    resume: bool = False,
+    device: torch.device | None = None,
+    on_progress: OnProgress | None = None,
+) -> PopulationFit:
+    """Fit base, directions and posteriors to everybody's trials.
+
+    Parameters
+    ----------
+    config : NetworkConfig
+        Of the compact preset.
+    settings : PopulationSettings
+    data : TrainingData
+    start : Tensor, shape (people, action_latents)
+        Where the posterior means begin (`latent_start.latent_start`).
+    folder : Path
+        The state is kept in it now and then, so that a killed run can go on.
+    resume : bool
+        Go on from that state, if there is one.
+    device : torch.device, optional
+    on_progress : callable, optional
+
+    Raises
+    ------
+    CheckpointError
+        If the state in `folder` is damaged or was made with other settings or people.
+    """
+    device = device or torch.device("cpu")
+    population = Population(config, start, settings).to(device)
+    optimizer = _optimizer(population, settings)
+    state_file = StateFile(
+        folder / STATE_FILE,
+        {"config": config.to_json(), "settings": settings.to_json(), "people": data.digest()},
+        {"population": population},
+        {"population": optimizer},
+    )
+    history: list[PopulationLoss] = []
+    update = 0
+    if resume and state_file.path.exists():
+        progress = state_file.load()
+        update = int(progress["update"])
+        history = [PopulationLoss(**loss) for loss in progress["history"]]
+    sampler = _sampler(config, settings, data.blocks, len(start))
+    sums, n_summed = [0.0, 0.0], 0
+    while update < settings.updates:
+        trials, divergence = _step(population, optimizer, sampler, settings, update)
+        sums, n_summed = [sums[0] + trials, sums[1] + divergence], n_summed + 1
+        update += 1
+        if update % settings.whiten_every == 0 and update < LAST_WHITENING * settings.updates:
+            population.whiten()
+        if update % REPORT_EVERY == 0 or update == settings.updates:
+            history.append(PopulationLoss(update, sums[0] / n_summed, sums[1] / n_summed))
+            sums, n_summed = [0.0, 0.0], 0
+            state_file.save({"update": update, "history": [asdict(loss) for loss in history]})
+            sentence = (
+                f"behavior: {history[-1].trials:.1f} nats a person, "
+                f"{history[-1].divergence:.1f} of them learned about the person"
+            )
+            if on_progress is not None and on_progress(
+                update, settings.updates + settings.slow_epochs, sentence
+            ):
+                break
+    population.whiten()
+    return PopulationFit(
+        base=population.base.detach().cpu(),
+        directions=population.directions.detach().cpu().half().float(),
+        mean=population.mean.detach().cpu(),
+        sd=population.log_sd.detach().exp().cpu(),
+        history=tuple(history),
+    )
+
+
+def _sampler(
+    config: NetworkConfig,
+    settings: PopulationSettings,
+    blocks: tuple[RunBlock, ...],
+    n_people: int,
+) -> WindowSampler:
+    return WindowSampler(
+        blocks, n_people, ActingPart(config), settings.window_steps, settings.burn_in_steps
+    )
+
+
+def _optimizer(population: Population, settings: PopulationSettings) -> torch.optim.Optimizer:
+    shared = [population.base, population.directions]
+    own = [population.mean, population.log_sd]
+    return torch.optim.Adam([{"params": shared}, {"params": own}], lr=settings.learning_rate)
+
+
+def _step(
+    population: Population,
+    optimizer: torch.optim.Optimizer,
+    sampler: WindowSampler,
+    settings: PopulationSettings,
+    update: int,
+) -> tuple[float, float]:
+    """Take one gradient step; return both losses. Chance depends on seed and update alone."""
+    generator = torch.Generator().manual_seed(settings.seed * 1_000_003 + update + 1)
+    share = update / max(settings.updates - 1, 1)
+    span = settings.learning_rate - settings.final_learning_rate
+    rate = settings.final_learning_rate + span * (1 + math.cos(math.pi * share)) / 2
+    for group, factor in zip(optimizer.param_groups, (1.0, settings.latent_rate), strict=True):
+        group["lr"] = rate * factor
+    n_people = len(population.mean)
+    people = torch.arange(n_people)
+    if n_people > settings.people_per_update:
+        people = torch.randperm(n_people, generator=generator)[: settings.people_per_update]
+    windows = sampler.draw(people, generator)
+    noise = torch.randn(len(people), population.mean.shape[1], generator=generator)
+    device = population.mean.device
+    moved = Windows(
+        windows.inputs.to(device),
+        windows.targets.to(device),
+        windows.counted.to(device),
+        windows.scale.to(device),
+    )
+    trials, divergence = population.losses(people.to(device), moved, noise.to(device))
+    optimizer.zero_grad(set_to_none=True)
+    # Adam does not care for the scale; the clipping does.
+    ((trials + divergence) / 100).backward()  # type: ignore[no-untyped-call]
+    nn.utils.clip_grad_norm_([population.base, population.directions], settings.clip_norm)
+    optimizer.step()
+    return float(trials.detach()), float(divergence.detach())
