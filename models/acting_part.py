@@ -57,6 +57,18 @@ class ActingPart:
         """Leak of the personal units, shape (personal,)."""
         return torch.tensor(self.config.leak[: self.config.personal_units])
 
+    @property
+    def is_personal(self) -> Tensor:
+        """Which weights differ between people, shape (n_weights,), 1 or 0: all but the clocks'.
+
+        How time on task tells is learned from everybody. A person's own drift, judged by the first
+        minutes, would be drawn out over the rest of the run, and forecasts get worse for it.
+        """
+        w_x = torch.ones(self.shapes[0])
+        w_x[:, self.config.n_inputs :] = 0
+        others = self.n_weights - w_x.numel()
+        return torch.cat([w_x.flatten(), torch.ones(others)])
+
     def initial(self, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Return starting weights and the scale of each, both of shape (n_weights,).
 

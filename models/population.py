@@ -72,6 +72,8 @@ class Population(nn.Module):
     settings : PopulationSettings
     """
 
+    is_personal: Tensor
+
     def __init__(self, config: NetworkConfig, start: Tensor, settings: PopulationSettings) -> None:
         super().__init__()
         self.part = ActingPart(config)
@@ -79,7 +81,11 @@ class Population(nn.Module):
         base, scale = self.part.initial(generator)
         draw = torch.randn(len(base), config.action_latents, generator=generator)
         self.base = nn.Parameter(base)
-        self.directions = nn.Parameter(draw * scale.unsqueeze(1) * settings.latent_effect)
+        # Kept at 0 where weights are everybody's, so that no product has to mask them.
+        self.register_buffer("is_personal", self.part.is_personal.unsqueeze(1), persistent=False)
+        start_effect = scale.unsqueeze(1) * settings.latent_effect * self.is_personal
+        self.directions = nn.Parameter(draw * start_effect)
+        self.directions.register_hook(lambda grad: grad * self.is_personal)
         self.mean = nn.Parameter(start.clone())
         self.log_sd = nn.Parameter(torch.full_like(start, math.log(INITIAL_SD)))
 
@@ -213,9 +219,14 @@ def _sampler(
 
 
 def _optimizer(population: Population, settings: PopulationSettings) -> torch.optim.Optimizer:
-    shared = [population.base, population.directions]
-    own = [population.mean, population.log_sd]
-    return torch.optim.Adam([{"params": shared}, {"params": own}], lr=settings.learning_rate)
+    return torch.optim.AdamW(
+        [
+            {"params": [population.base], "weight_decay": 0.0},
+            {"params": [population.directions], "weight_decay": settings.direction_decay},
+            {"params": [population.mean, population.log_sd], "weight_decay": 0.0},
+        ],
+        lr=settings.learning_rate,
+    )
 
 
 def _step(
@@ -230,7 +241,8 @@ def _step(
     share = update / max(settings.updates - 1, 1)
     span = settings.learning_rate - settings.final_learning_rate
     rate = settings.final_learning_rate + span * (1 + math.cos(math.pi * share)) / 2
-    for group, factor in zip(optimizer.param_groups, (1.0, settings.latent_rate), strict=True):
+    factors = (1.0, 1.0, settings.latent_rate)
+    for group, factor in zip(optimizer.param_groups, factors, strict=True):
         group["lr"] = rate * factor
     n_people = len(population.mean)
     people = torch.arange(n_people)

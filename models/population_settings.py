@@ -21,7 +21,7 @@ class PopulationSettings:
         If a number is out of range.
     """
 
-    updates: int = 3000
+    updates: int = 2000
     """Gradient steps of the population fit."""
     people_per_update: int = 256
     """People drawn for each step; everybody where there are fewer."""
@@ -37,6 +37,8 @@ class PopulationSettings:
     see only that person's trials."""
     latent_effect: float = 0.05
     """How far one SD of a latent moves a weight at the start, in units of the weight's scale."""
+    direction_decay: float = 0.1
+    """Weight decay of the directions, towards people who do not differ."""
     whiten_every: int = 100
     """Updates between two changes of the latent's coordinates that make the people's distribution
     standard normal again, which is what the prior says it is."""
@@ -65,8 +67,9 @@ class PopulationSettings:
         ):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} must be at least 1, found {getattr(self, name)}.")
-        if self.burn_in_steps < 0:
-            raise UsageError(f"burn_in_steps must be at least 0, found {self.burn_in_steps}.")
+        for name in ("burn_in_steps", "direction_decay"):
+            if getattr(self, name) < 0:
+                raise UsageError(f"{name} must be at least 0, found {getattr(self, name)}.")
         if not 0 < self.final_learning_rate <= self.learning_rate:
             raise UsageError(
                 "learning rates must satisfy 0 < final_learning_rate <= learning_rate, found "
