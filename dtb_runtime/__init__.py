@@ -25,7 +25,7 @@ Where things are::
     bundle             load_bundle, Bundle
     twin               Twin, saved and loaded
     latent             distributions over latents
-    trials_seen        a person's own trials
+    trials_seen        a person's own trials (trial_likelihood: how probable they are)
     calibration        the latent given a person's own trials
     forecast           Forecast: what is expected of one twin in one run (prepared_run, draws)
     responses          response-time distributions from action outputs (response_windows)

@@ -42,7 +42,8 @@ class LatentDistribution:
         for name, array in (("mean", mean), ("covariance", covariance)):
             if not (np.abs(array) <= LARGEST).all():  # false for NaN
                 raise DataError(f"The {name} of latents is not finite, or beyond {LARGEST:g}.")
-        if not np.allclose(covariance, covariance.T, rtol=1e-5, atol=0.0):
+        scale = np.sqrt(np.abs(np.diag(covariance)))
+        if (np.abs(covariance - covariance.T) > 1e-6 * np.outer(scale, scale)).any():
             raise DataError("The covariance of latents is not symmetric.")
         covariance = (covariance + covariance.T) / 2.0
         try:

@@ -1,0 +1,128 @@
+"""How probable a person's trials are under a latent: a survival likelihood, step by step.
+
+In each step of a trial's window, until the press, every option of the task is pressed or not, with
+the hazard that the main network gives. A trial without an answer is a window without a press. After
+a wrong answer among three options the pressed one is not known; its probability is the sum over
+those that it can have been.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .stimulus import network_input
+from .tasks import get_task
+from .trials_seen import ObservedRun, press_targets
+
+if TYPE_CHECKING:
+    from .bundle import Bundle
+
+_SMALLEST, _LARGEST = 1e-38, 1.0 - 2.0**-25
+# Actions are float32, where a sure press is exactly 1 and an impossible one 0; neither has a logit.
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RunEvidence:
+    """What one run's trials are held against."""
+
+    stimulus: NDArray[np.float32]
+    """Network input up to the last observed trial's end, shape (n_steps, n_inputs)."""
+    steps: NDArray[np.int64]
+    """Steps in which a press, or none, was observed, shape (n_observed_steps,)."""
+    pressed: NDArray[np.bool_]
+    """Options that the press can have been, shape (n_observed_steps, n_options); mostly none."""
+
+    @classmethod
+    def of(cls, run: ObservedRun, n_actions: int) -> RunEvidence:
+        """What a run tells; steps outside the windows of its trials tell nothing."""
+        task, events = get_task(run.task), run.events
+        targets, counted = press_targets(events, run.responses, n_actions, masked=True)
+        inside = np.zeros_like(counted)
+        for first, last in zip(events.onset_step, events.offset_step, strict=True):
+            inside[first:last] = True
+        pressed = targets[:, : len(task.options)] > 0
+        # A response at the very end of its window falls into the step after it.
+        observed = counted & (inside | pressed.any(axis=1))
+        steps = np.flatnonzero(observed)
+        n_steps = int(steps[-1]) + 1 if len(steps) else 1
+        stimulus = network_input(task.stimulus(events)[:n_steps])
+        return cls(stimulus, steps, pressed[steps])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrialLikelihood:
+    """The likelihood of one person's trials, as a function of the latent."""
+
+    bundle: Bundle
+    runs: tuple[RunEvidence, ...]
+
+    @classmethod
+    def of(cls, bundle: Bundle, runs: Iterable[ObservedRun]) -> TrialLikelihood:
+        """The likelihood of whole runs (`join_runs`)."""
+        evidence = (RunEvidence.of(run, bundle.manifest.n_actions) for run in runs)
+        return cls(bundle, tuple(each for each in evidence if len(each.steps)))
+
+    def logits(self, latents: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+        """Logits of the hazards in the observed steps.
+
+        Parameters
+        ----------
+        latents : numpy.ndarray, shape (n, latent_size)
+
+        Returns
+        -------
+        list of numpy.ndarray, shape (n, n_observed_steps, n_options)
+            One array a run.
+        """
+        weights = self.bundle.decode(latents.astype(np.float32))
+        logits = []
+        for run in self.runs:
+            n_options = run.pressed.shape[1]
+            outputs = np.empty((len(latents), *run.pressed.shape))
+            for i, own in enumerate(weights):
+                actions, _, _ = self.bundle.run_main(own, run.stimulus)
+                outputs[i] = actions[run.steps, :n_options]
+            np.clip(outputs, _SMALLEST, _LARGEST, out=outputs)
+            logits.append(np.log(outputs) - np.log1p(-outputs))
+        return logits
+
+    def log_likelihood(self, logits: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+        """Log probability of the trials in nats, shape (n,), from `logits`."""
+        total = np.zeros(len(logits[0]) if logits else 0)
+        for run, own in zip(self.runs, logits, strict=True):
+            total -= np.logaddexp(0.0, own).sum(axis=(1, 2))
+            presses = run.pressed.any(axis=1)
+            candidates = np.where(run.pressed[presses], own[:, presses], -np.inf)
+            total += np.logaddexp.reduce(candidates, axis=2).sum(axis=1)
+        return total
+
+    def residuals(
+        self, logits: Sequence[NDArray[np.float64]]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Slope and curvature of the negative log likelihood in each logit, of one latent.
+
+        Parameters
+        ----------
+        logits : sequence of numpy.ndarray, shape (n_observed_steps, n_options)
+            One array a run.
+
+        Returns
+        -------
+        slope, curvature : numpy.ndarray
+            Of all runs, one after the other. The curvature is Fisher's, which is never negative.
+        """
+        slopes, curvatures = [], []
+        for run, own in zip(self.runs, logits, strict=True):
+            p = np.exp(-np.logaddexp(0.0, -own))
+            candidates = np.where(run.pressed, own, -np.inf)
+            top = np.maximum(candidates.max(axis=1, keepdims=True), -1e300)
+            odds = np.exp(candidates - top)
+            share = odds / np.maximum(odds.sum(axis=1, keepdims=True), 1e-300)
+            slopes.append((p - share).ravel())
+            curvatures.append((p * (1.0 - p)).ravel())
+        return np.concatenate(slopes), np.concatenate(curvatures)
