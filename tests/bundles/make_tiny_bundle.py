@@ -178,13 +178,11 @@ def compact_parts(rng: np.random.Generator, edges: NDArray[np.float32]) -> dict[
         (0.06 * rng.standard_normal((n_weights, LATENT))).astype(np.float16),
         main_weights(rng, N_REGIONS, action_bias=-4.5),
     )
-    hidden: Layer = (_normal(rng, 5, N_COMPONENTS), _normal(rng, 5))
+    encoder: Layer = (2 * _normal(rng, LATENT, N_COMPONENTS), 0.3 * _normal(rng, LATENT))
     return {
         "edge_mean": mean.astype(np.float16),
         "basis": basis.astype(np.float16),
-        "hidden": hidden,
-        "latent": (0.3 * _normal(rng, LATENT, 5), np.zeros(LATENT, np.float32)),
-        "skip_weight": 0.5 * _normal(rng, LATENT, N_COMPONENTS),
+        "encoder": encoder,
         "decoder": decoder,
     }
 
@@ -192,10 +190,8 @@ def compact_parts(rng: np.random.Generator, edges: NDArray[np.float32]) -> dict[
 def latents_of(parts: Mapping[str, Any], edges: NDArray[np.float32]) -> NDArray[np.float64]:
     """The encoder in plain numpy, float64, (people, latent)."""
     components = (edges - parts["edge_mean"].astype(np.float64)) @ parts["basis"].T
-    x = components @ parts["hidden"][0].T.astype(np.float64) + parts["hidden"][1]
-    units = x * np.tanh(np.logaddexp(0.0, x))
-    nonlinear = units @ parts["latent"][0].T.astype(np.float64) + parts["latent"][1]
-    latents: NDArray[np.float64] = components @ parts["skip_weight"].T + nonlinear
+    weight, bias = parts["encoder"]
+    latents: NDArray[np.float64] = components @ weight.T.astype(np.float64) + bias
     return latents
 
 
