@@ -7,7 +7,6 @@ from collections.abc import Mapping
 
 from dtb_models.simple_rules import RULE_PREFIX, RULES, SHUFFLED_PREFIX
 from dtb_runtime.manifest import Manifest
-from dtb_runtime.manifest_sections import Training
 
 NOT_A_DEVICE = (
     "This is research software, not a medical device. It must not be used to diagnose, to choose "
@@ -93,7 +92,7 @@ def model_card(manifest: Manifest) -> str:
         _head(manifest),
         _intended_use(manifest),
         _network(manifest),
-        _training_data(manifest.training),
+        _training_data(manifest),
         _figures(manifest),
         _limits(manifest),
         _credits(manifest),
@@ -143,9 +142,11 @@ def _network(manifest: Manifest) -> str:
     )
 
 
-def _training_data(training: Training) -> str:
+def _training_data(manifest: Manifest) -> str:
+    training = manifest.training
+    steps = "updates" if manifest.preset == "compact" else "epochs"
     # Weights that came from elsewhere were trained in no epoch of ours.
-    how = f"; seed {training.seed}; {training.epochs} epochs" if training.epochs else ""
+    how = f"; seed {training.seed}; {training.epochs} {steps}" if training.epochs else ""
     return (
         "## Training\n\n"
         "| part | people |\n|---|---|\n"

@@ -30,7 +30,10 @@ N_PARTS = 4
 
 @dataclass(frozen=True, slots=True)
 class ReadoutFit:
-    """Which penalties won, and the mean squared error of left-out people with them."""
+    """Which penalties won, and the mean squared error of left-out people with them.
+
+    Infinite where too few people have BOLD to leave any out.
+    """
 
     group_penalty: float
     person_penalty: float
@@ -72,12 +75,13 @@ def solve_bold_readout(
         for person in PERSON_PENALTIES:
             loss, n_frames = 0.0, 0
             for part in parts:
-                if part.n_frames:
-                    others = whole - part
+                others = whole - part
+                if part.n_frames and others.n_frames:
                     loss += part.loss(others.solve(group, person, size)) * part.n_frames
                     n_frames += part.n_frames
-            if loss / max(n_frames, 1) < best.loss:
-                best = ReadoutFit(group, person, loss / max(n_frames, 1))
+            # Nothing validates where one part has all the BOLD: nobody's own part is believed then.
+            if n_frames and loss / n_frames < best.loss:
+                best = ReadoutFit(group, person, loss / n_frames)
     readout = whole.solve(best.group_penalty, best.person_penalty, size)
     _write_readout(hypernetwork.decoder, network.config, readout)
     return best

@@ -119,7 +119,7 @@ class Population(nn.Module):
         variance = (2 * self.log_sd).exp()
         size = away.shape[1]
         covariance = away.T @ away / max(len(away) - 1, 1) + torch.diag(variance.mean(0))
-        values, vectors = torch.linalg.eigh(covariance + 1e-6 * torch.eye(size))
+        values, vectors = torch.linalg.eigh(covariance + 1e-6 * torch.eye(size).to(covariance))
         root = (vectors * values.sqrt()) @ vectors.T
         inverse = (vectors * values.rsqrt()) @ vectors.T
         self.base.add_(self.directions @ center)

@@ -42,7 +42,7 @@ class SlowUnits(nn.Module):
         n_seen = config.n_inputs + config.personal_units
 
         def draw(*shape: int) -> nn.Parameter:
-            bound = 1 / math.sqrt(shape[-1])
+            bound = 1 / math.sqrt(max(shape[-1], 1))
             return nn.Parameter((torch.rand(shape, generator=generator) * 2 - 1) * bound)
 
         self.config = config

@@ -109,7 +109,13 @@ class StateFile:
             return {k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)}
 
         for name, module in self.modules.items():
-            module.load_state_dict(under(f"module/{name}/"))
+            try:
+                module.load_state_dict(under(f"module/{name}/"))
+            except RuntimeError as error:
+                raise CheckpointError(
+                    f"{self.path} lacks parts of the training state ({error}). "
+                    "Start again without --resume."
+                ) from error
         for name, optimizer in self.optimizers.items():
             moments: dict[int, dict[str, Tensor]] = {}
             for key, value in under(f"optimizer/{name}/").items():

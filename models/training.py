@@ -11,13 +11,14 @@ import torch
 from torch import Tensor
 
 from dtb_runtime.errors import CohortError, UsageError
+from dtb_runtime.manifest_sections import participant_digest
 from dtb_runtime.parcellation import Parcellation
 from dtb_runtime.tasks import TASKS
 
 from .bold_regions import paper_bold_regions
 from .checkpoint import Checkpoint, save_checkpoint
 from .cohort_norms import cohort_norms
-from .cohorts import Cohort, Participant, split_participants
+from .cohorts import Cohort, Participant, contributors, split_participants
 from .compact_training import fit_compact
 from .config import NetworkConfig, Preset, compact_config, direct_config, paper_config
 from .encoder_fit import EncoderFit
@@ -77,11 +78,14 @@ def preset_config(
             "The compact preset has personal, slow and clock units; give --personal-units."
         )
     default = compact_config(n_edges, len(bold_regions))
+    latent_size = latent_size or default.latent_size
     config = compact_config(
         n_edges,
         len(bold_regions),
         personal_units=personal_units or default.personal_units,
-        latent_size=latent_size or default.latent_size,
+        latent_size=latent_size,
+        # BOLD keeps its share of a latent of another size.
+        bold_latents=default.bold_latents * latent_size // default.latent_size,
     )
     return config, tuple(bold_regions)
 
@@ -170,12 +174,13 @@ def train(
             "kind": cohort.kind,
             "warning": cohort.warning,
             "n_train": len(training.people),
-            "n_validation": trained.n_validation,
+            "n_validation": len(trained.validation),
             "n_test": len(held_out.people),
             "split": "by participant, drawn from the seed",
             "seed": trained.settings.seed,
             "epochs": trained.epochs,
             "settings": trained.settings.to_json(),
+            "participants": _known_people(cohort, trained),
         },
         measured=_measure(trained.network, held_out, training),
         norms=cohort_norms(
@@ -192,6 +197,14 @@ def train(
     )
     save_checkpoint(folder, checkpoint)
     return checkpoint
+
+
+def _known_people(cohort: Cohort, trained: _Trained) -> list[str] | None:
+    """Digests of the real people whose data the network knows; None if they are simulated."""
+    used = {participant_digest(one) for one in contributors(cohort)}
+    if cohort.kind != "simulated":
+        used |= {participant_digest(one.participant_id) for one in trained.people}
+    return sorted(used) or None
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,11 +236,16 @@ class _Trained:
     scale: BoldScale
     training: _Part
     held_out: _Part
-    n_validation: int
+    validation: tuple[Participant, ...]
     epochs: int
     weights: Tensor
     """Main networks of the training people."""
     encoder: EncoderFit | None = None
+
+    @property
+    def people(self) -> tuple[Participant, ...]:
+        """Everybody who had a say in the weights."""
+        return (*self.training.people, *self.validation)
 
 
 def _train_in_parts(
@@ -267,11 +285,8 @@ def _train_in_parts(
         settings=settings,
         scale=form.scale,
         training=_Part(training, data),
-        held_out=_Part(
-            held_out,
-            training_data(held_out, form) if held_out else TrainingData(data.edges[:0], ()),
-        ),
-        n_validation=0,
+        held_out=_part(held_out, form, data),
+        validation=(),
         epochs=fit.population.history[-1].update,
         weights=weights,
         encoder=fit.encoder,
@@ -286,12 +301,11 @@ def _train_end_to_end(
         settings = paper_settings(masked=config.action_reading == "hazard")
     if not isinstance(settings, TrainingSettings):
         raise UsageError(f"The {config.preset} preset is trained with TrainingSettings.")
-    shares = {
-        "training": settings.train_fraction,
-        "validation": settings.validation_fraction,
-        "held out": 1 - settings.train_fraction - settings.validation_fraction,
-    }
-    training, validation, held_out = _split(work.people, shares, settings.seed)
+    shares = {"training": settings.train_fraction, "validation": settings.validation_fraction}
+    share = round(1 - sum(shares.values()), 9)
+    shares |= {"held out": share} if share else {}
+    training, validation, *rest = _split(work.people, shares, settings.seed)
+    held_out = rest[0] if rest else []
     form = BlockForm(
         n_actions=config.n_actions,
         columns=work.columns,
@@ -318,11 +332,17 @@ def _train_end_to_end(
         settings=settings,
         scale=form.scale,
         training=_Part(training, data),
-        held_out=_Part(held_out, training_data(held_out, measured)),
-        n_validation=len(validation),
+        held_out=_part(held_out, measured, data),
+        validation=tuple(validation),
         epochs=len(history),
         weights=weights,
     )
+
+
+def _part(people: list[Participant], form: BlockForm, beside: TrainingData) -> _Part:
+    """Return some people with their arrays; nobody has arrays as wide as those beside."""
+    empty = TrainingData(beside.edges[:0], ())
+    return _Part(people, training_data(people, form) if people else empty)
 
 
 def _split(
