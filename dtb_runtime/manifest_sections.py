@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -12,6 +14,16 @@ from .errors import BundleError
 from .json_object import JsonObject
 
 TrainingKind = Literal["simulated", "semi-synthetic", "real"]
+
+_PARTICIPANT_DIGEST = re.compile("[0-9a-f]{16}")
+
+
+def participant_digest(participant_id: str) -> str:
+    """The first 16 hexadecimal digits of the SHA-256 of a BIDS id, e.g. of ``"sub-01"``.
+
+    By it an evaluation sees that somebody was in the training, without a list of names.
+    """
+    return hashlib.sha256(participant_id.encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +75,9 @@ class Training:
     epochs: int
     settings: Mapping[str, Any]
     """Remaining settings of the training run, as they were."""
+    participants: tuple[str, ...] | None = None
+    """`participant_digest` of every real person whose data went into it; None if it does not say,
+    as for people who do not exist."""
 
     @classmethod
     def from_json(cls, document: JsonObject) -> Training:
@@ -78,12 +93,14 @@ class Training:
             seed=document.integer("seed", minimum=0),
             epochs=document.integer("epochs", minimum=0),
             settings=MappingProxyType(dict(document.child("settings").rest())),
+            participants=_participants(document),
         )
         document.close()
         return training
 
     def to_json(self) -> dict[str, Any]:
-        """The fields as JSON values."""
+        """The fields as JSON values; `participants` only where it is known."""
+        known = {} if self.participants is None else {"participants": list(self.participants)}
         return {
             "description": self.description,
             "kind": self.kind,
@@ -95,7 +112,7 @@ class Training:
             "seed": self.seed,
             "epochs": self.epochs,
             "settings": dict(self.settings),
-        }
+        } | known
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,3 +132,16 @@ class FileEntry:
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON values."""
         return {"sha256": self.sha256, "size": self.size}
+
+
+def _participants(document: JsonObject) -> tuple[str, ...] | None:
+    if "participants" not in document.remaining_keys():
+        return None
+    digests = document.texts("participants", unique=True)
+    wrong = next((text for text in digests if not _PARTICIPANT_DIGEST.fullmatch(text)), None)
+    if wrong is not None:
+        raise BundleError(
+            f"{document.where}, participants: expected 16 hexadecimal digits each, found "
+            f"{wrong!r}. Export the bundle again."
+        )
+    return digests

@@ -44,6 +44,7 @@ def export_bundle(
     out_dir: Path | str,
     *,
     name: str | None = None,
+    figures: Sequence[Path] = (),
     force: bool = False,
 ) -> Path:
     """Write the bundle of a checkpoint.
@@ -56,6 +57,8 @@ def export_bundle(
         The bundle's folder, made by this call.
     name : str, optional
         Name of the bundle, by default the checkpoint's.
+    figures : sequence of Path
+        ``metrics.json`` of evaluations whose figures the bundle is to carry.
     force : bool
         Replace a bundle that is there; a folder that holds anything else is never replaced.
 
@@ -193,8 +196,10 @@ def bundle_manifest(
 
 
 def _training(facts: Mapping[str, Any]) -> Training:
+    participants = facts.get("participants")
+    known = {} if participants is None else {"participants": tuple(participants)}
     try:
-        return Training(**facts)
+        return Training(**{**facts, **known})
     except TypeError as error:
         raise CheckpointError(
             "The checkpoint's training facts must be those of a bundle's manifest: "

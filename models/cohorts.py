@@ -130,6 +130,16 @@ class Cohort(Protocol):
         ...
 
 
+def contributors(cohort: Cohort) -> tuple[str, ...]:
+    """Return ids of real people who are none of a cohort's participants, but whose data are in it.
+
+    Those whose activations its BOLD was simulated with, for instance. Who is judged must be none of
+    them either.
+    """
+    found: tuple[str, ...] = getattr(cohort, "contributors", ())
+    return found
+
+
 def connectome_from_rest(
     runs: Mapping[str, Bold], *, labels: Sequence[str] | None, source: str
 ) -> Connectome:

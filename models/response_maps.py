@@ -70,6 +70,8 @@ class ResponseMaps:
     """Trial type to a map of shape (n_regions,), read-only."""
     source: str
     """One sentence for model cards: where the maps come from."""
+    people: tuple[str, ...] = ()
+    """Ids of the real people whose activations they are made of."""
 
     def __post_init__(self) -> None:
         copies = {}
@@ -169,6 +171,7 @@ def maps_from_betas(
         responses,
         f"Face and shape maps are the mean activations of {len(paths)} real people (Human "
         "Connectome Project, emotion task); Stroop maps are synthetic.",
+        tuple(path.parent.name for path in paths),
     )
 
 
@@ -261,6 +264,7 @@ def transfer_maps(
         f"{maps.source} They were carried over from parcellation {from_parcellation.name!r} by "
         "nearest MNI coordinate, both hemispheres averaged; regions without coordinates have "
         "typical values from the literature (amygdala: faces more than shapes).",
+        maps.people,
     )
 
 

@@ -157,6 +157,11 @@ class SimulatedCohort:
         return self._maps
 
     @property
+    def contributors(self) -> tuple[str, ...]:
+        """Ids of the real people whose activations the response maps are made of."""
+        return self._maps.people
+
+    @property
     def kind(self) -> CohortKind:
         """``"simulated"``, or ``"semi-synthetic"`` around real behavior."""
         return "semi-synthetic" if self._behavior and self._behavior.is_real else "simulated"

@@ -14,6 +14,7 @@ import pytest
 from dtb_runtime.bundle_layout import MANIFEST_FILE, MAX_BUNDLE_BYTES
 from dtb_runtime.errors import BundleError
 from dtb_runtime.manifest import Manifest, seal
+from dtb_runtime.manifest_sections import participant_digest
 
 Document = dict[str, Any]
 
@@ -212,3 +213,16 @@ def test_the_constructor_checks_too(tiny_folder: Path) -> None:
     manifest = Manifest.from_bytes((tiny_folder / MANIFEST_FILE).read_bytes())
     with pytest.raises(BundleError, match="n_weights is 1, but"):
         replace(manifest, n_weights=1)
+
+
+def test_who_was_trained_on_may_be_said_and_is_kept(document: Document) -> None:
+    digests = [participant_digest("sub-01"), participant_digest("sub-02")]
+    assert digests[0] == hashlib.sha256(b"sub-01").hexdigest()[:16]
+    assert parse(document).training.participants is None
+    document["training"]["participants"] = digests
+    manifest = parse(document)
+    assert manifest.training.participants == tuple(digests)
+    assert manifest.to_bytes() == seal(document)
+    with pytest.raises(BundleError, match="16 hexadecimal digits each, found 'sub-01'"):
+        document["training"]["participants"] = ["sub-01"]
+        parse(document)
