@@ -27,6 +27,16 @@ def export(
         str | None,
         typer.Option(show_default=False, help="Name of the bundle; default: the checkpoint's."),
     ] = None,
+    figures: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--figures",
+            metavar="JSON",
+            show_default=False,
+            help="metrics.json of an evaluation whose figures go into manifest and model card; "
+            "may be given several times.",
+        ),
+    ] = None,
     force: ForceOption = False,
     json: JsonOption = False,
 ) -> None:
@@ -38,7 +48,9 @@ def export(
     from dtb_export.bundle_writer import export_bundle
     from dtb_runtime.bundle_files import read_bundle_files
 
-    files = read_bundle_files(export_bundle(checkpoint, out, name=name, force=force))
+    files = read_bundle_files(
+        export_bundle(checkpoint, out, name=name, figures=figures or (), force=force)
+    )
     sizes = {file: entry.size for file, entry in files.manifest.files.items()}
     if json:
         terminal.print_json(

@@ -7,7 +7,7 @@ import io
 import os
 import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from importlib import metadata
@@ -29,6 +29,7 @@ from dtb_runtime.manifest_sections import FileEntry, Normalization, Training
 from dtb_runtime.tasks import DT_S
 
 from .contract import check_graphs
+from .evaluation_figures import read_figures
 from .model_card import model_card
 from .network_graphs import network_graphs
 from .parity import check_parity
@@ -75,6 +76,8 @@ def export_bundle(
     BundleError
         If PyTorch and ONNX Runtime disagree, or the graphs break the contract. Nothing is left
         behind then.
+    DataError
+        If a file of `figures` is none.
     OutputError
         If the folder exists already or cannot be written.
     """
@@ -82,6 +85,8 @@ def export_bundle(
     check_target(target, force=force)
     if not isinstance(checkpoint, Checkpoint):
         checkpoint = load_checkpoint(checkpoint)
+    measured = {name: value for path in figures for name, value in read_figures(path).items()}
+    checkpoint = replace(checkpoint, measured={**checkpoint.measured, **measured})
     contents = bundle_contents(checkpoint, name=name)
     try:
         with _staging(target) as staging:

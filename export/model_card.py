@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from dtb_models.simple_rules import RULE_PREFIX, RULES, SHUFFLED_PREFIX
 from dtb_runtime.manifest import Manifest
+
+from .evaluation_figures import figures_table, protocols_of
 
 NOT_A_DEVICE = (
     "This is research software, not a medical device. It must not be used to diagnose, to choose "
@@ -67,6 +69,22 @@ _METHOD_CREDIT = (
     "from Connectomes for Personalized Therapy, BME Frontiers 7:0231 (2026), "
     "doi 10.34133/bmef.0231."
 )
+
+_PROTOCOLS: Mapping[str, str] = {
+    "calibrated": (
+        "Twins that saw the first half of their person's trials, judged on the second half. By "
+        "cross-validation over people: bundles trained the same way, each judged on people it was "
+        "not trained on."
+    ),
+    "new-people": (
+        "Twins made from the connectome alone, of people that the bundle was not trained on "
+        "(cross-validation over people, bundles trained the same way)."
+    ),
+    "temporal": (
+        "Twins of people whose first halves the bundle was trained on, judged on the second half."
+    ),
+}
+"""What an evaluation's protocol means, above its table."""
 
 _READINGS = {
     "hazard": "hazards: the chance to press in this step, given no press so far in the trial",
@@ -152,17 +170,28 @@ def _training_data(manifest: Manifest) -> str:
         "| part | people |\n|---|---|\n"
         f"| training | {training.n_train} |\n"
         f"| validation (when to stop) | {training.n_validation} |\n"
-        f"| held out (figures below) | {training.n_test} |\n\n"
+        f"| held out | {training.n_test} |\n\n"
         f"Split {training.split}{how}. "
         "All settings are in `manifest.json`."
     )
 
 
 def _figures(manifest: Manifest) -> str:
-    if not manifest.measured:
-        return "## Measured figures\n\nNone were measured."
     measured = manifest.measured
+    parts = ["## Measured figures"]
+    for protocol in protocols_of(measured):
+        meaning = _PROTOCOLS.get(protocol, f"Protocol {protocol}.")
+        parts += [meaning, figures_table(measured, protocol)]
     names = sorted(name for name in measured if "/" not in name)
+    if names:
+        parts += [_held_out_figures(manifest, names)]
+    if len(parts) == 1:
+        parts += ["None were measured."]
+    return "\n\n".join(parts)
+
+
+def _held_out_figures(manifest: Manifest, names: Sequence[str]) -> str:
+    measured = manifest.measured
 
     def cell(name: str) -> str:
         return f"{measured[name]:.4f}" if name in measured else ""
@@ -173,7 +202,7 @@ def _figures(manifest: Manifest) -> str:
         for name in names
     )
     return (
-        f"## Measured figures\n\nOn the {manifest.training.n_test} people held out of training "
+        f"On the {manifest.training.n_test} people held out of training "
         f"({manifest.training.kind}). Beside each figure: the same "
         "twins with connectomes exchanged between people, and a rule that knows nothing of the "
         "person.\n\n"
@@ -197,9 +226,9 @@ def _limits(manifest: Manifest) -> str:
     ]
     if manifest.preset == "compact":
         limits.append(
-            "The settings of the compact preset were developed with the figures of the shipped "
-            "bundles' held-out people in view. For those bundles the figures above are therefore "
-            "optimistic; no people were kept that no choice has seen."
+            "The settings of the compact preset were chosen with cross-validated figures of the "
+            "shipped bundles' people in view. For those bundles the figures above are therefore "
+            "somewhat optimistic; no people were kept that no choice has seen."
         )
     if manifest.tasks:
         limits.append(

@@ -81,7 +81,7 @@ def test_the_parcellation_is_credited(manifest: Manifest, name: str, credit: str
 def test_figures_and_counts_stand_in_tables(manifest: Manifest) -> None:
     text = model_card(manifest)
     assert "| reaction_time_r:hammer | 0.4000 |" in text
-    assert "| held out (figures below) | 6 |" in text
+    assert "| held out | 6 |" in text
     assert "seed 3; 2 epochs" in text
     assert "None were measured." in model_card(replace(manifest, measured={}))
 
