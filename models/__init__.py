@@ -18,7 +18,7 @@ Where things are::
     connectome_prediction  what linear models of the edges predict
     cohort_norms           distributions over a cohort
     checkpoint             a trained network on disk
-    cohorts                what a cohort is: participants, runs, splits
+    cohorts                what a cohort is: participants, runs, splits (cohort_views: parts)
     tcp                    the real study as a cohort (tcp_layout, tcp_series, tcp_writer)
     planted                what simulated people's connectomes can tell at best
                            (planted_patterns, explained_variance)
