@@ -12,10 +12,12 @@ import pytest
 SEED = 20260719
 
 SHAPED_MODULES = (
+    "dtb_models.acting_part",
     "dtb_models.cohort_norms",
     "dtb_models.hypernetwork",
     "dtb_models.losses",
     "dtb_models.main_network",
+    "dtb_models.recurrence",
 )
 """Modules whose annotations name axes: in tests, every call is held against them."""
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from dtb_export.bundle_writer import bundle_manifest
 from dtb_export.network_graphs import network_graphs
 from dtb_models.checkpoint import Checkpoint
-from dtb_models.config import NetworkConfig, compact_config, paper_config
-from dtb_models.hypernetwork import CompactHypernetwork, TwinNetwork
+from dtb_models.config import NetworkConfig, compact_config, direct_config, paper_config
+from dtb_models.hypernetwork import CompactHypernetwork, TwinNetwork, initial_weights
 from dtb_runtime.manifest import Manifest
 from dtb_runtime.parcellation import Parcellation
 
@@ -47,12 +47,18 @@ def _parcellation() -> Parcellation:
 
 
 def make_network(config: NetworkConfig) -> TwinNetwork:
-    """An untrained network; a compact one has its basis fitted to made-up people."""
+    """An untrained network; a compact one is drawn, its basis fitted to made-up people."""
     network = TwinNetwork(config, seed=4)
     hyper = network.hypernetwork
     if isinstance(hyper, CompactHypernetwork):
         generator = torch.Generator().manual_seed(5)
         hyper.fit_basis(0.3 * torch.randn(20, config.n_edges, generator=generator) + 0.2)
+        base, scale = initial_weights(config, generator)
+        with torch.no_grad():
+            for parameter in hyper.encoder.parameters():
+                parameter.normal_(0, config.n_components**-0.5, generator=generator)
+            hyper.decoder.weight.normal_(0, 0.05, generator=generator).mul_(scale.unsqueeze(1))
+            hyper.decoder.bias.copy_(base)
         hyper.round_for_export()
     return network.eval()
 
@@ -92,7 +98,15 @@ def make_checkpoint(config: NetworkConfig) -> Checkpoint:
 @pytest.fixture
 def compact_checkpoint() -> Checkpoint:
     return make_checkpoint(
-        compact_config(N_EDGES, len(LABELS), hidden_size=8, latent_size=3, n_components=4)
+        compact_config(
+            N_EDGES,
+            len(LABELS),
+            personal_units=4,
+            slow_units=2,
+            latent_size=3,
+            bold_latents=1,
+            n_components=4,
+        )
     )
 
 
@@ -101,6 +115,12 @@ def paper_checkpoint() -> Checkpoint:
     return make_checkpoint(
         paper_config(N_EDGES, 4, hidden_size=7, hypernetwork_sizes=(6, 5), action_reading="density")
     )
+
+
+@pytest.fixture
+def direct_checkpoint() -> Checkpoint:
+    """Of the control that has no bundle."""
+    return make_checkpoint(direct_config(N_EDGES, 4, hidden_size=5))
 
 
 @pytest.fixture(params=["compact", "paper"])

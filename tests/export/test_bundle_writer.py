@@ -21,7 +21,7 @@ from dtb_export.parity import ParityReport, check_parity
 from dtb_models.checkpoint import Checkpoint, save_checkpoint
 from dtb_models.hypernetwork import TwinNetwork
 from dtb_runtime import load_bundle
-from dtb_runtime.errors import BundleError, CheckpointError, OutputError
+from dtb_runtime.errors import BundleError, CheckpointError, OutputError, UsageError
 from dtb_runtime.stimulus import network_input
 from dtb_runtime.tasks import TASKS
 
@@ -73,6 +73,15 @@ def test_a_bundle_loads_and_says_what_the_checkpoint_says(
         "onnxruntime",
         "torch",
     }
+
+
+def test_the_control_without_hypernetwork_is_not_exported(
+    direct_checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    save_checkpoint(tmp_path / "checkpoint", direct_checkpoint)
+    with pytest.raises(UsageError, match="'direct' preset is a control .* has no bundle"):
+        export_bundle(tmp_path / "checkpoint", tmp_path / "bundle")
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint"]
 
 
 def test_every_export_compares_with_the_network_over_whole_runs(

@@ -141,9 +141,7 @@ def compact_arrays(rng: np.random.Generator) -> dict[str, Any]:
     return {
         "edge_mean": rng.normal(size=10).astype(np.float16),
         "basis": rng.normal(size=(4, 10)).astype(np.float16),
-        "hidden": layer(rng, 6, 4),
-        "latent": layer(rng, 3, 6),
-        "skip_weight": rng.normal(size=(3, 4)).astype(np.float32),
+        "encoder": layer(rng, 3, 4),
         "decoder": (rng.normal(size=(12, 3)).astype(np.float16), layer(rng, 12, 1)[1]),
     }
 
@@ -156,15 +154,12 @@ def test_compact_hypernetwork_gives_latent_and_weights(
     edges = rng.normal(size=(5, 10)).astype(np.float32)
     model = compact_hypernetwork_graph(**parts, component_limit=limit)
     found = run(model, edges=edges)
-    mean, basis, skip = (
-        np.asarray(parts[k], np.float64) for k in ("edge_mean", "basis", "skip_weight")
-    )
-    (W_hidden, b_hidden), (W_latent, b_latent) = parts["hidden"], parts["latent"]
-    W_decoder, b_decoder = parts["decoder"]
+    mean, basis = (np.asarray(parts[k], np.float64) for k in ("edge_mean", "basis"))
+    (W_encoder, b_encoder), (W_decoder, b_decoder) = parts["encoder"], parts["decoder"]
     components = (edges - mean) @ basis.T
     if limit is not None:
         components = limit * np.tanh(components / limit)
-    z = components @ skip.T + mish(components @ W_hidden.T + b_hidden) @ W_latent.T + b_latent
+    z = components @ W_encoder.T + b_encoder
     np.testing.assert_allclose(found["latent"], z, atol=1e-4)
     np.testing.assert_allclose(
         found["weights"], z @ W_decoder.astype(np.float64).T + b_decoder, atol=1e-4

@@ -82,7 +82,8 @@ def test_figures_and_counts_stand_in_tables(manifest: Manifest) -> None:
     text = model_card(manifest)
     assert "| reaction_time_r:hammer | 0.4000 |" in text
     assert "| held out | 6 |" in text
-    assert "seed 3; 2 epochs" in text
+    steps = "updates" if manifest.preset == "compact" else "epochs"
+    assert f"seed 3; 2 {steps}" in text
     assert "None were measured." in model_card(replace(manifest, measured={}))
 
 
@@ -110,4 +111,4 @@ def test_rules_and_exchanged_connectomes_stand_beside_the_figures(manifest: Mani
 
 def test_a_compact_card_says_that_its_settings_had_seen_the_figures(manifest: Manifest) -> None:
     text = model_card(manifest)
-    assert ("held-out people in view" in text) == (manifest.preset == "compact")
+    assert ("shipped bundles' people in view" in text) == (manifest.preset == "compact")

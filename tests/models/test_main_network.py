@@ -1,14 +1,17 @@
-"""The batched recurrence against PyTorch's own cell, autograd and a float64 loop."""
+"""The main network against PyTorch's own cell and a float64 loop."""
 
 from __future__ import annotations
 
 import numpy as np
-import pytest
 import torch
 
-from dtb_models.config import compact_config, paper_config
+from dtb_models.config import NetworkConfig, compact_config, paper_config
 from dtb_models.main_network import run_main_network, split_weights
-from dtb_models.recurrence import run_recurrence
+
+
+def small_config() -> NetworkConfig:
+    """Six hidden units, each with another leak."""
+    return compact_config(10, 5, personal_units=3, slow_units=2, clock_units=1)
 
 
 def test_plain_tanh_network_equals_the_torch_cell_person_by_person() -> None:
@@ -41,7 +44,7 @@ def test_plain_tanh_network_equals_the_torch_cell_person_by_person() -> None:
 
 
 def test_leaky_units_follow_their_formula_and_bold_is_read_at_tr() -> None:
-    config = compact_config(n_edges=10, n_bold=5, hidden_size=6)
+    config = small_config()
     generator = torch.Generator().manual_seed(2)
     weights = torch.randn(2, config.n_weights, generator=generator, dtype=torch.float64) / 3
     stimulus = torch.rand(2, 47, 9, generator=generator, dtype=torch.float64)
@@ -61,7 +64,7 @@ def test_leaky_units_follow_their_formula_and_bold_is_read_at_tr() -> None:
 
 
 def test_a_run_in_two_calls_equals_one_call() -> None:
-    config = compact_config(n_edges=10, n_bold=5, hidden_size=6)
+    config = small_config()
     generator = torch.Generator().manual_seed(3)
     weights = torch.randn(2, config.n_weights, generator=generator, dtype=torch.float64) / 3
     stimulus = torch.rand(2, 60, 9, generator=generator, dtype=torch.float64)
@@ -73,21 +76,8 @@ def test_a_run_in_two_calls_equals_one_call() -> None:
     torch.testing.assert_close(whole.state, second.state)
 
 
-@pytest.mark.parametrize("leak", [[1.0, 1.0, 1.0, 1.0], [1.0, 0.5, 0.2, 0.05]])
-def test_the_written_out_gradient_equals_finite_differences(leak: list[float]) -> None:
-    generator = torch.Generator().manual_seed(4)
-
-    def draw(*shape: int) -> torch.Tensor:
-        values = torch.randn(*shape, generator=generator, dtype=torch.float64) / 2
-        return values.requires_grad_()
-
-    leaks = torch.tensor(leak, dtype=torch.float64)
-    inputs = (draw(2, 3, 6, 4), draw(2, 4, 4), draw(2, 3, 4))
-    assert torch.autograd.gradcheck(lambda *x: run_recurrence(*x, leaks), inputs)
-
-
 def test_people_do_not_mix() -> None:
-    config = compact_config(n_edges=10, n_bold=5, hidden_size=6)
+    config = small_config()
     generator = torch.Generator().manual_seed(5)
     weights = torch.randn(4, config.n_weights, generator=generator) / 3
     stimulus = torch.rand(4, 30, 9, generator=generator)
