@@ -211,15 +211,9 @@ def _change_table(result: Mapping[str, Any]) -> terminal.Table:
 def _learned_sentences(learned: Mapping[str, Any] | None) -> list[str]:
     if learned is None:
         return ["There was no trial to learn from, so before and after are the same."]
-    sentences = [
+    return [
         f"Of what was not known of the person's latent before, {100 * learned['spread_left']:.0f} "
         "% is left (standard deviation, mean over its numbers). Log likelihood of all trials: "
         f"{learned['prior_log_likelihood']:.1f} at what was expected without any, "
         f"{learned['log_likelihood']:.1f} now."
     ]
-    if not learned["converged"]:
-        sentences.append(
-            f"The search for the likeliest latent had not converged after {learned['steps']} "
-            "steps: take the result with care, and check that the trials are this person's."
-        )
-    return sentences
