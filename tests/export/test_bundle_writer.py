@@ -79,7 +79,7 @@ def test_the_control_without_hypernetwork_is_not_exported(
     direct_checkpoint: Checkpoint, tmp_path: Path
 ) -> None:
     save_checkpoint(tmp_path / "checkpoint", direct_checkpoint)
-    with pytest.raises(UsageError, match="'direct' preset is a control .* has no bundle"):
+    with pytest.raises(UsageError, match=r"'direct' preset is a control .* has no bundle"):
         export_bundle(tmp_path / "checkpoint", tmp_path / "bundle")
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from itertools import pairwise
 
 import pytest
 
@@ -48,7 +49,7 @@ def test_slow_units_span_the_hemodynamic_response() -> None:
     assert len(time_constants_s) == 20
     assert time_constants_s[0] == pytest.approx(0.3, rel=1e-4)
     assert time_constants_s[-1] == pytest.approx(8.0, rel=1e-4)
-    ratios = [b / a for a, b in zip(time_constants_s[:-1], time_constants_s[1:], strict=True)]
+    ratios = [b / a for a, b in pairwise(time_constants_s)]
     assert ratios == pytest.approx([ratios[0]] * 19, rel=1e-3)
 
 

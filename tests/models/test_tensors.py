@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from dtb_models.bold_targets import task_part
+from dtb_models.bold_targets import design_signals
 from dtb_models.cohorts import Participant, Run
 from dtb_models.tensors import (
     BlockForm,
@@ -16,6 +16,7 @@ from dtb_models.tensors import (
     bold_scale,
     edge_matrix,
     run_blocks,
+    training_data,
 )
 from dtb_runtime.connectome import Connectome
 from dtb_runtime.errors import CohortError
@@ -109,10 +110,37 @@ def test_a_constant_region_is_refused(people: People, stroop: Events) -> None:
         bold_scale([replace(people.participants[0], runs=(run,))], [0, 1])
 
 
-def test_blocks_can_hold_the_task_part(people: People, hammer: Events) -> None:
+@pytest.mark.parametrize("bold_stride", [10, 1])
+def test_blocks_hold_the_designs_signals_where_bold_is_at_tr(
+    people: People, hammer: Events, bold_stride: int
+) -> None:
     scale = BoldScale(np.zeros(2, np.float32), np.ones(2, np.float32))
-    form = BlockForm(3, (2, 0), scale, masked=True, bold_stride=10, bold_target="task")
+    form = BlockForm(3, (2, 0), scale, masked=True, bold_stride=bold_stride)
     block = run_blocks(people.participants, form)[0]
-    expected = task_part(people.bold[0][:, [2, 0]], hammer)
-    n_measured = len(people.bold[0])
-    np.testing.assert_allclose(block.bold[0, :n_measured], expected, rtol=1e-5)
+    if bold_stride == 1:
+        assert not block.design.any()
+    else:
+        np.testing.assert_array_equal(block.design[1], design_signals(hammer, hammer.n_frames))
+
+
+def test_a_digest_knows_connectomes_answers_and_who_has_which_run(
+    people: People, hammer: Events
+) -> None:
+    scale = BoldScale(np.zeros(2, np.float32), np.ones(2, np.float32))
+    form = BlockForm(3, (2, 0), scale, masked=True, bold_stride=10)
+
+    def digest(*participants: Participant) -> str:
+        return training_data(participants, form).digest()
+
+    first, second, third = people.participants
+    whole = digest(first, second, third)
+    assert whole == digest(first, second, third)
+    slower = replace(first.runs[0], responses=answers(hammer, 0.9))
+    others = (
+        (second, first, third),
+        (first, second),
+        (first, replace(second, runs=second.runs[1:]), third),
+        (replace(first, runs=(slower, first.runs[1])), second, third),
+        (replace(first, connectome_source=second.connectome), second, third),
+    )
+    assert whole not in {digest(*participants) for participants in others}
