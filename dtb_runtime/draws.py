@@ -6,10 +6,10 @@ for any number of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from .bundle import Bundle
     from .twin import Twin
 
-Bold = NDArray[np.float32]
+Actions: TypeAlias = NDArray[np.float32]
+Bold: TypeAlias = NDArray[np.float32]
+Outputs: TypeAlias = tuple[Actions, Bold]
 
 INTERVAL = (0.05, 0.95)
 """Quantiles between which every interval of this package lies: 90 %."""
@@ -69,23 +71,27 @@ def run_draws(
     if threads < 1:
         raise UsageError(f"threads must be at least 1, found {threads}.")
     bundle = twin.bundle
+
+    def run_network(weights: NDArray[np.float32]) -> Outputs:
+        return bundle.run_main(weights, run.network_input)[:2]
+
+    def run_latent(latent: NDArray[np.float32]) -> Outputs:
+        return run_network(bundle.decode(latent))
+
+    outputs: Iterable[Outputs]
     if n_draws == 1:
-        return iter([_run_draw(bundle, twin.weights, run)])
-    latents = twin.draws(n_draws)
-
-    def work(latent: NDArray[np.float32]) -> tuple[Draw, Bold]:
-        return _run_draw(bundle, bundle.decode(latent), run)
-
-    if threads == 1:
-        return map(work, latents)
-    return _in_threads(work, latents, threads)
+        outputs = map(run_network, [twin.weights])
+    elif threads == 1:
+        outputs = map(run_latent, twin.draws(n_draws))
+    else:
+        outputs = _in_threads(run_latent, twin.draws(n_draws), threads)
+    # Only the networks run in threads: they let go of Python's lock, and reading them does not.
+    return ((_read_draw(bundle, run, actions, bold), bold) for actions, bold in outputs)
 
 
 def _in_threads(
-    work: Callable[[NDArray[np.float32]], tuple[Draw, Bold]],
-    latents: NDArray[np.float32],
-    threads: int,
-) -> Iterator[tuple[Draw, Bold]]:
+    work: Callable[[NDArray[np.float32]], Outputs], latents: NDArray[np.float32], threads: int
+) -> Iterator[Outputs]:
     from concurrent.futures import ThreadPoolExecutor  # late: a point forecast needs none
 
     with ThreadPoolExecutor(min(threads, len(latents))) as pool:
@@ -114,9 +120,8 @@ def mean_draw(draws: Sequence[Draw], run: PreparedRun) -> Draw:
     )
 
 
-def _run_draw(bundle: Bundle, weights: NDArray[np.float32], run: PreparedRun) -> tuple[Draw, Bold]:
+def _read_draw(bundle: Bundle, run: PreparedRun, actions: Actions, bold: Bold) -> Draw:
     manifest = bundle.manifest
-    actions, bold, _ = bundle.run_main(weights, run.network_input)
     read = read_hazards if manifest.action_reading == "hazard" else read_densities
     distributions = read(actions, run.events, len(run.task.options), manifest.dt_s)
     contrast, structure_t = None, dict[str, float]()
@@ -124,7 +129,7 @@ def _run_draw(bundle: Bundle, weights: NDArray[np.float32], run: PreparedRun) ->
         contrast = fit_contrast(bold, run.design, run.task.contrast)
         structure_t = _structure_t(bundle, run, bold)
     indicators = _indicators(run, distributions, structure_t)
-    return Draw(distributions, contrast, structure_t, indicators), bold
+    return Draw(distributions, contrast, structure_t, indicators)
 
 
 def _indicators(
