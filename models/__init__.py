@@ -16,7 +16,7 @@ Where things are::
                            rule_regressions, rule_distributions); reliability bounds them
     contrast_maps          GLM maps of runs; map_statistics: of groups; identification: of people
     connectome_prediction  what linear models of the edges predict
-    cohort_norms           distributions over a cohort
+    cohort_norms           distributions over a cohort (demographic_norms: by age and sex)
     checkpoint             a trained network on disk
     cohorts                what a cohort is: participants, runs, splits (cohort_views: parts)
     tcp                    the real study as a cohort (tcp_layout, tcp_series, tcp_writer)
