@@ -23,7 +23,7 @@ Where things are::
     onnx_scan          what an ONNX file holds, without the onnx package
     inference          ONNX Runtime: provider, threads, shapes
     bundle             load_bundle, Bundle
-    twin               Twin, saved and loaded
+    twin               Twin (twin_file: saved and loaded)
     latent             distributions over latents
     trials_seen        a person's own trials (trial_likelihood: how probable they are)
     calibration        the latent given a person's own trials

@@ -17,7 +17,7 @@ from .errors import BundleError, DataError, UsageError
 from .inference import Device, OrtGraph, check_device
 from .manifest import Manifest
 from .norms import Norms, read_norms
-from .twin import NO_CONNECTOME, Twin, checked_participant_id, read_twin
+from .twin import NO_CONNECTOME, Twin, checked_participant_id
 
 DEFAULT_BUNDLE = "tcp434"
 """Name of the bundle to begin with."""
@@ -192,6 +192,8 @@ class Bundle:
         TwinError
             The file is missing or damaged, or the twin belongs to another bundle.
         """
+        from .twin_file import read_twin  # late: most programs have no saved twins
+
         return read_twin(Path(path), self)
 
     def decode(self, latent: NDArray[np.float32]) -> NDArray[np.float32]:

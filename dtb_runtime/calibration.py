@@ -13,8 +13,8 @@ the prior.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,6 +60,10 @@ class Calibration:
     """Whether the last step was too small to matter."""
     effective_draws: float
     """How many independent draws of the posterior its mean and covariance are worth."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields but the posterior as JSON values."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "posterior"}
 
 
 def calibrate_latent(
@@ -219,7 +223,7 @@ class _Space:
         fit = float(self.likelihood.log_likelihood([own[:1] for own in logits])[0])
         slope, curvature = self.likelihood.residuals(here)
         n = len(basis)
-        changes = np.hstack([(own[1:] - own[0]).reshape(n, -1) for own in logits])
+        changes = np.hstack([(own[1:] - own[0]).reshape(n, own[0].size) for own in logits])
         back = np.linalg.inv(basis)
         return _Point(
             place=place,
@@ -276,14 +280,16 @@ def _refine(
     return mode.place + laplace.root @ center, root, effective
 
 
-def _shrunk(covariance: NDArray[np.float64], n: float) -> NDArray[np.float64]:
-    """Draw a sample covariance towards 1, as far as chance alone can have taken it from there.
+def _shrunk(covariance: NDArray[np.float64], effective: float) -> NDArray[np.float64]:
+    """Draw a weighted covariance towards 1, as far as chance alone can have taken it from there.
 
-    Ledoit and Wolf's rule. At 16 numbers and some 80 effective draws the raw covariance is no
-    nearer to that of thousands of draws than the normal approximation is; this one is.
+    Ledoit and Wolf's rule; equal weights would give exactly 1, so chance is only in what weights
+    differ. At 16 numbers and some 70 effective draws the covariance as it is is hardly nearer to
+    that of thousands of draws than the normal approximation; after this it is.
     """
     one = np.eye(len(covariance))
-    chance = (np.trace(covariance) ** 2 + np.trace(covariance @ covariance)) / n
+    spread = np.trace(covariance) ** 2 + np.square(covariance).sum()
+    chance = spread * max(1.0 / effective - 1.0 / N_DRAWS, 0.0)
     distance = np.square(covariance - one).sum()
     share = 1.0 if distance <= chance else chance / distance
-    return np.asarray((1.0 - share) * covariance + share * one)
+    return np.asarray((1.0 - share) * covariance + share * one, dtype=np.float64)

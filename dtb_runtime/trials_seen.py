@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import EventsError, UsageError
-from .events import OVERLAP_TOLERANCE_S, Events, Responses, events_from_columns
-from .tables import file_label, read_table
+from .events import MAX_RUN_S, OVERLAP_TOLERANCE_S, Events, Responses, events_from_columns
+from .tables import file_label, one_line, read_table
 from .tasks import DT_S, TASKS, get_task
 
 MAX_PARTS = 256
@@ -32,7 +32,8 @@ class ObservedRun:
     Raises
     ------
     EventsError
-        Events and responses differ in their number of trials.
+        Events and responses differ in their number of trials, or a usable response has no time
+        that a response can have.
     """
 
     events: Events
@@ -48,6 +49,12 @@ class ObservedRun:
                 f"{self.events.source} has {self.events.n_trials} trials, but there are responses "
                 f"to {' or '.join(map(str, sorted(lengths)))}. Give one response a trial, NaN "
                 "where there was none."
+            )
+        time = own.response_time_s[np.asarray(own.usable, dtype=np.bool_)]
+        if not (np.isnan(time) | ((time >= 0.0) & (time <= MAX_RUN_S))).all():
+            raise EventsError(
+                f"{self.events.source}: response times must be seconds after the onset of their "
+                "trials, NaN where there was no response, or the response not usable."
             )
 
     def __repr__(self) -> str:
@@ -161,6 +168,18 @@ def join_runs(parts: Iterable[ObservedRun]) -> tuple[ObservedRun, ...]:
     return tuple(_rows(chain, [slice(None)] * len(chain)) for chain in chains)
 
 
+def own_columns(task: str) -> tuple[str, ...]:
+    """Columns of a task's events beside onset and duration that decide what is shown and right."""
+    return tuple(
+        name for name in get_task(task).required_columns if name not in ("onset", "duration")
+    )
+
+
+def cells(run: ObservedRun, name: str) -> tuple[str, ...]:
+    """One of a run's `own_columns`, as text."""
+    return run.events.trial_type if name == "trial_type" else run.events.columns[name]
+
+
 def press_targets(
     events: Events, responses: Responses, n_actions: int, *, masked: bool
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
@@ -231,7 +250,7 @@ def _task_of(name: str, columns: Iterable[str]) -> str:
 def _trials(part: ObservedRun) -> dict[Any, Any]:
     """When and what each trial was, to what was done in it."""
     events, responses = part.events, part.responses
-    shown = zip(*(_cells(part, name) for name in _own_columns(part.task)), strict=True)
+    shown = zip(*(cells(part, name) for name in own_columns(part.task)), strict=True)
     what = zip(events.onset_s.tolist(), events.duration_s.tolist(), shown, strict=True)
     answers = [None if np.isnan(time) else float(time) for time in responses.response_time_s]
     done = zip(answers, responses.correct.tolist(), responses.usable.tolist(), strict=True)
@@ -272,27 +291,16 @@ def _continues(chain: Sequence[ObservedRun], part: ObservedRun) -> bool:
     )
 
 
-def _own_columns(task: str) -> tuple[str, ...]:
-    """Columns beside onset and duration that decide what is on the screen and what is right."""
-    return tuple(
-        name for name in get_task(task).required_columns if name not in ("onset", "duration")
-    )
-
-
-def _cells(part: ObservedRun, name: str) -> tuple[str, ...]:
-    return part.events.trial_type if name == "trial_type" else part.events.columns[name]
-
-
 def _rows(parts: Sequence[ObservedRun], rows: Sequence[slice]) -> ObservedRun:
     """One run of the given rows of each part; only what trials are made of is kept."""
     chosen = list(zip(parts, rows, strict=True))
-    names = list(dict.fromkeys(part.events.source for part in parts))
+    names = dict.fromkeys(one_line(part.events.source).strip() or "events" for part in parts)
     columns: dict[str, list[Any]] = {
         "onset": [time for part, own in chosen for time in part.events.onset_s[own]],
         "duration": [time for part, own in chosen for time in part.events.duration_s[own]],
     }
-    for name in _own_columns(parts[0].task):
-        columns[name] = [cell for part, own in chosen for cell in _cells(part, name)[own]]
+    for name in own_columns(parts[0].task):
+        columns[name] = [cell for part, own in chosen for cell in cells(part, name)[own]]
     events = events_from_columns(columns, parts[0].task, " + ".join(names))
     joined = [
         np.concatenate([getattr(part.responses, name)[own] for part, own in chosen])

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import io
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .array_files import ArrayFileError, load_npz
 from .atomic import write_files
-from .errors import TwinError, UsageError
+from .errors import UsageError
 from .forecast import Forecast, forecast_run
-from .json_object import JsonObject
 from .norms import Strangeness
-from .tables import check_is_file
 
 if TYPE_CHECKING:
     from .bundle import Bundle
@@ -30,10 +25,11 @@ if TYPE_CHECKING:
 
 NO_CONNECTOME = "No connectome was given: before any trial, this is the population's mean."
 """Note of a twin made without a connectome."""
-FORMAT_VERSION = 1
-"""Version of the file that `Twin.save` writes."""
-MAX_FILE_BYTES = 64 * 1024**2
-"""Limit for a saved twin, packed or unpacked; 400 hidden units and no latent take 0.7 MB."""
+NOT_CONVERGED = (
+    "The search for what this person's trials say did not come to its end: the twin lies between "
+    "what was known before and what they say. Check that the trials are this person's own."
+)
+"""Warning of a twin whose calibration did not converge."""
 
 _PARTICIPANT = re.compile(r"(?:sub-)?([A-Za-z0-9]+)")
 
@@ -87,6 +83,8 @@ class Twin:
         """Sentences that every output of this twin carries: the bundle's, then its own."""
         outside = self.strangeness is not None and self.strangeness.is_outside
         own = (self.strangeness.sentence,) if self.strangeness is not None and outside else ()
+        if self.calibration is not None and not self.calibration.converged:
+            own = (*own, NOT_CONVERGED)
         return (*self.bundle.warnings, *self.notes, *own)
 
     def forecast(
@@ -206,30 +204,19 @@ class Twin:
     def save(self, path: str | Path, *, force: bool = False) -> None:
         """Write the twin to one .npz file without pickled objects.
 
-        It holds the latent (the weights where there is none), what is known about the person and
-        the digest of the bundle, which is needed again to load it: `Bundle.load_twin`.
+        It holds the latent (the weights where there is none), its prior and posterior, the trials
+        it has learned from, what is known about the person and the digest of the bundle, which is
+        needed again to load it: `Bundle.load_twin`.
 
         Raises
         ------
         OutputError
             The file is there already and `force` is not set, or it cannot be written.
         """
-        strangeness = None if self.strangeness is None else self.strangeness.to_json()
-        about = {
-            "twin_version": FORMAT_VERSION,
-            "bundle": self.bundle.name,
-            "bundle_digest": self.bundle.digest,
-            "participant_id": self.participant_id,
-            "connectome_digest": self.connectome_digest,
-            "strangeness": strangeness,
-            "notes": list(self.notes),
-        }
-        key, values = ("weights", self.weights) if self.latent is None else ("latent", self.latent)
-        buffer = io.BytesIO()
-        arrays: dict[str, Any] = {"about": np.array(json.dumps(about)), key: values}
-        np.savez(buffer, **arrays)
+        from .twin_file import twin_bytes  # late: it needs this module
+
         path = Path(path)
-        write_files(path.parent, {path.name: buffer.getvalue()}, force=force)
+        write_files(path.parent, {path.name: twin_bytes(self)}, force=force)
 
 
 def checked_participant_id(participant_id: str | None) -> str | None:
@@ -259,76 +246,3 @@ def _why_no_prior(bundle: Bundle) -> str:
         f"Bundle {bundle.name!r} does not say how sure it is of a latent; export it again with a "
         "newer version of dtb-runtime."
     )
-
-
-def read_twin(path: Path, bundle: Bundle) -> Twin:
-    """Read what `Twin.save` wrote; raises `TwinError`, see `Bundle.load_twin`."""
-    about, arrays = _read(path)
-    version = about.take("twin_version")
-    if version != FORMAT_VERSION:
-        raise TwinError(
-            f"{path} is a twin of version {version!r}, this dtb-runtime reads version "
-            f"{FORMAT_VERSION}. Update dtb-runtime, or personalize again."
-        )
-    name, digest = about.text("bundle"), about.text("bundle_digest")
-    if digest != bundle.digest:
-        raise TwinError(
-            f"{path} was made with bundle {name!r} (digest {digest[:12]}), but this is bundle "
-            f"{bundle.name!r} (digest {bundle.digest[:12]}). Load it with its own bundle, or "
-            "personalize the connectome again."
-        )
-    participant_id, connectome_digest = (
-        about.optional_text(key) for key in ("participant_id", "connectome_digest")
-    )
-    strangeness = about.optional_child("strangeness")
-    notes = about.texts("notes")
-    about.close()
-    has_latent = bundle.manifest.latent_size > 0
-    key = "latent" if has_latent else "weights"
-    length = bundle.manifest.latent_size if has_latent else bundle.manifest.n_weights
-    if set(arrays) != {key} or arrays[key].shape != (length,):
-        raise TwinError(f"{path} must hold {length} numbers named {key!r}. Personalize again.")
-    values = arrays[key]
-    if values.dtype != np.float32 or not np.isfinite(values).all():
-        raise TwinError(f"{path}: {key} must be finite float32 numbers. Personalize again.")
-    return Twin(
-        bundle=bundle,
-        latent=values if has_latent else None,
-        weights=bundle.decode(values) if has_latent else values,
-        participant_id=participant_id,
-        strangeness=None if strangeness is None else _strangeness(strangeness),
-        connectome_digest=connectome_digest,
-        notes=notes,
-    )
-
-
-def _strangeness(document: JsonObject) -> Strangeness:
-    strangeness = Strangeness(
-        distance=document.optional_number("distance"),
-        distance_percentile=document.optional_number("distance_percentile"),
-        similarity_to_cohort=document.optional_number("similarity_to_cohort"),
-        similarity_percentile=document.optional_number("similarity_percentile"),
-        sentence=document.text("sentence"),
-    )
-    document.close()
-    return strangeness
-
-
-def _read(path: Path) -> tuple[JsonObject, dict[str, NDArray[Any]]]:
-    """What is said about the twin, and the other arrays of its file."""
-    check_is_file(path, TwinError)  # a device could be read forever
-    try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise TwinError(f"{path} is larger than any twin. Give a file that Twin.save wrote.")
-        data = path.read_bytes()
-    except OSError as cause:
-        raise TwinError(f"{path} cannot be read: {cause.strerror or cause}.") from cause
-    try:
-        arrays = load_npz(io.BytesIO(data), path.name, MAX_FILE_BYTES)
-    except ArrayFileError as cause:
-        raise TwinError(
-            f"{path} is not a saved twin, or it is damaged ({cause.problem}). Personalize again."
-        ) from cause
-    if "about" not in arrays:
-        raise TwinError(f"{path} is not a saved twin. Give a file that Twin.save wrote.")
-    return JsonObject.parse(str(arrays.pop("about")), str(path), TwinError), arrays

@@ -17,7 +17,12 @@ from numpy.typing import NDArray
 
 from dtb_runtime.bundle import Bundle, load_bundle
 from dtb_runtime.bundle_layout import MANIFEST_FILE
+from dtb_runtime.events import Responses
 from dtb_runtime.manifest import seal
+from dtb_runtime.responses import read_hazards
+from dtb_runtime.stimulus import network_input
+from dtb_runtime.tasks import get_task
+from dtb_runtime.trials_seen import ObservedRun
 
 BUNDLES = Path(__file__).parents[1] / "bundles"
 Document = dict[str, Any]
@@ -97,6 +102,96 @@ def correlations() -> NDArray[np.float64]:
 def people() -> Callable[[int], NDArray[np.float64]]:
     """Connectomes of as many people as are asked for, by number."""
     return make_correlations
+
+
+@pytest.fixture
+def reference_log_likelihood(
+    tiny: Bundle,
+) -> Callable[[NDArray[np.float64], list[ObservedRun]], NDArray[np.float64]]:
+    """Log probability of trials under many latents of the tiny bundle, in float64 and numpy."""
+    unit = np.vstack([np.zeros(3), np.eye(3)]).astype(np.float32)
+    base, *columns = (tiny.decode(latent).astype(np.float64) for latent in unit)
+    slopes = np.array(columns) - base
+
+    def log_likelihood(
+        latents: NDArray[np.float64], runs: list[ObservedRun]
+    ) -> NDArray[np.float64]:
+        weights = base + latents @ slopes
+        return sum(
+            (trial_log_likelihood(tiny_hazards(weights, run), run) for run in runs),
+            start=np.zeros(len(latents)),
+        )
+
+    return log_likelihood
+
+
+def tiny_hazards(weights: NDArray[np.float64], run: ObservedRun) -> NDArray[np.float64]:
+    """Hazards of the tiny bundle's network, step by step, (latents, steps, options)."""
+    n, hidden, n_inputs, n_outputs = len(weights), 8, 9, 15
+    sizes = [hidden * n_inputs, hidden * hidden, hidden, hidden, n_outputs * hidden, n_outputs]
+    W_ih, W_hh, b_ih, b_hh, W_ho, b_ho = np.split(weights, np.cumsum(sizes)[:-1], axis=1)
+    W_ih, W_hh = W_ih.reshape(n, hidden, n_inputs), W_hh.reshape(n, hidden, hidden)
+    W_ho = W_ho.reshape(n, n_outputs, hidden)
+    leak = np.array([0.5] * 4 + [0.03] * 4)
+    task = get_task(run.task)
+    state, hazards = np.zeros((n, hidden)), []
+    seen = np.zeros(n_inputs)
+    for on_screen in task.stimulus(run.events)[: run.events.offset_step[-1] + 1]:
+        drive = (W_ih @ seen) + b_ih + b_hh + (W_hh @ state[:, :, None])[:, :, 0]
+        state = state + leak * (np.tanh(drive) - state)
+        outputs = (W_ho @ state[:, :, None])[:, :, 0] + b_ho
+        hazards.append(1.0 / (1.0 + np.exp(-outputs[:, : len(task.options)])))
+        seen = on_screen
+    return np.stack(hazards, axis=1)
+
+
+def trial_log_likelihood(hazards: NDArray[np.float64], run: ObservedRun) -> NDArray[np.float64]:
+    """Survival likelihood, trial by trial and step by step as in a textbook, (latents,)."""
+    events, responses = run.events, run.responses
+    total = np.zeros(len(hazards))
+    for trial in range(events.n_trials):
+        if not responses.usable[trial]:
+            continue
+        first, last = int(events.onset_step[trial]), int(events.offset_step[trial])
+        time_s = float(responses.response_time_s[trial])
+        press = last if np.isnan(time_s) else int((events.onset_s[trial] + time_s) / 0.08 + 1e-6)
+        for step in range(first, press):
+            total += np.log(1.0 - hazards[:, step]).sum(axis=1)
+        if np.isnan(time_s):
+            continue
+        right = int(events.correct_option[trial])
+        options = range(hazards.shape[2])
+        possible = [right] if responses.correct[trial] else [o for o in options if o != right]
+        chance = np.zeros(len(hazards))
+        for option in possible:
+            others = [o for o in options if o != option]
+            chance += hazards[:, press, option] * (1.0 - hazards[:, press, others]).prod(axis=1)
+        total += np.log(chance)
+    return total
+
+
+@pytest.fixture
+def observe(tiny: Bundle) -> Callable[..., ObservedRun]:
+    """Let a latent of the tiny bundle do a task: the default schedule, cut after some trials."""
+
+    def observe(
+        task: str, latent: NDArray[np.float64], *, n_trials: int = 40, seed: int = 1
+    ) -> ObservedRun:
+        definition = get_task(task)
+        events = definition.schedule()
+        actions, _, _ = tiny.run_main(
+            tiny.decode(np.asarray(latent, np.float32)), network_input(definition.stimulus(events))
+        )
+        distributions = read_hazards(actions, events, len(definition.options), 0.08)
+        option, time_s = distributions.sample(np.random.default_rng(seed))
+        answered = ~np.isnan(time_s)
+        correct = answered & (option == events.correct_option)
+        responses = Responses(time_s, correct, ~answered | (time_s >= 0.2))
+        run = ObservedRun(events, responses).until(float(events.onset_s[n_trials]))
+        assert run is not None
+        return run
+
+    return observe
 
 
 def make_correlations(person: int) -> NDArray[np.float64]:
