@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from dtb_models.cohorts import Participant, Run
-from dtb_runtime.events import Responses
+from dtb_runtime.events import Events, Responses
 from dtb_runtime.parcellation import Parcellation, find_structures
 from dtb_runtime.tasks import TASKS, get_task
 
@@ -53,6 +54,47 @@ def small_parcellation() -> Parcellation:
 def medium_parcellation() -> Parcellation:
     """122 regions, enough for patterns over edges to stand out from the noise of a scan."""
     return made_parcellation("medium122", 15)
+
+
+def short_events(task: str, n_trials: int) -> Events:
+    """Return the first trials of the default schedule and two seconds after them."""
+    events = get_task(task).schedule()
+    offset_step = events.offset_step[:n_trials]
+    return replace(
+        events,
+        onset_s=events.onset_s[:n_trials],
+        duration_s=events.duration_s[:n_trials],
+        trial_type=events.trial_type[:n_trials],
+        trial_group=events.trial_group[:n_trials],
+        correct_option=events.correct_option[:n_trials],
+        columns={name: cells[:n_trials] for name, cells in events.columns.items()},
+        onset_step=events.onset_step[:n_trials],
+        offset_step=offset_step,
+        n_frames=-(-int(offset_step[-1]) // 10) + 3,
+    )
+
+
+PeopleOfSpeed = Callable[..., list[Participant]]
+
+
+@pytest.fixture(scope="session")
+def people_of_speed() -> PeopleOfSpeed:
+    """Makes people who are always right in a few trials and differ in the log of their times."""
+
+    def make(
+        slowness: Sequence[float], *, task: str = "stroop", n_trials: int = 24, seed: int = 4
+    ) -> list[Participant]:
+        rng = np.random.default_rng(seed)
+        events = short_events(task, n_trials)
+        everything = np.ones(n_trials, np.bool_)
+        people = []
+        for number, own in enumerate(slowness, 1):
+            times = 0.9 * np.exp(own + rng.normal(0, 0.15, n_trials))
+            run = Run(task, f"{task}AP_run-01", events, Responses(times, everything, everything))
+            people.append(Participant(f"sub-{number:02d}", (run,)))
+        return people
+
+    return make
 
 
 AnsweringPeople = Callable[..., list[Participant]]
