@@ -14,6 +14,9 @@ Where things are::
     metrics                their figures with intervals (metric_definitions, metric_sums, bootstrap)
     rules                  simple rules on the same trials (rule_forecasts, rule_trials,
                            rule_regressions, rule_distributions); reliability bounds them
+    evaluation             twins beside rules and controls (evaluated_people, evaluation_controls,
+                           connectome_trials, direct_input, in_threads); evaluation_maps and
+                           evaluation_planted: of brains; evaluation_report, evaluation_files
     contrast_maps          GLM maps of runs; map_statistics: of groups; identification: of people
     connectome_prediction  what linear models of the edges predict
     cohort_norms           distributions over a cohort (demographic_norms: by age and sex)

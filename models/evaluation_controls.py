@@ -1,0 +1,192 @@
+"""Controls beside the twins, on the same people and trials.
+
+``control/shuffled``: twins made from other people's connectomes. ``control/population``: one twin
+for everybody, of whom no trial was seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dtb_runtime.bundle import Bundle
+from dtb_runtime.responses import TrialDistributions
+from dtb_runtime.twin import Twin
+
+from .evaluated_people import EvaluatedPerson, Schedule, judge_run, trials_seen
+from .in_threads import Steps, in_threads
+from .judged_trials import JudgedTrials
+from .protocols import JudgedPeople
+
+N_SHUFFLES = 10
+"""Derangements whose figures are averaged where no trial is seen: one alone has an r of +-0.1."""
+N_LEARNING_SHUFFLES = 1
+"""The same where every twin has to learn from trials again, which takes seconds a person."""
+
+
+def derangement(n: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Return a random permutation in which nobody keeps their place (one cycle; Sattolo).
+
+    Parameters
+    ----------
+    n : int
+        At least 2.
+    rng : numpy.random.Generator
+    """
+    order = np.arange(n)
+    for last in range(n - 1, 0, -1):
+        other = int(rng.integers(last))
+        order[[last, other]] = order[[other, last]]
+    return order
+
+
+def donors(
+    people: Sequence[EvaluatedPerson], n_shuffles: int, seed: int
+) -> list[dict[str, EvaluatedPerson]]:
+    """Return for several shuffles whose connectome each person gets.
+
+    Connectomes are exchanged among people of the same bundle, so that it is new to all of them.
+    People without a connectome, or alone with their bundle, get none.
+    """
+    groups: dict[str, list[EvaluatedPerson]] = {}
+    for person in people:
+        if person.edges is not None:
+            groups.setdefault(person.bundle.digest, []).append(person)
+    shuffles = []
+    for shuffle in range(n_shuffles):
+        given: dict[str, EvaluatedPerson] = {}
+        for number, group in enumerate(groups.values()):
+            if len(group) > 1:
+                order = derangement(len(group), np.random.default_rng((seed, shuffle, number)))
+                given |= {
+                    person.participant_id: group[other]
+                    for person, other in zip(group, order, strict=True)
+                }
+        shuffles.append(given)
+    return shuffles
+
+
+def shuffled_run_tables(
+    person: EvaluatedPerson, donor: EvaluatedPerson
+) -> tuple[JudgedTrials, ...]:
+    """Return a person's judged trials as forecast by the twin of another person's connectome.
+
+    It learns from the person's own trials where the person's own twin does.
+    """
+    twin = donor.start
+    if person.learning is not None:
+        twin = twin.calibrate(trials_seen(person.runs[0].participant, person.bundle))
+    tables = []
+    for each in person.runs:
+        known = donor.unlearned.get(each.run.task)
+        if person.learning is None and known and known[0] == Schedule.of(each.run.events):
+            distributions = known[1]
+        else:
+            distributions = twin.forecast(each.run.task, each.run.events).distributions
+        tables.append(judge_run(each, distributions))
+    return tuple(tables)
+
+
+def shuffled_tables(
+    people: JudgedPeople,
+    persons: Sequence[EvaluatedPerson],
+    seed: int,
+    jobs: int,
+    steps: Steps,
+) -> tuple[JudgedTrials, ...]:
+    """Return the judged trials under several shuffles of the connectomes.
+
+    Parameters
+    ----------
+    people : JudgedPeople
+    persons : sequence of EvaluatedPerson
+        The same people.
+    seed : int
+    jobs : int
+        People forecast at a time.
+    steps : Steps
+        Told one step a person, over all shuffles.
+    """
+    learns = any(person.learning is not None for person in persons)
+    n_shuffles = N_LEARNING_SHUFFLES if learns else N_SHUFFLES
+    tables = []
+    for given in donors(persons, n_shuffles, seed):
+        exchanged = [person for person in persons if person.participant_id in given]
+
+        def work(
+            person: EvaluatedPerson, given: Mapping[str, EvaluatedPerson] = given
+        ) -> tuple[JudgedTrials, ...]:
+            return shuffled_run_tables(person, given[person.participant_id])
+
+        found = {}
+        for person, runs in zip(exchanged, in_threads(work, exchanged, jobs), strict=True):
+            found[person.participant_id] = runs
+            steps.add("shuffled connectomes", len(persons) / len(exchanged) / n_shuffles)
+        if found:
+            tables.append(in_order(people, found))
+    return tuple(tables)
+
+
+def in_order(people: JudgedPeople, tables: Mapping[str, Sequence[JudgedTrials]]) -> JudgedTrials:
+    """Put people's runs into the order of the judged ones; of others nothing is forecast.
+
+    Parameters
+    ----------
+    people : JudgedPeople
+    tables : mapping of str to sequence of JudgedTrials
+        Participant id to one table for each of the person's judged runs, in their order.
+    """
+    left = {one: list(runs) for one, runs in tables.items()}
+    return JudgedTrials.concatenate(
+        [
+            left[each.participant_id].pop(0)
+            if each.participant_id in left
+            else JudgedTrials.observed(each.participant_id, each.run, each.judged)
+            for each in people.runs
+        ]
+    )
+
+
+class PopulationForecasts:
+    """What is forecast for anybody, by bundle and schedule; each is made once.
+
+    Parameters
+    ----------
+    people : sequence of EvaluatedPerson
+        Whose mean connectome stands for the population where a bundle does not know it: those of
+        the other bundles, or all where there is one bundle.
+    """
+
+    def __init__(self, people: Sequence[EvaluatedPerson]) -> None:
+        self._people = people
+        self._twins: dict[str, Twin | None] = {}
+        self._made: dict[tuple[str, str, Schedule], TrialDistributions] = {}
+
+    def tables(self, person: EvaluatedPerson) -> tuple[JudgedTrials, ...] | None:
+        """Return a person's judged trials as forecast for anybody; None if nothing is known."""
+        bundle = person.bundle
+        if bundle.digest not in self._twins:
+            self._twins[bundle.digest] = self._twin(bundle)
+        twin = self._twins[bundle.digest]
+        if twin is None:
+            return None
+        tables = []
+        for each in person.runs:
+            key = (bundle.digest, each.run.task, Schedule.of(each.run.events))
+            if key not in self._made:
+                self._made[key] = twin.forecast(each.run.task, each.run.events).distributions
+            tables.append(judge_run(each, self._made[key]))
+        return tuple(tables)
+
+    def _twin(self, bundle: Bundle) -> Twin | None:
+        if bundle.norms.prior is not None:
+            return bundle.population_twin()
+        others = [p.edges for p in self._people if p.bundle.digest != bundle.digest]
+        known = [edges for edges in others if edges is not None]
+        known = known or [p.edges for p in self._people if p.edges is not None]
+        if not known:
+            return None
+        mean = np.mean(np.stack(known), axis=0, keepdims=True, dtype=np.float64)
+        return bundle.personalize_edges(mean.astype(np.float32))[0]

@@ -1,0 +1,90 @@
+"""What an evaluation leaves on disk, from which every figure can be computed again.
+
+::
+
+    metrics.json     all figures
+    judged/          one table of judged trials for each method, `judged_files` reads them
+    predictions/     each person's forecasts, as ``dtb-run predict --out`` writes them
+    folds/           trained networks, where there was a training
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from dtb_runtime.atomic import write_files
+from dtb_runtime.errors import OutputError
+from dtb_runtime.forecast import Forecast
+from dtb_runtime.outputs import write_forecasts
+from dtb_runtime.twin import Twin
+
+from .evaluation import Evaluation
+from .evaluation_report import method_tables
+from .judged_files import judged_tsv
+
+METRICS_FILE = "metrics.json"
+JUDGED_FOLDER = "judged"
+PREDICTIONS_FOLDER = "predictions"
+FOLDS_FOLDER = "folds"
+
+
+def check_place(out: Path, *, resume: bool, force: bool) -> None:
+    """Refuse a place where an evaluation lies already, before hours go into another.
+
+    Parameters
+    ----------
+    out : Path
+    resume : bool
+        Go on with what is there.
+    force : bool
+        Replace what is there.
+
+    Raises
+    ------
+    OutputError
+        If the place is a file, or holds an evaluation and neither is set.
+    """
+    if out.exists() and not out.is_dir():
+        raise OutputError(f"--out {out} is a file, expected a folder. Choose another name.")
+    names = (METRICS_FILE, JUDGED_FOLDER, PREDICTIONS_FOLDER, FOLDS_FOLDER)
+    found = [name for name in names if (out / name).exists()]
+    if found and not (resume or force):
+        raise OutputError(
+            f"{out} holds an evaluation already ({found[0]}). Go on with --resume, replace it with "
+            "--force, or choose another folder."
+        )
+
+
+class Predictions:
+    """Writes each person's forecasts as they are made.
+
+    Parameters
+    ----------
+    out : Path
+        Folder of the evaluation.
+    """
+
+    def __init__(self, out: Path) -> None:
+        self._folder = out / PREDICTIONS_FOLDER
+
+    def __call__(self, twin: Twin, forecasts: Sequence[Forecast]) -> None:
+        """Write one person's files; those of an evaluation before are replaced."""
+        write_forecasts(self._folder, twin, forecasts, force=True)
+
+
+def write_report(out: Path, report: Mapping[str, Any]) -> Path:
+    """Write ``metrics.json`` and return its place."""
+    text = json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    (path,) = write_files(out, {METRICS_FILE: text.encode()}, force=True)
+    return path
+
+
+def write_judged(out: Path, evaluation: Evaluation) -> tuple[Path, ...]:
+    """Write one table of judged trials for each method, and return their places."""
+    contents = {
+        f"{name}.tsv": judged_tsv(table) for name, table in method_tables(evaluation).items()
+    }
+    return write_files(out / JUDGED_FOLDER, contents, force=True)

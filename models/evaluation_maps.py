@@ -1,0 +1,203 @@
+"""Contrast maps that twins forecast, beside those measured in the same people's BOLD.
+
+Of the group: r over task and region of the one-sample t over people, as the paper has it. Of each
+person: r over regions, beside what the mean of the other people's measured maps reaches. Between
+people: how much of the group's map each person has, and the amygdala.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dtb_runtime.errors import DataError
+from dtb_runtime.tasks import TASKS
+
+from . import metric_sums
+from .bootstrap import Figure, bootstrap
+from .evaluated_people import EvaluatedPerson, Window
+from .identification import Identification, identify
+from .map_statistics import group_map_figures, group_reliability, map_r, mean_of_others
+from .metric_definitions import FEWEST_FOR_R
+from .metric_sums import People
+from .planted import contrast_score
+
+Floats = NDArray[np.float64]
+
+FEWEST_PEOPLE = 5
+"""Maps of fewer people make no group."""
+
+
+def map_figures(
+    persons: Sequence[EvaluatedPerson],
+    donors: Sequence[Mapping[str, EvaluatedPerson]],
+    window_s: Window,
+    *,
+    seed: int = 0,
+) -> dict[str, Any] | None:
+    """Return the ``maps`` section of an evaluation of people with trials.
+
+    Parameters
+    ----------
+    persons : sequence of EvaluatedPerson
+    donors : sequence of mapping of str to EvaluatedPerson
+        Whose connectome each person gets, for each shuffle.
+    window_s : tuple of two float or None
+        The part of the runs that was compared.
+    seed : int
+
+    Returns
+    -------
+    dict or None
+        JSON values; None where fewer than five people have BOLD.
+    """
+    tasks = [task for task in TASKS if sum(task in p.contrasts for p in persons) >= FEWEST_PEOPLE]
+    if not tasks:
+        return None
+    stacked = {task: _Stack.of(task, persons) for task in tasks}
+    predicted = {task: stack.forecast["t"] for task, stack in stacked.items()}
+    measured = {task: stack.measured["t"] for task, stack in stacked.items()}
+    return {
+        "window_s": None if window_s is None else list(window_s),
+        "n_regions": int(next(iter(measured.values())).shape[1]),
+        "n_people": {task: len(stack.ids) for task, stack in stacked.items()},
+        "group": group_map_figures(predicted, measured)
+        | {f"group_estimate_r:{task}": stack.mean_r for task, stack in stacked.items()},
+        "group_reliability": {
+            task: group_reliability(stack.measured["estimate"], seed)
+            for task, stack in stacked.items()
+        },
+        "people": {task: stack.people_figures() for task, stack in stacked.items()},
+        "between_people": {task: stack.between_people(donors) for task, stack in stacked.items()},
+        "identification": {task: stack.identification(seed) for task, stack in stacked.items()},
+    }
+
+
+class _Stack:
+    """One task's maps of everybody who has them."""
+
+    def __init__(self, task: str, persons: Sequence[EvaluatedPerson]) -> None:
+        self.task = task
+        self.persons = persons
+        self.ids = [person.participant_id for person in persons]
+        pairs = [person.contrasts[task] for person in persons]
+        self.forecast = {
+            name: np.stack([getattr(pair.forecast, name) for pair in pairs])
+            for name in ("estimate", "t")
+        }
+        self.measured = {
+            name: np.stack([getattr(pair.measured, name) for pair in pairs])
+            for name in ("estimate", "t")
+        }
+        self.amygdala = np.array(
+            [(np.nan, np.nan) if pair.amygdala is None else pair.amygdala for pair in pairs]
+        )
+
+    @classmethod
+    def of(cls, task: str, persons: Sequence[EvaluatedPerson]) -> _Stack:
+        return cls(task, [person for person in persons if task in person.contrasts])
+
+    @property
+    def mean_r(self) -> float:
+        """Correlation over regions of the mean estimates."""
+        ours, theirs = (x["estimate"].mean(axis=0) for x in (self.forecast, self.measured))
+        return float(map_r(ours, theirs))
+
+    def people_figures(self) -> dict[str, Any]:
+        """Correlation over regions of each person's own maps, mean over people."""
+        own = self.measured["estimate"]
+        return {
+            "twin_r": figure_of_mean(map_r(self.forecast["estimate"], own)),
+            "rule/mean_of_others_r": figure_of_mean(map_r(mean_of_others(own), own)),
+        }
+
+    def between_people(self, donors: Sequence[Mapping[str, EvaluatedPerson]]) -> dict[str, Any]:
+        """Correlation over people of how strongly they answer, forecast and measured."""
+        # One direction for everybody: with each person left out of their own, a forecast that is
+        # the same for all would seem to differ, and to differ the wrong way round.
+        direction = self.measured["estimate"].mean(axis=0)
+        forecast = contrast_score(self.forecast["estimate"], direction)
+        measured = contrast_score(self.measured["estimate"], direction)
+        found: dict[str, Any] = {
+            "contrast_score": _pair(forecast, measured),
+            "control/shuffled:contrast_score": self._shuffled(forecast, measured, donors),
+        }
+        if np.isfinite(self.amygdala).all():
+            ours, theirs = self.amygdala.T
+            found["amygdala"] = _pair(ours, theirs)
+            found["control/shuffled:amygdala"] = self._shuffled(ours, theirs, donors)
+        return found
+
+    def _shuffled(
+        self, forecast: Floats, measured: Floats, donors: Sequence[Mapping[str, EvaluatedPerson]]
+    ) -> float | None:
+        place = {one: row for row, one in enumerate(self.ids)}
+        found = []
+        for given in donors:
+            rows = [
+                (row, place[given[one].participant_id])
+                for one, row in place.items()
+                if one in given and given[one].participant_id in place
+            ]
+            if len(rows) >= FEWEST_FOR_R:
+                own, other = np.array(rows).T
+                found.append(float(map_r(forecast[other], measured[own])))
+        finite = [r for r in found if np.isfinite(r)]
+        return float(np.mean(finite)) if finite else None
+
+    def identification(self, seed: int) -> dict[str, Any] | None:
+        """Whether own maps are closer than others'; only where one bundle made all of them."""
+        if len({person.bundle.digest for person in self.persons}) > 1:
+            return None
+        maps = self.forecast["estimate"], self.measured["estimate"]
+        try:
+            return {
+                "maps": identification_json(identify(*maps, seed=seed)),
+                "departures_from_the_mean": identification_json(
+                    identify(*maps, seed=seed, from_group=True)
+                ),
+            }
+        except DataError:  # the forecast is the same for everybody, so it tells nobody apart
+            return None
+
+
+def identification_json(found: Identification) -> dict[str, Any]:
+    """Return rates, chance and p of an identification."""
+    return {
+        "n_people": found.n_people,
+        "pairwise_rate": found.pairwise_rate,
+        "pairwise_chance": 0.5,
+        "pairwise_p": found.pairwise_p,
+        "top_rate": found.top_rate,
+        "top_chance": 1 / found.n_people,
+        "top_p": found.top_p,
+    }
+
+
+def figure_of_mean(values: Floats) -> dict[str, float | int | None]:
+    """Return the mean of one value a person with its interval; people with NaN are left out."""
+    known = values[np.isfinite(values)]
+    if not len(known):
+        return Figure(np.nan, np.nan, np.nan, 0).to_json()
+    return bootstrap(metric_sums.person_values(known), metric_sums.mean).to_json()
+
+
+def figure_of_r(x: Floats, y: Floats) -> Figure:
+    """Return the correlation over people of two values each, with its interval.
+
+    NaN where fewer than five people have both, or one does not vary.
+    """
+    both = np.isfinite(x) & np.isfinite(y)
+    n = int(both.sum())
+    if n < FEWEST_FOR_R:
+        return Figure(np.nan, np.nan, np.nan, n)
+    everybody = People(np.arange(n).astype(np.str_), np.arange(n))
+    sums = metric_sums.pair_products(x[both], y[both], everybody)
+    return bootstrap(sums, metric_sums.correlation)
+
+
+def _pair(x: Floats, y: Floats) -> dict[str, float | int | None]:
+    return figure_of_r(x, y).to_json()
