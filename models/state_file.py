@@ -112,9 +112,10 @@ class StateFile:
             try:
                 module.load_state_dict(under(f"module/{name}/"))
             except RuntimeError as error:
+                # torch lists what is missing over several lines.
                 raise CheckpointError(
-                    f"{self.path} lacks parts of the training state ({error}). "
-                    "Start again without --resume."
+                    f"{self.path} lacks parts of the training state "
+                    f"({' '.join(str(error).split())}). Start again without --resume."
                 ) from error
         for name, optimizer in self.optimizers.items():
             moments: dict[int, dict[str, Tensor]] = {}
