@@ -268,9 +268,9 @@ def _are_shared(one: dict[Any, Any], other: dict[Any, Any]) -> bool:
 
 
 def _sort_key(part: ObservedRun, trials: dict[Any, Any]) -> tuple[Any, ...]:
-    """Task, run and time; for what is still equal, what was done."""
+    """Task, time and run; for what is still equal, what was done."""
     digest = hashlib.sha256(repr(list(trials.items())).encode()).hexdigest()
-    return list(TASKS).index(part.task), _run_of(part), float(part.events.onset_s[0]), digest
+    return list(TASKS).index(part.task), float(part.events.onset_s[0]), _run_of(part), digest
 
 
 def _run_of(part: ObservedRun) -> tuple[str, ...]:
