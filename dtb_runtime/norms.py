@@ -185,6 +185,7 @@ def read_norms(data: bytes, manifest: Manifest) -> Norms:
     ----------
     data : bytes
         The file. Arrays: ``latent_mean``, ``latent_covariance`` and ``latent_distance``;
+        ``population_mean``, ``population_covariance`` and ``connectome_covariance``;
         ``edge_mean`` and ``edge_similarity``; ``indicator_names`` and ``indicator_quantiles``;
         ``demographic_names``, ``demographic_coefficients``, ``demographic_quantiles`` and
         ``demographic_ages``.
@@ -295,7 +296,8 @@ def _latent_prior(arrays: Mapping[str, NDArray[np.generic]]) -> LatentPrior | No
         try:
             distributions.append(LatentDistribution(center, spread))
         except DataError as cause:
-            raise _damaged(f"{name}_covariance is no such thing ({cause})") from cause
+            sentence = str(cause).removesuffix(".")
+            raise _damaged(f"{name}_covariance: {sentence}") from cause
     return LatentPrior(distributions[0], distributions[1].covariance)
 
 

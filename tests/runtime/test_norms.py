@@ -147,6 +147,18 @@ def test_indicator_percentiles(tiny: Bundle, value: float, percent: float) -> No
         (lambda a: a["latent_distance"].__setitem__(0, 9), "latent_distance is not in ascending"),
         (lambda a: a.update(edge_similarity=np.empty(0)), "edge_similarity is float64"),
         (lambda a: a["latent_covariance"].__imul__(-1), "not positive definite"),
+        (lambda a: a.pop("connectome_covariance"), "without 'connectome_covariance'"),
+        (lambda a: a.pop("population_mean"), "'population_covariance' without 'population_mean'"),
+        (lambda a: a.update(population_mean=np.zeros(4)), r"population_mean is float64 \(4,\)"),
+        (lambda a: a["population_mean"].__setitem__(0, np.inf), "population_mean is not finite"),
+        (
+            lambda a: a["population_covariance"].__imul__(-1),
+            "population_covariance: .*not positive definite",
+        ),
+        (
+            lambda a: a["connectome_covariance"].__setitem__((0, 1), 9),
+            "connectome_covariance: .*not symmetric",
+        ),
         (lambda a: a.update(indicator_names=np.array(["a", "a"])), "name each row"),
         (lambda a: a.update(indicator_names=np.array(["a"])), "name each row"),
         (lambda a: a.update(indicator_names=np.zeros(2)), "indicator_names is float64"),
@@ -166,6 +178,31 @@ def test_bad_norms_are_refused(
     change(arrays)
     with pytest.raises(BundleError, match=rf"norms\.npz cannot be used: .*{message}"):
         read_norms(packed(arrays), manifest)
+
+
+def test_the_prior_is_the_population_or_lies_around_a_latent(tiny: Bundle, arrays: Arrays) -> None:
+    prior = tiny.norms.prior
+    assert prior is not None
+    np.testing.assert_array_equal(prior.population.mean, arrays["population_mean"])
+    np.testing.assert_array_equal(prior.population.covariance, arrays["population_covariance"])
+    around = prior.around(np.array([1, 2, 3], np.float32))
+    np.testing.assert_array_equal(around.mean, [1, 2, 3])
+    np.testing.assert_array_equal(around.covariance, arrays["connectome_covariance"])
+
+
+def test_a_bundle_need_not_have_a_prior(arrays: Arrays, manifest: Manifest) -> None:
+    for name in ("population_mean", "population_covariance", "connectome_covariance"):
+        del arrays[name]
+    norms = read_norms(packed(arrays), manifest)
+    assert norms.prior is None
+    assert norms.latent is not None
+
+
+def test_a_prior_needs_a_latent(tiny_plain: Bundle) -> None:
+    prior = {"population_mean": np.empty(0), "population_covariance": np.empty((0, 0))}
+    data = packed(prior, connectome_covariance=np.empty((0, 0)))
+    with pytest.raises(BundleError, match="population_mean is float64"):
+        read_norms(data, tiny_plain.manifest)
 
 
 def test_norms_of_a_latent_need_a_latent(arrays: Arrays, tiny_plain: Bundle) -> None:
