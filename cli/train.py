@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -26,12 +24,24 @@ from .cohorts import (
 )
 from .figures import print_figures
 from .options import Device, DeviceOption, ForceOption, JsonOption, OutOption, SeedOption
+from .training_options import (
+    BatchSizeOption,
+    BoldRegionsOption,
+    EpochsOption,
+    HiddenSizeOption,
+    LatentSizeOption,
+    LearningRateOption,
+    LossOption,
+    PatienceOption,
+    PersonalUnitsOption,
+    Preset,
+    PresetOption,
+    TrainingChoice,
+    UpdatesOption,
+)
 
 if TYPE_CHECKING:
     from dtb_models.cohorts import Cohort
-    from dtb_models.config import NetworkConfig
-    from dtb_models.population_settings import PopulationSettings
-    from dtb_models.settings import TrainingSettings
     from dtb_runtime.parcellation import Parcellation
 
 EXAMPLES = """\b
@@ -40,20 +50,6 @@ Examples:
   dtb-run train --simulate 100 --regions regions.csv --out checkpoint --updates 500
   dtb-run train --behavior-from ds005237 --regions regions.csv --out checkpoint --resume
 """
-
-
-class Preset(StrEnum):
-    """Which family of networks."""
-
-    COMPACT = "compact"
-    PAPER = "paper"
-
-
-class Loss(StrEnum):
-    """How action outputs are read, which decides the form of their loss."""
-
-    HAZARD = "hazard"
-    DENSITY = "density"
 
 
 def train(
@@ -97,40 +93,13 @@ def train(
         str | None,
         typer.Option(show_default=False, help="Name of the bundle to be; default: that of --out."),
     ] = None,
-    preset: Annotated[Preset, typer.Option(help="Family of networks.")] = Preset.COMPACT,
-    loss: Annotated[
-        Loss | None,
-        typer.Option(
-            show_default=False,
-            help="hazard: steps after a press do not count (default of compact); density: the "
-            "paper's unmasked form (default of paper).",
-        ),
-    ] = None,
-    hidden_size: Annotated[
-        int | None,
-        typer.Option(min=1, show_default=False, help="Paper: units of the main network."),
-    ] = None,
-    personal_units: Annotated[
-        int | None,
-        typer.Option(
-            min=1, show_default=False, help="Compact: units whose weights differ between people."
-        ),
-    ] = None,
-    latent_size: Annotated[
-        int | None, typer.Option(min=1, show_default=False, help="Compact: numbers of the latent.")
-    ] = None,
-    bold_regions: Annotated[
-        str | None,
-        typer.Option(
-            metavar="LABEL,LABEL,...",
-            show_default=False,
-            help="BOLD outputs; default: every region (compact), the paper's areas (paper).",
-        ),
-    ] = None,
-    updates: Annotated[
-        int | None,
-        typer.Option(min=1, show_default=False, help="Compact: updates of the population fit."),
-    ] = None,
+    preset: PresetOption = Preset.COMPACT,
+    loss: LossOption = None,
+    hidden_size: HiddenSizeOption = None,
+    personal_units: PersonalUnitsOption = None,
+    latent_size: LatentSizeOption = None,
+    bold_regions: BoldRegionsOption = None,
+    updates: UpdatesOption = None,
     held_out: Annotated[
         float | None,
         typer.Option(
@@ -140,27 +109,14 @@ def train(
             help="Compact: share of the people held out to be measured; 0 trains on everybody.",
         ),
     ] = None,
-    epochs: Annotated[
-        int | None, typer.Option(min=1, show_default=False, help="Paper: epochs, at most.")
-    ] = None,
+    epochs: EpochsOption = None,
     minutes: Annotated[
         float | None,
         typer.Option(min=0, show_default=False, help="Stop at the first report after this time."),
     ] = None,
-    batch_size: Annotated[
-        int | None, typer.Option(min=1, show_default=False, help="Paper: people per batch.")
-    ] = None,
-    learning_rate: Annotated[
-        float | None, typer.Option(show_default=False, help="First learning rate.")
-    ] = None,
-    patience: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            show_default=False,
-            help="Paper: epochs without a better validation loss to wait for.",
-        ),
-    ] = None,
+    batch_size: BatchSizeOption = None,
+    learning_rate: LearningRateOption = None,
+    patience: PatienceOption = None,
     seed: SeedOption = 0,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the training state in --out.")
@@ -174,9 +130,22 @@ def train(
     The people are real (--cohort) or simulated (--simulate, --behavior-from). A killed training
     goes on with --resume. `dtb-run export` makes a bundle of the checkpoint.
     """
-    from dtb_models.training import preset_config
-    from dtb_models.training import train as train_network
-
+    choice = TrainingChoice(
+        preset=preset,
+        loss=loss,
+        hidden_size=hidden_size,
+        personal_units=personal_units,
+        latent_size=latent_size,
+        bold_regions=bold_regions,
+        updates=updates,
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        patience=patience,
+        seed=seed,
+        device=device.value,
+    )
+    choice.check(held_out=held_out)
     _check_place(out, resume=resume, force=force)
     chosen = choose_parcellation(regions, bundle, parcellation)
     people = _cohort(
@@ -190,25 +159,8 @@ def train(
         activations=activations,
         activations_regions=activations_regions,
     )
-    config, bold_labels = preset_config(
-        preset.value,
-        chosen,
-        bold_regions=None if bold_regions is None else bold_regions.split(","),
-        hidden_size=hidden_size,
-        personal_units=personal_units,
-        latent_size=latent_size,
-    )
-    if loss is not None:
-        config = replace(config, action_reading=loss.value)
-    settings: PopulationSettings | TrainingSettings
-    if preset is Preset.COMPACT:
-        _check_unused("compact", epochs=epochs, batch_size=batch_size, patience=patience)
-        settings = _population_settings(config, seed, updates, held_out, learning_rate)
-        total = settings.updates + settings.slow_epochs
-    else:
-        _check_unused("paper", updates=updates, held_out=held_out)
-        settings = _settings(config, seed, epochs, batch_size, learning_rate, patience)
-        total = settings.epochs
+    config, _ = choice.network(chosen)
+    total = choice.n_steps(choice.settings(config, held_out))
     deadline = terminal.Deadline(minutes)
     with _folder(out), terminal.progress("Training", total) as progress:
 
@@ -216,16 +168,13 @@ def train(
             progress.advance(done, sentence)
             return deadline.has_passed()
 
-        checkpoint = train_network(
+        checkpoint = choice.train(
             people,
+            chosen,
             out,
-            name=name or out.resolve().name,
-            preset=preset.value,
-            config=config,
-            bold_regions=bold_labels,
-            settings=settings,
+            name or out.resolve().name,
+            held_out=held_out,
             resume=resume,
-            device=device.value,
             on_progress=on_progress,
         )
     warnings = [] if people.warning is None else [people.warning]
@@ -294,64 +243,6 @@ def _cohort(
     for note in people.notes:
         terminal.message(note)
     return people
-
-
-def _population_settings(
-    config: NetworkConfig,
-    seed: int,
-    updates: int | None,
-    held_out: float | None,
-    learning_rate: float | None,
-) -> PopulationSettings:
-    from dtb_models.population_settings import PopulationSettings
-
-    settings = PopulationSettings(masked=config.action_reading == "hazard", seed=seed)
-    if updates is not None:
-        settings = replace(settings, updates=updates)
-    if held_out is not None:
-        settings = replace(settings, held_out_fraction=held_out)
-    if learning_rate is not None:
-        ratio = settings.final_learning_rate / settings.learning_rate
-        settings = replace(
-            settings, learning_rate=learning_rate, final_learning_rate=learning_rate * ratio
-        )
-    return settings
-
-
-def _settings(
-    config: NetworkConfig,
-    seed: int,
-    epochs: int | None,
-    batch_size: int | None,
-    learning_rate: float | None,
-    patience: int | None,
-) -> TrainingSettings:
-    from dtb_models.settings import paper_settings
-
-    settings = paper_settings(seed=seed, masked=config.action_reading == "hazard")
-    if learning_rate is not None:
-        ratio = settings.final_learning_rate / settings.learning_rate
-        settings = replace(
-            settings, learning_rate=learning_rate, final_learning_rate=learning_rate * ratio
-        )
-    return replace(
-        settings,
-        epochs=epochs or settings.epochs,
-        batch_size=batch_size or settings.batch_size,
-        patience=patience or settings.patience,
-    )
-
-
-def _check_unused(preset: str, **options: float | None) -> None:
-    """Refuse options that the preset would not listen to."""
-    from dtb_runtime.errors import UsageError
-
-    given = [f"--{name.replace('_', '-')}" for name, value in options.items() if value is not None]
-    if given:
-        raise UsageError(
-            f"The {preset} preset has no {' and no '.join(given)}. Leave "
-            f"{'it' if len(given) == 1 else 'them'} out, or choose the other preset."
-        )
 
 
 def _check_place(out: Path, *, resume: bool, force: bool) -> None:
