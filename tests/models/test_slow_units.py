@@ -150,7 +150,7 @@ def test_they_learn_from_what_they_will_see_in_the_whole_network(
     stimulus = data.blocks[0].stimulus.float()
     expected = seen_by_hand(config, fit.base + fit.mean @ fit.directions.T, stimulus)
     away = (shown[:, None, : stimulus.shape[1]] - expected).abs().amax((2, 3))
-    assert bool(((away < 1e-6).sum(0) == 1).all())
+    assert bool(((away < 1e-4).sum(0) == 1).all())
 
 
 def test_same_seed_same_units(
