@@ -17,7 +17,7 @@ from .errors import BundleError, DataError, UsageError
 from .inference import Device, OrtGraph, check_device
 from .manifest import Manifest
 from .norms import Norms, read_norms
-from .twin import NO_CONNECTOME, Twin, checked_participant_id
+from .twin import NO_CONNECTOME, Twin, checked_participant_id, why_no_prior
 
 DEFAULT_BUNDLE = "tcp434"
 """Name of the bundle to begin with."""
@@ -168,11 +168,7 @@ class Bundle:
         """
         prior = self.norms.prior
         if prior is None:
-            raise UsageError(
-                f"Bundle {self.name!r} does not say how its people's latents are distributed, so "
-                "it needs a connectome. Give one, or export the bundle again with a newer version "
-                "of dtb-runtime."
-            )
+            raise UsageError(f"{why_no_prior(self)} So it needs a connectome.")
         latent = prior.population.mean.astype(np.float32)
         return Twin(
             bundle=self,

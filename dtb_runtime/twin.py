@@ -148,7 +148,7 @@ class Twin:
             This twin has no distribution of latents, less than one draw, or a negative seed.
         """
         if self.posterior is None:
-            raise UsageError(f"{_why_no_prior(self.bundle)} So there is nothing to draw from.")
+            raise UsageError(f"{why_no_prior(self.bundle)} So there is nothing to draw from.")
         return self.posterior.draws(n, seed=seed)
 
     def calibrate(
@@ -184,7 +184,7 @@ class Twin:
         from .trials_seen import ObservedRun, canonical_order, read_observed
 
         if self.prior is None:
-            raise UsageError(f"{_why_no_prior(self.bundle)} So it cannot learn from trials.")
+            raise UsageError(f"{why_no_prior(self.bundle)} So it cannot learn from trials.")
         given = [trials] if isinstance(trials, ObservedRun | Path | str) else trials
         new = [run if isinstance(run, ObservedRun) else read_observed(run) for run in given]
         if not new and self.calibration is not None:
@@ -239,7 +239,8 @@ def checked_participant_id(participant_id: str | None) -> str | None:
     return f"sub-{match[1]}"
 
 
-def _why_no_prior(bundle: Bundle) -> str:
+def why_no_prior(bundle: Bundle) -> str:
+    """Sentence that says why the twins of a bundle have no distribution of latents."""
     if bundle.manifest.latent_size == 0:
         return f"Bundle {bundle.name!r} has no latent."
     return (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import FrozenInstanceError
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from dtb_runtime.bundle import Bundle
 from dtb_runtime.connectome import Connectome
 from dtb_runtime.errors import UsageError
+from dtb_runtime.trials_seen import ObservedRun
 from dtb_runtime.twin import Twin, checked_participant_id
 
 
@@ -76,3 +78,140 @@ def test_a_label_that_could_be_a_path_is_refused(
 ) -> None:
     with pytest.raises(UsageError, match="must be letters and digits, as in sub-01"):
         tiny.personalize(correlations, participant_id=label)
+
+
+LATENT = np.array([0.8, 0.2, 0.6])
+
+
+@pytest.fixture
+def runs(observe: Callable[..., ObservedRun]) -> list[ObservedRun]:
+    return [observe("hammer", LATENT, n_trials=8), observe("stroop", LATENT, n_trials=5)]
+
+
+@pytest.fixture
+def files(runs: list[ObservedRun], tmp_path: Path) -> list[Path]:
+    """The same trials as files: hammer in two blocks, then stroop."""
+    hammer, stroop = (write_events(run, tmp_path / f"{run.task}.tsv") for run in runs)
+    header, *rows = hammer.read_text().splitlines(keepends=True)
+    blocks = [tmp_path / f"block{i}.tsv" for i in (1, 2)]
+    blocks[0].write_text("".join([header, *rows[:3]]))
+    blocks[1].write_text("".join([header, *rows[3:]]))
+    return [*blocks, stroop]
+
+
+def write_events(run: ObservedRun, path: Path) -> Path:
+    events, responses = run.events, run.responses
+    columns = {
+        "onset": [repr(float(onset)) for onset in events.onset_s],
+        "duration": [repr(float(duration)) for duration in events.duration_s],
+        "trial_type": events.trial_type,
+        **events.columns,
+        "response_time": [repr(float(time)) for time in responses.response_time_s],
+        "accuracy_binarized": ["1" if right else "0" for right in responses.correct],
+    }
+    rows = zip(*columns.values(), strict=True)
+    path.write_text("".join("\t".join(row) + "\n" for row in (columns, *rows)))
+    return path
+
+
+def assert_same(one: Twin, other: Twin) -> None:
+    """Every number, to the last digit."""
+    for name in ("latent", "weights"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+    for name in ("prior", "posterior"):
+        a, b = getattr(one, name), getattr(other, name)
+        assert a.mean.tobytes() == b.mean.tobytes()
+        assert a.covariance.tobytes() == b.covariance.tobytes()
+    np.testing.assert_array_equal(one.draws(5), other.draws(5))
+
+
+def test_a_new_twin_has_its_prior_as_posterior(twin: Twin, tiny: Bundle) -> None:
+    assert twin.prior is not None
+    assert tiny.norms.prior is not None
+    assert twin.posterior is twin.prior
+    np.testing.assert_array_equal(twin.prior.mean.astype(np.float32), twin.latent)
+    np.testing.assert_array_equal(twin.prior.covariance, tiny.norms.prior.connectome_covariance)
+    assert twin.observed == ()
+    assert twin.calibration is None
+    np.testing.assert_array_equal(twin.draws(1), [twin.latent])
+    np.testing.assert_array_equal(twin.draws(6, seed=2), twin.prior.draws(6, seed=2))
+
+
+def test_a_twin_without_a_connectome_is_the_population(tiny: Bundle) -> None:
+    twin = tiny.population_twin(participant_id="09")
+    assert tiny.norms.prior is not None
+    assert twin.prior is tiny.norms.prior.population
+    assert twin.latent is not None
+    np.testing.assert_allclose(twin.latent, tiny.norms.prior.population.mean, rtol=1e-6)
+    np.testing.assert_array_equal(twin.weights, tiny.decode(twin.latent))
+    assert (twin.participant_id, twin.strangeness, twin.connectome_digest) == ("sub-09", None, None)
+    assert "No connectome was given" in twin.warnings[-1]
+    with pytest.raises(UsageError, match="letters and digits"):
+        tiny.population_twin(participant_id="../x")
+
+
+def test_calibrating_makes_a_new_twin(twin: Twin, runs: list[ObservedRun], tiny: Bundle) -> None:
+    learned = twin.calibrate(runs)
+    assert learned.posterior is not None
+    assert learned.calibration is not None
+    assert learned.calibration.posterior is learned.posterior
+    assert learned.calibration.n_trials == sum(run.n_observed for run in runs)
+    np.testing.assert_array_equal(learned.latent, learned.posterior.mean.astype(np.float32))
+    assert learned.latent is not None
+    np.testing.assert_array_equal(learned.weights, tiny.decode(learned.latent))
+    assert learned.prior is twin.prior
+    assert (learned.strangeness, learned.connectome_digest) == (
+        twin.strangeness,
+        twin.connectome_digest,
+    )
+    assert learned.warnings == twin.warnings
+    assert twin.observed == ()
+    assert not np.array_equal(learned.latent, twin.latent)
+
+
+def test_no_trials_change_no_number(twin: Twin, runs: list[ObservedRun]) -> None:
+    same = twin.calibrate([])
+    assert_same(same, twin)
+    assert same.calibration is not None
+    assert same.calibration.n_trials == 0
+    learned = twin.calibrate(runs[1])
+    assert learned.calibrate([], seed=5) is learned
+
+
+def test_block_by_block_is_all_at_once(
+    twin: Twin, tiny: Bundle, runs: list[ObservedRun], files: list[Path], tmp_path: Path
+) -> None:
+    """From memory or files, in any order, saved in between or not: the same to the last digit."""
+    at_once = twin.calibrate(runs)
+    assert_same(twin.calibrate(files), at_once)
+    assert_same(twin.calibrate(files[0]).calibrate(files[1:]), at_once)
+    assert_same(twin.calibrate(str(files[2])).calibrate(files[1]).calibrate(files[0]), at_once)
+    twin.calibrate(files[1]).save(tmp_path / "twin.npz")
+    loaded = tiny.load_twin(tmp_path / "twin.npz")
+    assert_same(loaded.calibrate([files[2], files[0]]), at_once)
+
+
+def test_trials_count_once(twin: Twin, files: list[Path]) -> None:
+    with pytest.raises(UsageError, match=r"block1\.tsv and block1\.tsv hold the same trials"):
+        twin.calibrate(files[0]).calibrate(files[0])
+
+
+def test_a_twin_without_latent_cannot_learn(
+    tiny_plain: Bundle, correlations: NDArray[np.float64], runs: list[ObservedRun]
+) -> None:
+    twin = tiny_plain.personalize(correlations)
+    assert twin.prior is twin.posterior is None
+    with pytest.raises(UsageError, match=r"'tiny_plain' has no latent\. So it cannot learn"):
+        twin.calibrate(runs)
+    with pytest.raises(UsageError, match=r"'tiny_plain' has no latent\. So there is nothing"):
+        twin.draws(3)
+    with pytest.raises(UsageError, match=r"'tiny_plain' has no latent\. So it needs a connec"):
+        tiny_plain.population_twin()
+
+
+def test_several_latents_are_decoded_at_once(tiny: Bundle, twin: Twin) -> None:
+    draws = twin.draws(7)
+    weights = tiny.decode(draws)
+    assert weights.shape == (7, 287)
+    for own, latent in zip(weights, draws, strict=True):
+        np.testing.assert_allclose(own, tiny.decode(latent), rtol=1e-5, atol=1e-6)
