@@ -155,10 +155,10 @@ def test_planted_connectomes_are_used_and_gain_what_they_tell() -> None:
 
 def test_the_gain_is_that_in_what_was_measured_noise_and_all() -> None:
     scores, latents, _ = planted(600, 11)
-    noisy = latents + np.random.default_rng(12).standard_normal(latents.shape)
-    fit = fit_encoder(scores, Measurements(noisy, np.ones((600, 1))), seed=0)
-    # Of a variance of 1 + 1 the connectome explains 0.75.
-    assert fit.density_gain == pytest.approx(-0.5 * np.log(1 - 0.75 / 2), abs=0.05)
+    noisy = latents + np.random.default_rng(12).standard_normal(latents.shape) / np.sqrt(2)
+    fit = fit_encoder(scores, Measurements(noisy, np.full((600, 1), 2.0)), seed=0)
+    # Of a variance of 1 + 1 / 2 the connectome explains 0.75.
+    assert fit.density_gain == pytest.approx(-0.5 * np.log(1 - 0.75 / 1.5), abs=0.05)
     assert fit.regression.covariance[0, 0] == pytest.approx(0.25, abs=0.1)
 
 
