@@ -20,6 +20,7 @@ from torch.nn import functional
 
 from .acting_part import ActingPart
 from .config import NetworkConfig
+from .imagined_people import wrong_choice_loss
 from .population_settings import PopulationSettings
 from .progress import OnProgress
 from .state_file import StateFile
@@ -93,18 +94,46 @@ class Population(nn.Module):
         """Return acting weights, shape (batch, n_acting_weights)."""
         return self.base + latent @ self.directions.T
 
-    def losses(self, people: Tensor, windows: Windows, noise: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the trials' negative log-likelihood and the divergence, means over people."""
+    def losses(
+        self, people: Tensor, windows: Windows, noise: Tensor, imagined: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return what is descended, means over people, in nats.
+
+        Parameters
+        ----------
+        people : Tensor, shape (batch,)
+            Positions of people.
+        windows : Windows
+            Of these people.
+        noise : Tensor, shape (batch, action_latents)
+            Standard normal.
+        imagined : Tensor, shape (n, action_latents)
+            Latents of imagined people, who see what the first of the real ones see.
+
+        Returns
+        -------
+        trials : Tensor
+            Minus the log-likelihood of the trials.
+        divergence : Tensor
+            Of the posteriors from the prior.
+        wrong_choices : Tensor
+            See `imagined_people.wrong_choice_loss`.
+        """
         mean, log_sd = self.mean[people], self.log_sd[people]
-        latent = mean + log_sd.exp() * noise
-        logits = self.part.action_logits(self.weights(latent), windows.inputs)
+        latent = torch.cat([mean + log_sd.exp() * noise, imagined])
+        n_real, n_imagined = len(people), len(imagined)
+        inputs = torch.cat([windows.inputs, windows.inputs[:n_imagined]])
+        logits = self.part.action_logits(self.weights(latent), inputs)
         each = functional.binary_cross_entropy_with_logits(
-            logits, windows.targets, reduction="none"
+            logits[:n_real], windows.targets, reduction="none"
         ).sum(-1)
         per_run = (each * windows.counted).sum((0, 2))
-        trials = (per_run * windows.scale).sum() / len(people)
+        trials = (per_run * windows.scale).sum() / n_real
         divergence = 0.5 * (mean.square() + (2 * log_sd).exp() - 1) - log_sd
-        return trials, divergence.sum() / len(people)
+        wrong = trials.new_zeros(())
+        if n_imagined:
+            wrong = wrong_choice_loss(logits[n_real:], windows.first(n_imagined))
+        return trials, divergence.sum() / n_real, wrong
 
     @torch.no_grad()
     def whiten(self) -> None:
@@ -250,17 +279,19 @@ def _step(
         people = torch.randperm(n_people, generator=generator)[: settings.people_per_update]
     windows = sampler.draw(people, generator)
     noise = torch.randn(len(people), population.mean.shape[1], generator=generator)
+    n_imagined = round(settings.imagined_share * len(people))
+    imagined = torch.randn(n_imagined, population.mean.shape[1], generator=generator)
     device = population.mean.device
-    moved = Windows(
-        windows.inputs.to(device),
-        windows.targets.to(device),
-        windows.counted.to(device),
-        windows.scale.to(device),
+    trials, divergence, wrong_choices = population.losses(
+        people.to(device),
+        windows.to(device),
+        noise.to(device),
+        settings.imagined_sd * imagined.to(device),
     )
-    trials, divergence = population.losses(people.to(device), moved, noise.to(device))
     optimizer.zero_grad(set_to_none=True)
+    loss = trials + divergence + settings.imagined_weight * wrong_choices
     # Adam does not care for the scale; the clipping does.
-    ((trials + divergence) / 100).backward()  # type: ignore[no-untyped-call]
+    (loss / 100).backward()  # type: ignore[no-untyped-call]
     nn.utils.clip_grad_norm_([population.base, population.directions], settings.clip_norm)
     optimizer.step()
     return float(trials.detach()), float(divergence.detach())

@@ -39,6 +39,12 @@ class PopulationSettings:
     """How far one SD of a latent moves a weight at the start, in units of the weight's scale."""
     direction_decay: float = 0.1
     """Weight decay of the directions, towards people who do not differ."""
+    imagined_share: float = 0.25
+    """Imagined people in each update, as a share of the real ones (`imagined_people`)."""
+    imagined_sd: float = 1.5
+    """SD of their latents; that of people is 1."""
+    imagined_weight: float = 1.0
+    """How much their wrong choices count."""
     whiten_every: int = 100
     """Updates between two changes of the latent's coordinates that make the people's distribution
     standard normal again, which is what the prior says it is."""
@@ -67,7 +73,7 @@ class PopulationSettings:
         ):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} must be at least 1, found {getattr(self, name)}.")
-        for name in ("burn_in_steps", "direction_decay"):
+        for name in ("burn_in_steps", "direction_decay", "imagined_weight"):
             if getattr(self, name) < 0:
                 raise UsageError(f"{name} must be at least 0, found {getattr(self, name)}.")
         if not 0 < self.final_learning_rate <= self.learning_rate:
@@ -75,7 +81,13 @@ class PopulationSettings:
                 "learning rates must satisfy 0 < final_learning_rate <= learning_rate, found "
                 f"{self.final_learning_rate} and {self.learning_rate}."
             )
-        for name in ("latent_rate", "latent_effect", "clip_norm", "slow_learning_rate"):
+        for name in (
+            "latent_rate",
+            "latent_effect",
+            "imagined_sd",
+            "clip_norm",
+            "slow_learning_rate",
+        ):
             if not getattr(self, name) > 0:
                 raise UsageError(f"{name} must be above 0, found {getattr(self, name)}.")
         if self.slow_segment_steps < 1 or self.slow_segment_steps % STEPS_PER_TR:
@@ -83,6 +95,8 @@ class PopulationSettings:
                 f"slow_segment_steps must be a multiple of {STEPS_PER_TR} (one TR), found "
                 f"{self.slow_segment_steps}."
             )
+        if not 0 <= self.imagined_share <= 1:
+            raise UsageError(f"imagined_share must be in [0, 1], found {self.imagined_share}.")
         if not 0 <= self.held_out_fraction < 1:
             raise UsageError(
                 f"held_out_fraction must be in [0, 1), found {self.held_out_fraction}."

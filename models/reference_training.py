@@ -132,5 +132,7 @@ def _training_data(people: ReferencePeople, chosen: NDArray[np.int64]) -> Traini
         bold=torch.from_numpy(people.bold[chosen]),
         bold_counted=counted,
         design=torch.zeros(len(chosen), n_steps, N_DESIGN_SIGNALS),
+        right_option=torch.full((len(chosen), n_steps), -1, dtype=torch.int8),
+        trial_start=torch.zeros(len(chosen), n_steps, dtype=torch.int32),
     )
     return TrainingData(torch.from_numpy(people.edges[chosen]), (block,))

@@ -43,6 +43,10 @@ class RunBlock:
     """(people, frames) bool"""
     design: Tensor
     """(people, frames, signals) float32, see `bold_targets.design_signals`"""
+    right_option: Tensor
+    """(people, time) int8, the right option of the trial that a step is in; -1 between trials"""
+    trial_start: Tensor
+    """(people, time) int32, the first step of that trial"""
 
     @property
     def n_steps(self) -> int:
@@ -186,6 +190,8 @@ def _block(
     bold = np.zeros((people, n_frames, len(form.columns)), np.float32)
     bold_counted = np.zeros((people, n_frames), np.bool_)
     design = np.zeros((people, n_frames, N_DESIGN_SIGNALS), np.float32)
+    right_option = np.full((people, n_steps), -1, np.int8)
+    trial_start = np.zeros((people, n_steps), np.int32)
     for k, (i, j) in enumerate(members):
         one = participants[i].runs[j]
         length = one.events.n_steps
@@ -193,6 +199,10 @@ def _block(
         targets[k, :length], counted[k, :length] = press_targets(
             one.events, one.responses, form.n_actions, masked=form.masked
         )
+        for trial in range(one.events.n_trials):
+            steps = slice(one.events.onset_step[trial], one.events.offset_step[trial])
+            right_option[k, steps] = one.events.correct_option[trial]
+            trial_start[k, steps] = one.events.onset_step[trial]
         if form.bold_stride > 1:
             design[k, : one.events.n_frames] = design_signals(one.events, one.events.n_frames)
         measured = one.bold
@@ -216,4 +226,6 @@ def _block(
         bold=torch.from_numpy(bold),
         bold_counted=torch.from_numpy(bold_counted),
         design=torch.from_numpy(design),
+        right_option=torch.from_numpy(right_option),
+        trial_start=torch.from_numpy(trial_start),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
@@ -22,9 +22,23 @@ class Windows:
     """(people, runs, steps, actions)"""
     counted: Tensor
     """(people, runs, steps) float: 0 where a step is burn-in, padding, masked, or not there."""
+    right_option: Tensor
+    """(people, runs, steps) right option of the trial that a step is in; -1 between trials, in
+    burn-in and in padding"""
+    trial_start: Tensor
+    """(people, runs, steps) position of that trial's first step in the window, 0 if before it"""
     scale: Tensor
     """(runs,) what the sum over a window is multiplied with, so that its mean over random windows
     is the sum over the run."""
+
+    def to(self, device: torch.device) -> Windows:
+        """Return the same on a device."""
+        return Windows(*(getattr(self, f.name).to(device) for f in fields(self)))
+
+    def first(self, n: int) -> Windows:
+        """Return those of the first `n` people."""
+        own = (getattr(self, f.name)[:n] for f in fields(self) if f.name != "scale")
+        return Windows(*own, scale=self.scale)
 
 
 class WindowSampler:
@@ -66,10 +80,10 @@ class WindowSampler:
             self._window(block, rows[people], start)
             for block, rows, start in zip(self.blocks, self.rows, starts, strict=True)
         ]
-        inputs, targets, counted = (torch.stack(parts, 1) for parts in zip(*each, strict=True))
+        parts = [torch.stack(part, 1) for part in zip(*each, strict=True)]
         # A step counts in window_steps of the n_steps + window_steps - 1 possible windows.
         scale = [(b.n_steps + self.window_steps - 1) / self.window_steps for b in self.blocks]
-        return Windows(inputs, targets, counted, torch.tensor(scale))
+        return Windows(*parts, scale=torch.tensor(scale))
 
     def whole(self, index: int, people: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return inputs, targets and counted of one run, whole, each (people, 1, steps, ...)."""
@@ -77,17 +91,24 @@ class WindowSampler:
         inputs, targets, counted = self._steps(block, self.rows[index][people], 0, block.n_steps)
         return inputs.unsqueeze(1), targets.unsqueeze(1), counted.unsqueeze(1)
 
-    def _window(self, block: RunBlock, rows: Tensor, start: int) -> tuple[Tensor, Tensor, Tensor]:
+    def _window(self, block: RunBlock, rows: Tensor, start: int) -> tuple[Tensor, ...]:
         first, stop = max(start, 0), min(start + self.window_steps, block.n_steps)
         begin = max(first - self.burn_in_steps, 0)
         inputs, targets, counted = self._steps(block, rows, begin, stop)
         counted[:, : first - begin] = 0
+        known = rows.clamp(min=0)
+        right = block.right_option[known, begin:stop].long()
+        right[:, : first - begin] = -1
+        right[rows < 0] = -1
+        trial_start = (block.trial_start[known, begin:stop].long() - begin).clamp(min=0)
         missing = self.window_steps + self.burn_in_steps - (stop - begin)
         pad = torch.nn.functional.pad
         return (
             pad(inputs, (0, 0, 0, missing)),
             pad(targets, (0, 0, 0, missing)),
             pad(counted, (0, missing)),
+            pad(right, (0, missing), value=-1),
+            pad(trial_start, (0, missing)),
         )
 
     def _steps(

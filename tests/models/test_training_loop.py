@@ -50,6 +50,8 @@ def toy_data(n_people: int, seed: int, n_steps: int = 200) -> TrainingData:
         bold=bold,
         bold_counted=torch.ones(n_people, n_steps // 10, dtype=torch.bool),
         design=torch.zeros(n_people, n_steps // 10, 5),
+        right_option=torch.full((n_people, n_steps), -1, dtype=torch.int8),
+        trial_start=torch.zeros(n_people, n_steps, dtype=torch.int32),
     )
     return TrainingData(edges, (block,))
 

@@ -35,6 +35,8 @@ def block(people: tuple[int, ...], n_steps: int, seed: int) -> RunBlock:
         bold=torch.zeros(n, 1, 2),
         bold_counted=torch.zeros(n, 1, dtype=torch.bool),
         design=torch.zeros(n, 1, 5),
+        right_option=torch.zeros(n, n_steps, dtype=torch.int8),
+        trial_start=torch.zeros(n, n_steps, dtype=torch.int32),
     )
 
 
