@@ -15,6 +15,7 @@ from torch.distributions import Normal, kl_divergence
 from dtb_models import population
 from dtb_models.cohorts import Participant
 from dtb_models.config import NetworkConfig, compact_config
+from dtb_models.imagined_people import wrong_choice_loss
 from dtb_models.population import STATE_FILE, Population, PopulationFit, fit_population
 from dtb_models.population_settings import PopulationSettings
 from dtb_models.tensors import BlockForm, BoldScale, TrainingData, run_blocks
@@ -284,7 +285,10 @@ def test_whitening_twice_is_whitening_once() -> None:
         torch.testing.assert_close(values, before[name], rtol=0, atol=1e-3)
 
 
-def test_losses_are_the_survival_likelihood_and_the_divergence_from_the_prior() -> None:
+@pytest.mark.parametrize("n_imagined", [0, 2])
+def test_losses_are_the_survival_likelihood_and_the_divergence_from_the_prior(
+    n_imagined: int,
+) -> None:
     made = drawn_population(5, 2, -0.5)
     generator = torch.Generator().manual_seed(7)
     people = torch.tensor([4, 1, 2])
@@ -292,11 +296,14 @@ def test_losses_are_the_survival_likelihood_and_the_divergence_from_the_prior() 
         inputs=torch.rand(3, 2, 15, 11, generator=generator),
         targets=(torch.rand(3, 2, 15, 3, generator=generator) > 0.9).float(),
         counted=(torch.rand(3, 2, 15, generator=generator) > 0.4).float(),
+        right_option=torch.randint(-1, 3, (3, 2, 15), generator=generator),
+        trial_start=torch.zeros(3, 2, 15, dtype=torch.long),
         scale=torch.tensor([2.5, 4.0]),
     )
     noise = torch.randn(3, 2, generator=generator)
+    imagined = torch.randn(n_imagined, 2, generator=generator)
     with torch.no_grad():
-        trials, divergence = made.losses(people, windows, noise)
+        trials, divergence, wrong_choices = made.losses(people, windows, noise, imagined)
         latent = made.mean[people] + made.log_sd[people].exp() * noise
         hazards = torch.sigmoid(made.part.action_logits(made.weights(latent), windows.inputs))
     h, pressed = hazards.double().numpy(), windows.targets.numpy() > 0
@@ -306,6 +313,14 @@ def test_losses_are_the_survival_likelihood_and_the_divergence_from_the_prior() 
     posterior = Normal(made.mean[people].detach(), made.log_sd[people].detach().exp())
     of_each = kl_divergence(posterior, Normal(0.0, 1.0)).sum(1)
     assert float(divergence) == pytest.approx(float(of_each.mean()), rel=1e-5)
+    if n_imagined == 0:
+        assert float(wrong_choices) == 0
+        return
+    # Imagined people see what the first real ones see, with weights of their own.
+    with torch.no_grad():
+        logits = made.part.action_logits(made.weights(imagined), windows.inputs[:2])
+        expected = wrong_choice_loss(logits, windows.first(2))
+    assert float(wrong_choices) == pytest.approx(float(expected), rel=1e-5)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")

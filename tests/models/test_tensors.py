@@ -90,6 +90,21 @@ def test_blocks_hold_each_run_once_delayed_and_scaled(people: People, hammer: Ev
     assert bool(torch.isfinite(block.bold).all())
 
 
+def test_blocks_know_which_trial_each_step_is_in(people: People, stroop: Events) -> None:
+    scale = BoldScale(np.zeros(2, np.float32), np.ones(2, np.float32))
+    form = BlockForm(n_actions=3, columns=(2, 0), scale=scale, masked=True, bold_stride=10)
+    block = run_blocks(people.participants, form)[1]
+    right, start = block.right_option[2].numpy(), block.trial_start[2].numpy()
+    is_between = np.ones(len(right), np.bool_)
+    for trial in range(stroop.n_trials):
+        steps = slice(stroop.onset_step[trial], stroop.offset_step[trial])
+        assert set(right[steps]) == {stroop.correct_option[trial]}
+        assert set(start[steps]) == {stroop.onset_step[trial]}
+        is_between[steps] = False
+    assert is_between.any()
+    assert set(right[is_between]) == {-1}
+
+
 def test_somebody_without_a_connectome_is_named(people: People) -> None:
     alone = replace(people.participants[1], connectome_source=None)
     with pytest.raises(CohortError, match="connectome of everybody; sub-1 has none"):

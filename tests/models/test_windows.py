@@ -19,11 +19,14 @@ EVERYBODY = torch.arange(N_PEOPLE)
 
 
 def block(people: tuple[int, ...], n_steps: int, seed: int) -> RunBlock:
-    """Return a run whose first input says which step it is, and whose targets are whole numbers."""
+    """Return a run whose first input says which step it is, and whose targets are whole numbers.
+
+    Trials of four steps follow each other after one step of rest.
+    """
     generator = torch.Generator().manual_seed(seed)
-    n = len(people)
+    n, step = len(people), torch.arange(n_steps)
     stimulus = torch.zeros(n, n_steps, 9)
-    stimulus[:, :, 0] = torch.arange(n_steps)
+    stimulus[:, :, 0] = step
     stimulus[:, :, 1] = torch.tensor(people).unsqueeze(1)
     return RunBlock(
         task="hammer",
@@ -35,8 +38,8 @@ def block(people: tuple[int, ...], n_steps: int, seed: int) -> RunBlock:
         bold=torch.zeros(n, 1, 2),
         bold_counted=torch.zeros(n, 1, dtype=torch.bool),
         design=torch.zeros(n, 1, 5),
-        right_option=torch.zeros(n, n_steps, dtype=torch.int8),
-        trial_start=torch.zeros(n, n_steps, dtype=torch.int32),
+        right_option=torch.where(step % 5 == 0, -1, step // 5 % 3).to(torch.int8).repeat(n, 1),
+        trial_start=torch.where(step % 5 == 0, 0, step // 5 * 5 + 1).int().repeat(n, 1),
     )
 
 
@@ -127,19 +130,40 @@ def test_a_window_is_burnt_in_on_the_steps_before_it_which_do_not_count(
             assert not counted[n:].any()
 
 
+def test_a_window_knows_which_trial_each_of_its_counted_steps_is_in(
+    every_window: Iterator[tuple[int, int, Windows]],
+) -> None:
+    for index, start, windows in every_window:
+        b = BLOCKS[index]
+        first, stop = max(start, 0), min(start + WINDOW, b.n_steps)
+        begin = max(first - BURN_IN, 0)
+        for row, person in enumerate(b.people):
+            right = windows.right_option[person, index]
+            assert (right[: first - begin] == -1).all()
+            assert torch.equal(right[first - begin : stop - begin], b.right_option[row, first:stop])
+            assert (right[stop - begin :] == -1).all()
+            for step in range(begin, stop):
+                found = int(windows.trial_start[person, index, step - begin])
+                # Counted from where the window begins, its burn-in included.
+                assert found == max(int(b.trial_start[row, step]) - begin, 0)
+
+
 def test_people_without_a_run_do_not_count_in_it(
     every_window: Iterator[tuple[int, int, Windows]],
 ) -> None:
     for index, _, windows in every_window:
         absent = sorted(set(range(N_PEOPLE)) - set(BLOCKS[index].people))
         assert not windows.counted[absent, index].any()
+        assert (windows.right_option[absent, index] == -1).all()
 
 
 def test_windows_come_in_the_order_of_the_people_asked_for(sampler: WindowSampler) -> None:
     everybody = sampler.draw(EVERYBODY, torch.Generator().manual_seed(1))
     some = sampler.draw(torch.tensor([3, 0]), torch.Generator().manual_seed(1))
-    for name in ("inputs", "targets", "counted"):
+    for name in ("inputs", "targets", "counted", "right_option", "trial_start"):
         assert torch.equal(getattr(some, name), getattr(everybody, name)[[3, 0]]), name
+        assert torch.equal(getattr(everybody.first(2), name), getattr(everybody, name)[:2]), name
+    assert torch.equal(everybody.first(2).scale, everybody.scale)
     other = sampler.draw(EVERYBODY, torch.Generator().manual_seed(2))
     assert not torch.equal(other.inputs, everybody.inputs)
 
