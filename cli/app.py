@@ -57,7 +57,7 @@ for command, examples in (
     (doctor.doctor, doctor.EXAMPLES),
 ):
     app.command(epilog=examples)(command)
-app.add_typer(evaluate.app, name="evaluate")
+app.command(epilog=evaluate.EXAMPLES, cls=evaluate.EvaluateCommand)(evaluate.evaluate)
 
 
 def _print_version(requested: bool) -> None:

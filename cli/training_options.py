@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from dtb_models.checkpoint import Checkpoint
     from dtb_models.cohorts import Cohort
     from dtb_models.config import NetworkConfig
@@ -122,6 +121,8 @@ class TrainingChoice:
     patience: int | None
     seed: int
     device: str
+    reuse: Path | None = None
+    """State of a finished population fit, whose network and settings are taken."""
 
     def check(self, **others: float | None) -> None:
         """Refuse options that the preset would not listen to.
@@ -155,6 +156,8 @@ class TrainingChoice:
         """Return the network, and the labels of its BOLD outputs."""
         from dtb_models.training import preset_config
 
+        if self.reuse is not None:
+            return self._reused()[0], parcellation.labels
         config, labels = preset_config(
             self.preset.value,
             parcellation,
@@ -178,9 +181,23 @@ class TrainingChoice:
         held_out : float, optional
             Share of the people held out to be measured; default: that of the preset.
         """
+        if self.reuse is not None:
+            return self._reused()[1]
         if self.preset is Preset.COMPACT:
             return self._population_settings(config, held_out)
         return self._training_settings(config, held_out)
+
+    def _reused(self) -> tuple[NetworkConfig, PopulationSettings]:
+        """Return network and settings of the training that is gone on from."""
+        from dtb_models.config import NetworkConfig
+        from dtb_models.population_settings import PopulationSettings
+        from dtb_models.state_file import read_identity
+
+        identity = read_identity(self.reuse) if self.reuse is not None else {}
+        return (
+            NetworkConfig.from_json(identity["config"]),
+            PopulationSettings.from_json(identity["settings"]),
+        )
 
     def _population_settings(
         self, config: NetworkConfig, held_out: float | None

@@ -67,6 +67,7 @@ class Learning:
     """How a twin learned from its person's trials."""
 
     seconds: float
+    """Of one processor."""
     n_trials: int
     converged: bool
     effective_draws: float
@@ -170,9 +171,9 @@ def evaluate_person(
     twin, learning = start, None
     if protocol.sees_first_half and learns_from_trials(bundle):
         seen = trials_seen(person, bundle)
-        begin = time.perf_counter()
+        begin = time.thread_time()  # not the clock: other people may be judged beside this one
         twin = start.calibrate(seen)
-        learning = _learning(twin, time.perf_counter() - begin)
+        learning = _learning(twin, time.thread_time() - begin)
     forecasts = [twin.forecast(each.run.task, each.run.events) for each in runs]
     if on_person is not None:
         on_person(twin, forecasts)

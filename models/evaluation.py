@@ -125,6 +125,12 @@ def judged_by(
     return people
 
 
+def n_steps(people: JudgedPeople) -> int:
+    """Return how many steps the progress of judging these people counts."""
+    has_connectomes = any(run.participant.connectome_source is not None for run in people.runs)
+    return (3 if has_connectomes else 2) * len(people.participant_ids)
+
+
 def evaluate_people(
     people: JudgedPeople,
     parts: Sequence[BundlePart],
@@ -174,7 +180,7 @@ def evaluate_people(
     if missing:
         raise UsageError(f"{missing[0]} is judged, but with no bundle. Put everybody in one part.")
     window_s = (HALF_S, 2 * HALF_S) if protocol.sees_first_half else None
-    steps = Steps(3 * len(runs_of), on_progress)
+    steps = Steps(n_steps(people), on_progress)
 
     def judge(one: str) -> EvaluatedPerson:
         return evaluate_person(

@@ -21,6 +21,25 @@ from dtb_runtime.errors import CheckpointError
 from .checkpoint import writing
 
 
+def read_identity(path: Path) -> dict[str, Any]:
+    """Return of which training a state is: ``config``, ``settings`` and ``people``.
+
+    Raises
+    ------
+    CheckpointError
+        If the file is not there or damaged.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            identity: dict[str, Any] = json.loads((file.metadata() or {})["training"])["identity"]
+    except (SafetensorError, KeyError, TypeError, json.JSONDecodeError, OSError) as error:
+        raise CheckpointError(
+            f"{path} is not a readable training state ({error}). Give the folder of a checkpoint "
+            "that `dtb-run train` wrote."
+        ) from error
+    return identity
+
+
 class StateFile:
     """The state of one training.
 

@@ -26,6 +26,11 @@ COMMANDS = {
     ("bundles",): [],
     ("inspect",): [],
     ("doctor",): [],
+    ("evaluate",): [
+        *("--data", "--protocol", "--bundle", "--folds", "--derivatives", "--people", "--new"),
+        *("--regions", "--preset", "--updates", "--direct-input", "--leave-one-out", "--reuse"),
+        *("--seed", "--jobs", "--out", "--resume", "--force"),
+    ],
     ("evaluate", "reference"): ["--train"],
 }
 
@@ -78,8 +83,8 @@ def test_help_is_plain_text(dtb_run: Run) -> None:
 
 def test_defaults_shown_in_help_are_those_of_the_layers_below() -> None:
     """They are written down again in the command line only so that help imports nothing heavy."""
-    from dtb_cli import cohorts, evaluate, figures, options
-    from dtb_models import reference_training, simple_rules, simulation
+    from dtb_cli import cohorts, evaluate, evaluate_reference, figures, options
+    from dtb_models import direct_input, reference_training, simple_rules, simulation
     from dtb_runtime import bundle
 
     assert bundle.DEFAULT_BUNDLE == options.DEFAULT_BUNDLE
@@ -87,4 +92,5 @@ def test_defaults_shown_in_help_are_those_of_the_layers_below() -> None:
     prefixes = {"", simple_rules.SHUFFLED_PREFIX, simple_rules.RULE_PREFIX}
     assert set(figures.COLUMNS) == prefixes
     settings = reference_training.reference_settings(10)
-    assert settings.epochs == evaluate.REFERENCE_EPOCHS
+    assert settings.epochs == evaluate_reference.REFERENCE_EPOCHS
+    assert direct_input.EPOCHS == evaluate.DIRECT_EPOCHS
