@@ -9,22 +9,17 @@ import numpy as np
 import pytest
 import torch
 
-from dtb_models.config import NetworkConfig, compact_config, paper_config
-from dtb_models.hypernetwork import CompactHypernetwork, TwinNetwork
-from dtb_models.settings import TrainingSettings, compact_settings, default_settings, paper_settings
+from dtb_models.config import NetworkConfig, direct_config, paper_config
+from dtb_models.settings import TrainingSettings, paper_settings
 from dtb_models.tensors import RunBlock, TrainingData
 from dtb_models.training_loop import (
     STATE_FILE,
-    Segment,
-    SegmentLoss,
     fit,
     held_out_losses,
     learning_rate,
-    make_probe,
     segments,
     select_device,
 )
-from dtb_models.training_state import EpochLosses
 from dtb_runtime.errors import CheckpointError, UsageError
 
 N_EDGES = 40
@@ -58,19 +53,47 @@ def toy_data(n_people: int, seed: int, n_steps: int = 200) -> TrainingData:
 
 @pytest.fixture
 def config() -> NetworkConfig:
-    return compact_config(N_EDGES, 2, hidden_size=8, latent_size=3, n_components=4)
+    return paper_config(N_EDGES, 2, hidden_size=8, hypernetwork_sizes=(6, 6))
+
+
+@pytest.fixture
+def direct() -> NetworkConfig:
+    return direct_config(N_EDGES, 2, hidden_size=8)
 
 
 @pytest.fixture
 def settings() -> TrainingSettings:
-    return replace(compact_settings(epochs=6, seed=5), batch_size=6, segment_steps=50)
+    return replace(
+        paper_settings(epochs=6, seed=5),
+        batch_size=6,
+        segment_steps=50,
+        learning_rate=3e-3,
+        final_learning_rate=3e-4,
+        interpolate_bold=False,
+        clip_norm=1.0,
+    )
 
 
+@pytest.mark.parametrize(
+    ("config", "carry_state"),
+    [
+        (paper_config(N_EDGES, 2, hidden_size=8, hypernetwork_sizes=(16, 16)), False),
+        (direct_config(N_EDGES, 2, hidden_size=8), True),
+    ],
+    ids=["paper", "direct"],
+)
 def test_training_learns_what_connectomes_say(
-    config: NetworkConfig, settings: TrainingSettings, tmp_path: Path
+    config: NetworkConfig, carry_state: bool, settings: TrainingSettings, tmp_path: Path
 ) -> None:
     training, validation = toy_data(24, 0), toy_data(8, 1)
-    longer = replace(settings, epochs=40, patience=40, learning_rate=1e-2)
+    longer = replace(
+        settings,
+        epochs=40,
+        patience=40,
+        learning_rate=1e-2,
+        final_learning_rate=1e-3,
+        carry_state=carry_state,
+    )
     network, history = fit(config, longer, training, validation, tmp_path)
     action, bold = held_out_losses(network, validation, longer, torch.device("cpu"))
     variance = float(validation.blocks[0].bold.var(unbiased=False))
@@ -85,14 +108,20 @@ class KilledError(Exception):
     """Ends a training as a kill would: between two epochs, with the state just written."""
 
 
+@pytest.mark.parametrize("preset", ["paper", "direct"])
 def test_a_killed_run_continues_the_same_loss_curve(
-    config: NetworkConfig, settings: TrainingSettings, tmp_path: Path
+    preset: str,
+    config: NetworkConfig,
+    direct: NetworkConfig,
+    settings: TrainingSettings,
+    tmp_path: Path,
 ) -> None:
+    config = direct if preset == "direct" else config
     training, validation = toy_data(12, 0), toy_data(6, 1)
     whole, expected = fit(config, settings, training, validation, tmp_path / "whole")
 
-    def stop_after_third(losses: EpochLosses) -> None:
-        if losses.epoch == 2:
+    def stop_after_third(done: int, *_: object) -> None:
+        if done == 3:
             raise KilledError
 
     with pytest.raises(KilledError):
@@ -102,7 +131,7 @@ def test_a_killed_run_continues_the_same_loss_curve(
             training,
             validation,
             tmp_path / "killed",
-            on_epoch=stop_after_third,
+            on_progress=stop_after_third,
         )
     # What a kill in the middle of writing leaves behind must not be in the way either.
     (tmp_path / "killed" / (STATE_FILE + ".partial")).write_bytes(b"torn")
@@ -114,22 +143,29 @@ def test_a_killed_run_continues_the_same_loss_curve(
         validation,
         tmp_path / "killed",
         resume=True,
-        on_epoch=lambda losses: seen.append(losses.epoch),
+        on_progress=lambda done, *_: seen.append(done),
     )
-    assert seen == [3, 4, 5]
+    assert seen == [4, 5, 6]
     assert history == expected
     for name, values in whole.state_dict().items():
         assert torch.equal(values, resumed.state_dict()[name]), name
+    ours, theirs = ((tmp_path / name / STATE_FILE).read_bytes() for name in ("killed", "whole"))
+    assert ours == theirs
 
 
 def test_a_caller_can_end_the_training(
     config: NetworkConfig, settings: TrainingSettings, tmp_path: Path
 ) -> None:
     training, validation = toy_data(12, 0), toy_data(6, 1)
-    _, history = fit(
-        config, settings, training, validation, tmp_path, on_epoch=lambda losses: losses.epoch == 1
-    )
+    said: list[tuple[int, int, str]] = []
+
+    def stop(done: int, total: int, sentence: str) -> bool:
+        said.append((done, total, sentence))
+        return done == 2
+
+    _, history = fit(config, settings, training, validation, tmp_path, on_progress=stop)
     assert [losses.epoch for losses in history] == [0, 1]
+    assert said == [(k + 1, 6, losses.sentence) for k, losses in enumerate(history)]
 
 
 def test_resume_refuses_other_settings_people_and_damaged_files(
@@ -198,7 +234,7 @@ def test_the_paper_preset_trains_on_segments_from_zero(tmp_path: Path) -> None:
 
 
 def test_learning_rate_is_half_a_cosine() -> None:
-    settings = compact_settings(epochs=11)
+    settings = replace(paper_settings(epochs=11), learning_rate=1e-3)
     rates = [learning_rate(settings, epoch) for epoch in range(11)]
     assert rates[0] == settings.learning_rate
     assert rates[-1] == pytest.approx(settings.final_learning_rate)
@@ -209,14 +245,6 @@ def test_learning_rate_is_half_a_cosine() -> None:
 
 def test_segments_cover_a_run_once() -> None:
     assert [(s.start, s.stop) for s in segments(1030, 500)] == [(0, 500), (500, 1000), (1000, 1030)]
-
-
-def test_default_settings_follow_preset_and_reading() -> None:
-    assert default_settings(compact_config(40, 2)).masked
-    density = compact_config(40, 2, action_reading="density")
-    assert not default_settings(density).masked
-    paper = default_settings(paper_config(40), epochs=7)
-    assert (paper.epochs, paper.segment_steps, paper.batch_size) == (7, 262, 50)
 
 
 @pytest.mark.parametrize(
@@ -230,50 +258,9 @@ def test_default_settings_follow_preset_and_reading() -> None:
 )
 def test_bad_settings_are_refused(change: dict[str, float], message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        replace(compact_settings(), **change)
+        replace(paper_settings(), **({"interpolate_bold": False, "segment_steps": 260} | change))
 
 
 def test_a_cuda_device_is_taken_when_there_is_one() -> None:
     expected = "cuda" if torch.cuda.is_available() else "cpu"
     assert select_device("auto").type == expected
-
-
-def test_the_design_loss_is_the_probes_error_and_reaches_the_hidden_states(
-    config: NetworkConfig, settings: TrainingSettings
-) -> None:
-    data = toy_data(4, 0)
-    signals = torch.randn(data.blocks[0].design.shape, generator=torch.Generator().manual_seed(1))
-    block = replace(data.blocks[0], design=signals)
-    network = TwinNetwork(config, seed=1)
-    assert isinstance(network.hypernetwork, CompactHypernetwork)
-    network.hypernetwork.fit_basis(data.edges)
-    probe = make_probe(config)
-    with torch.no_grad():
-        probe.weight.normal_(generator=torch.Generator().manual_seed(2))
-    weighted = replace(settings, design_weight=3.0)
-    loss_of = SegmentLoss(network, probe, weighted, torch.device("cpu"))
-    weights = network.weights(data.edges)
-    losses = loss_of(weights, block, [0, 1, 2, 3], Segment(0, 200), None)
-
-    hidden = network(data.edges, block.stimulus.float()).hidden.detach().numpy()
-    error = hidden @ probe.weight.detach().numpy().T + probe.bias.detach().numpy() - signals.numpy()
-    assert float(losses.design.detach()) == pytest.approx(np.mean(np.square(error)), rel=1e-5)
-    total = weighted.action_weight * losses.action + weighted.bold_weight * losses.bold
-    torch.testing.assert_close(loss_of.total(losses), total + 3 * losses.design)
-    losses.design.backward()
-    gradient = network.hypernetwork.decoder.bias.grad
-    assert gradient is not None
-    first_recurrent = config.hidden_size * config.n_inputs
-    assert float(gradient[first_recurrent : first_recurrent + 64].abs().sum()) > 0
-
-
-def test_without_its_weight_there_is_no_design_loss(
-    config: NetworkConfig, settings: TrainingSettings
-) -> None:
-    data = toy_data(4, 0)
-    network = TwinNetwork(config, seed=1)
-    off = replace(settings, design_weight=0.0)
-    loss_of = SegmentLoss(network, make_probe(config), off, torch.device("cpu"))
-    block = replace(data.blocks[0], design=torch.ones_like(data.blocks[0].design))
-    losses = loss_of(network.weights(data.edges), block, range(4), Segment(0, 200), None)
-    assert float(losses.design) == 0.0
