@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -20,14 +19,18 @@ from .evaluation_maps import figure_of_mean, identification_json
 from .evaluation_report import Facts, n_known, versions
 from .hcp import HcpCohort
 from .identification import identify
-from .map_statistics import group_reliability, map_r, mean_of_others
+from .map_statistics import (
+    group_reliability,
+    halves_r,
+    map_r,
+    mean_of_others,
+    others_forecasts_r,
+)
 from .progress import OnProgress
 
 Floats = NDArray[np.float64]
 
 TASK = "hammer"
-MOST_HALVINGS = 126
-"""Halvings of ten people, each counted in both directions."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,6 +92,7 @@ def evaluate_hcp(
     measured = maps.measured
     own = predicted[np.arange(len(ids)), np.arange(len(ids))] if predicted.ndim == 3 else predicted
     twin_r, others_r = map_r(own, measured), map_r(mean_of_others(measured), measured)
+    anybody = maps.population()
     reliability = group_reliability(measured) if len(ids) >= 4 else float("nan")
     judged_bundles = {bundle.digest: bundle for bundle in bundles.own.values()}
     return {
@@ -113,6 +117,12 @@ def evaluate_hcp(
                 "twin_r": figure_of_mean(twin_r),
                 "rule/mean_of_others_r": figure_of_mean(others_r),
                 "difference": figure_of_mean(twin_r - others_r),
+                "control/other_connectomes_r": figure_of_mean(
+                    others_forecasts_r(predicted, measured)
+                ),
+                "control/population_r": None
+                if anybody is None
+                else figure_of_mean(map_r(anybody, measured)),
                 "by_person": {
                     one: {"twin_r": float(ours), "rule/mean_of_others_r": float(theirs)}
                     for one, ours, theirs in zip(ids, twin_r, others_r, strict=True)
@@ -120,8 +130,14 @@ def evaluate_hcp(
             },
             "group": {
                 "all_r": float(map_r(own.mean(axis=0), measured.mean(axis=0))),
+                "control/population_all_r": None
+                if anybody is None
+                else float(map_r(anybody.mean(axis=0), measured.mean(axis=0))),
                 "half_against_other_half_r": halves_r(own, measured),
                 "rule/half_against_other_half_r": halves_r(measured, measured),
+                "control/population_half_against_other_half_r": None
+                if anybody is None
+                else halves_r(anybody, measured),
                 "unseen_half_r": [maps.unseen_r(half) for half in bundles.halves],
                 "reliability": _finite(reliability),
                 "bound": _finite(np.sqrt(max(reliability, 0.0))),
@@ -138,20 +154,6 @@ def evaluate_hcp(
         "notes": [],
         "versions": versions(list(judged_bundles.values())),
     }
-
-
-def halves_r(maps: Floats, measured: Floats) -> float:
-    """Return r of the mean map of half of the people with the other half's mean measured map.
-
-    Mean over all halvings of up to ten people, else over some.
-    """
-    n = len(measured)
-    halves = combinations(range(n), n // 2)
-    found = []
-    for _, half in zip(range(2 * MOST_HALVINGS), halves, strict=False):
-        rest = np.setdiff1d(np.arange(n), half)
-        found.append(float(map_r(maps[list(half)].mean(axis=0), measured[rest].mean(axis=0))))
-    return float(np.mean(found))
 
 
 class _Maps:
@@ -199,13 +201,31 @@ class _Maps:
             rows.append(np.stack(row))
         return np.stack(rows) if n_bundles > 1 else rows[0]
 
+    def population(self) -> Floats | None:
+        """Everybody's map as their bundle forecasts it of a person of whom nothing is known.
+
+        None where a bundle does not know its population.
+        """
+        made = {bundle.digest: bundle for bundle in self._bundles.own.values()}
+        found = {digest: _population_map(bundle) for digest, bundle in made.items()}
+        rows = [found[self._bundles.own[one].digest] for one in self.ids]
+        known = [row for row in rows if row is not None]
+        return np.stack(known) if len(known) == len(rows) else None
+
     def unseen_r(self, half: HalfBundle) -> dict[str, Any]:
-        """Mean forecast map of the people a bundle does not know, beside their mean map."""
-        rows = [self.ids.index(one) for one in half.unseen]
+        """Mean forecast map of the people a bundle does not know, beside their mean map.
+
+        Beside it, the mean measured map of those it knows, and its forecast for anybody.
+        """
+        rows = np.isin(self.ids, half.unseen)
+        measured = self.measured[rows].mean(axis=0)
         forecast = np.mean([self._map(half.bundle, one) for one in half.unseen], axis=0)
+        anybody = _population_map(half.bundle)
         return {
             "unseen": list(half.unseen),
-            "r": float(map_r(forecast, self.measured[rows].mean(axis=0))),
+            "r": float(map_r(forecast, measured)),
+            "rule/mean_of_known_r": float(map_r(self.measured[~rows].mean(axis=0), measured)),
+            "control/population_r": None if anybody is None else float(map_r(anybody, measured)),
         }
 
     def _map(self, bundle: Bundle, participant_id: str, *, is_own: bool = False) -> Floats:
@@ -220,6 +240,13 @@ class _Maps:
             if is_own and self._on_person is not None:
                 self._on_person(twin, [forecast])
         return self._made[key]
+
+
+def _population_map(bundle: Bundle) -> Floats | None:
+    """The map of a person of whom nothing is known; None where the bundle has no population."""
+    if bundle.norms.prior is None:
+        return None
+    return _map_of(bundle.population_twin().forecast(TASK))
 
 
 def _map_of(forecast: Forecast) -> Floats:

@@ -17,6 +17,8 @@ FEWEST_REGIONS = 3
 """Over fewer regions a correlation of maps is always 1, -1 or nothing."""
 MAX_SPLITS = 200
 """Random halvings of a group that has more than twice as many."""
+MOST_HALVINGS = 126
+"""Halvings of ten people, each counted in both directions."""
 
 
 def group_t(maps: ArrayLike) -> Floats:
@@ -127,6 +129,37 @@ def group_map_figures(
     return {"group_t_r": float(map_r(ours, theirs)), **figures}
 
 
+def others_forecasts_r(predicted: ArrayLike, measured: ArrayLike) -> Floats:
+    """Return how well forecasts of other people fit each person's own map, mean over the others.
+
+    Parameters
+    ----------
+    predicted : array_like, shape (n_people, n_regions) or (n_people, n_people, n_regions)
+        A forecast map of everybody; or row i, column j: of person j, as whatever judges person i
+        forecasts it.
+    measured : array_like, shape (n_people, n_regions)
+
+    Returns
+    -------
+    numpy.ndarray, shape (n_people,)
+
+    Raises
+    ------
+    DataError
+        If there are fewer than two people, or a shape does not fit.
+    """
+    table, forecasts = _table(measured), np.asarray(predicted, np.float64)
+    n = len(table)
+    if n < 2 or forecasts.shape not in ((n, *table.shape), table.shape):
+        raise DataError(
+            "Forecasts of others need at least two people and one map of everybody, or one for "
+            f"each pair; found shapes {forecasts.shape} and {table.shape}."
+        )
+    rows = forecasts if forecasts.ndim == 3 else np.broadcast_to(forecasts, (n, *table.shape))
+    others = ~np.eye(n, dtype=bool)
+    return np.array([map_r(rows[i][others[i]], table[i]).mean() for i in range(n)])
+
+
 def mean_of_others(maps: ArrayLike) -> Floats:
     """Return for each person the mean map of all other people, shape (n_people, n_regions).
 
@@ -178,6 +211,20 @@ def group_reliability(maps: ArrayLike, seed: int = 0) -> float:
         found.append(float(map_r(table[half].mean(0), table[rest].mean(0))))
     r = float(np.mean(found))
     return 2 * r / (1 + r)
+
+
+def halves_r(maps: Floats, measured: Floats) -> float:
+    """Return r of the mean map of half of the people with the other half's mean measured map.
+
+    Mean over all halvings of up to ten people, else over some.
+    """
+    n = len(measured)
+    halves = combinations(range(n), n // 2)
+    found = []
+    for _, half in zip(range(2 * MOST_HALVINGS), halves, strict=False):
+        rest = np.setdiff1d(np.arange(n), half)
+        found.append(float(map_r(maps[list(half)].mean(axis=0), measured[rest].mean(axis=0))))
+    return float(np.mean(found))
 
 
 def _table(maps: ArrayLike) -> Floats:

@@ -12,8 +12,10 @@ from dtb_models.map_statistics import (
     group_map_figures,
     group_reliability,
     group_t,
+    halves_r,
     map_r,
     mean_of_others,
+    others_forecasts_r,
 )
 from dtb_runtime.errors import DataError, UsageError
 
@@ -99,3 +101,32 @@ def test_shapes_that_do_not_go_together_are_refused() -> None:
         map_r(np.ones((3, 4)), np.ones((3, 5)))
     with pytest.raises(DataError, match=r"found shapes \(3, 4\) and \(2, 4\)"):
         map_r(np.ones((3, 4)), np.ones((2, 4)))
+
+
+def test_forecasts_of_others_are_held_against_the_own_map(rng: np.random.Generator) -> None:
+    measured = rng.standard_normal((4, 20))
+    predicted = rng.standard_normal((4, 4, 20))
+    expected = [
+        np.mean([np.corrcoef(predicted[i, j], measured[i])[0, 1] for j in range(4) if j != i])
+        for i in range(4)
+    ]
+    np.testing.assert_allclose(others_forecasts_r(predicted, measured), expected)
+    one = np.broadcast_to(predicted[0], (4, 4, 20))
+    np.testing.assert_array_equal(
+        others_forecasts_r(predicted[0], measured), others_forecasts_r(one, measured)
+    )
+
+
+@pytest.mark.parametrize("shape", [(3, 20), (4, 4, 19), (4,)])
+def test_forecasts_of_others_need_everybody(shape: tuple[int, ...]) -> None:
+    with pytest.raises(DataError, match="at least two people and one map of everybody"):
+        others_forecasts_r(np.ones(shape), np.ones((4, 20)))
+
+
+def test_halves_are_held_against_the_other_half(rng: np.random.Generator) -> None:
+    maps, measured = rng.standard_normal((2, 4, 20))
+    expected = [
+        np.corrcoef(maps[list(half)].mean(0), np.delete(measured, list(half), axis=0).mean(0))[0, 1]
+        for half in combinations(range(4), 2)
+    ]
+    assert halves_r(maps, measured) == pytest.approx(np.mean(expected))
