@@ -10,13 +10,15 @@ import numpy as np
 import pytest
 import torch
 
+from dtb_models import population
 from dtb_models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from dtb_models.cohort_norms import cohort_norms
 from dtb_models.cohorts import Participant
-from dtb_models.measurement import held_out_figures, run_forecasts
-from dtb_models.settings import compact_settings, paper_settings
+from dtb_models.config import NetworkConfig, Preset
+from dtb_models.measurement import bold_error, held_out_figures, run_forecasts
+from dtb_models.population_settings import PopulationSettings
+from dtb_models.settings import paper_settings
 from dtb_models.simulation import SimulatedCohort
-from dtb_models.tensors import BlockForm, TrainingData, bold_scale, edge_matrix, training_data
+from dtb_models.tensors import BlockForm, TrainingData, bold_scale, training_data
 from dtb_models.training import preset_config, train
 from dtb_runtime.errors import CheckpointError, CohortError, UsageError
 from dtb_runtime.parcellation import Parcellation
@@ -45,14 +47,28 @@ def cohort() -> SimulatedCohort:
     return SimulatedCohort(small_parcellation(), 12, seed=3, n_rest_runs=1, n_rest_frames=100)
 
 
+SETTINGS = PopulationSettings(
+    updates=8,
+    window_steps=40,
+    burn_in_steps=10,
+    slow_epochs=1,
+    slow_people=2,
+    held_out_fraction=0.3,
+    seed=1,
+)
+
+
+@pytest.fixture(scope="module")
+def config(cohort: SimulatedCohort) -> NetworkConfig:
+    return preset_config("compact", cohort.parcellation, personal_units=4, latent_size=5)[0]
+
+
 @pytest.fixture(scope="module")
 def trained(
-    cohort: SimulatedCohort, tmp_path_factory: pytest.TempPathFactory
+    cohort: SimulatedCohort, config: NetworkConfig, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Checkpoint, Path]:
     folder = tmp_path_factory.mktemp("trained")
-    config, _ = preset_config("compact", cohort.parcellation, hidden_size=8, latent_size=3)
-    settings = replace(compact_settings(epochs=2, seed=1), batch_size=4)
-    return train(cohort, folder, name="small", config=config, settings=settings), folder
+    return train(cohort, folder, name="small", config=config, settings=SETTINGS), folder
 
 
 def test_checkpoint_says_what_it_was_trained_on(
@@ -62,12 +78,15 @@ def test_checkpoint_says_what_it_was_trained_on(
     facts = checkpoint.training
     assert facts["kind"] == "simulated"
     assert facts["warning"] == cohort.warning
-    assert facts["n_train"] + facts["n_validation"] + facts["n_test"] == 12
-    assert min(facts["n_train"], facts["n_validation"], facts["n_test"]) >= 1
-    assert facts["epochs"] == 2
+    assert (facts["n_train"], facts["n_validation"], facts["n_test"]) == (8, 0, 4)
+    assert facts["epochs"] == 8
+    assert facts["settings"] == SETTINGS.to_json()
+    assert facts["participants"] is None  # nobody real
     assert checkpoint.tasks == ("hammer", "stroop")
     assert checkpoint.bold_regions == cohort.parcellation.labels
-    assert set(checkpoint.measured) >= {"action_loss", "bold_mse", "reaction_time_rmse_s:hammer"}
+    figures = {"bold_mse", "reaction_time_rmse_s:hammer", "choice_concordance:stroop"}
+    beside = {f"{prefix}{figure}" for prefix in ("rule/", "shuffled/") for figure in figures}
+    assert set(checkpoint.measured) >= figures | beside
 
 
 def test_checkpoint_survives_the_disk(trained: tuple[Checkpoint, Path]) -> None:
@@ -135,34 +154,52 @@ def test_a_damaged_checkpoint_is_named(
         load_checkpoint(tmp_path)
 
 
-def test_norms_are_the_cohorts_own_distributions(
-    trained: tuple[Checkpoint, Path], cohort: SimulatedCohort
+def test_a_training_killed_on_the_way_ends_in_the_same_bytes(
+    trained: tuple[Checkpoint, Path],
+    cohort: SimulatedCohort,
+    config: NetworkConfig,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    checkpoint, _ = trained
-    assert checkpoint.parcellation is not None
-    edges = edge_matrix(cohort.participants)
-    norms = cohort_norms(
-        checkpoint.network,
-        edges[:8],
-        edges[8:],
-        checkpoint.tasks,
-        checkpoint.parcellation,
-        checkpoint.bold_regions,
-    )
-    z = checkpoint.network.latent(edges).detach().double().numpy()
-    mean, covariance = z[:8].mean(0), np.cov(z[:8].T)
-    # Three latent numbers of eight people: shrunk by 3 / 11 towards the diagonal.
-    covariance = (8 * covariance + 3 * np.diag(np.diag(covariance))) / 11
-    np.testing.assert_allclose(norms["latent_mean"], mean, rtol=1e-5, atol=1e-6)
-    distance = [np.sqrt((x - mean) @ np.linalg.inv(covariance) @ (x - mean)) for x in z[8:]]
-    np.testing.assert_allclose(norms["latent_distance"], np.sort(distance), rtol=1e-3)
-    edge_mean = edges[:8].mean(0).numpy()
-    similarity = [np.corrcoef(e, edge_mean)[0, 1] for e in edges[8:].numpy()]
-    np.testing.assert_allclose(norms["edge_similarity"], np.sort(similarity), atol=2e-3)
-    names = norms["indicator_names"].tolist()
-    assert {"reaction_time", "stroop_effect", "amygdala_response"} <= set(names)
-    assert norms["indicator_quantiles"].shape == (len(names), 101)
-    assert (np.diff(norms["indicator_quantiles"], axis=1) >= 0).all()
+    monkeypatch.setattr(population, "REPORT_EVERY", 4)
+
+    def kill(done: int, *_: object) -> None:
+        if done == 4:
+            raise KeyboardInterrupt
+
+    def again(**options: object) -> None:
+        train(cohort, tmp_path, name="small", config=config, settings=SETTINGS, **options)
+
+    with pytest.raises(KeyboardInterrupt):
+        again(on_progress=kill)
+    assert not (tmp_path / "checkpoint.json").exists()
+    seen: list[tuple[int, int]] = []
+    again(resume=True, on_progress=lambda done, total, _: seen.append((done, total)))
+    assert seen == [(8, 9), (9, 9)]
+    for name in ("network.safetensors", "norms.safetensors", "checkpoint.json"):
+        assert (tmp_path / name).read_bytes() == (trained[1] / name).read_bytes(), name
+
+
+def test_everybody_can_be_trained_on(
+    cohort: SimulatedCohort, config: NetworkConfig, tmp_path: Path
+) -> None:
+    settings = replace(SETTINGS, held_out_fraction=0.0)
+    checkpoint = train(cohort, tmp_path, name="all", config=config, settings=settings)
+    facts = checkpoint.training
+    assert (facts["n_train"], facts["n_validation"], facts["n_test"]) == (12, 0, 0)
+    assert checkpoint.measured == {}
+    assert checkpoint.norms["latent_distance"].shape == (12,)
+    assert load_checkpoint(tmp_path).training == json.loads(json.dumps(facts))
+
+
+def test_norms_say_how_sure_a_connectome_is_of_a_latent(trained: tuple[Checkpoint, Path]) -> None:
+    norms = trained[0].norms
+    size = trained[0].config.latent_size
+    assert norms["population_mean"].shape == norms["latent_mean"].shape == (size,)
+    for name in ("population_covariance", "connectome_covariance", "latent_covariance"):
+        assert norms[name].shape == (size, size)
+        np.linalg.cholesky(norms[name].astype(np.float64))
+    assert norms["latent_distance"].shape == (12,)  # eight left out in turn, and the four
 
 
 def measured(people: list[Participant]) -> TrainingData:
@@ -198,6 +235,22 @@ def test_figures_follow_what_people_did(
     assert 0 <= figures["choice_concordance:hammer"] <= 1
 
 
+def test_the_error_of_bold_counts_what_was_scanned(
+    trained: tuple[Checkpoint, Path], cohort: SimulatedCohort
+) -> None:
+    people = list(cohort.participants)[:3]
+    forecasts = list(run_forecasts(trained[0].network, people, measured(people)))
+    forecasts[0] = replace(forecasts[0], measured_bold=forecasts[0].measured_bold[:100])
+    forecasts[1] = replace(forecasts[1], measured_bold=None)
+    errors = [
+        np.square(f.bold[: len(f.measured_bold)].astype(np.float64) - f.measured_bold).ravel()
+        for f in forecasts
+        if f.measured_bold is not None
+    ]
+    assert bold_error(forecasts) == pytest.approx(np.concatenate(errors).mean())
+    assert np.isnan(bold_error(forecasts[1:2]))
+
+
 def test_too_few_people_are_refused(tmp_path: Path) -> None:
     few = SimulatedCohort(small_parcellation(), 3, seed=3, n_rest_runs=1, n_rest_frames=100)
     with pytest.raises(CohortError, match="at least 6 participants"):
@@ -209,9 +262,45 @@ def test_unknown_bold_regions_are_named() -> None:
         preset_config("compact", small_parcellation(), bold_regions=["AMY_L", "nowhere"])
 
 
-def test_the_paper_preset_has_no_latent_size() -> None:
-    with pytest.raises(UsageError, match="has no latent"):
-        preset_config("paper", small_parcellation(), bold_regions=["AMY_L"], latent_size=4)
+@pytest.mark.parametrize(
+    ("preset", "sizes", "message"),
+    [
+        ("paper", {"latent_size": 4}, "paper preset has no latent"),
+        ("direct", {"personal_units": 4}, "direct preset has no latent and no personal units"),
+        ("compact", {"hidden_size": 4}, "give --personal-units"),
+    ],
+)
+def test_sizes_that_a_preset_does_not_have_are_refused(
+    preset: Preset, sizes: dict[str, int], message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        preset_config(preset, small_parcellation(), bold_regions=["AMY_L"], **sizes)
+
+
+def test_bold_keeps_its_share_of_a_latent_of_another_size() -> None:
+    default, _ = preset_config("compact", small_parcellation())
+    for latent_size in (1, 2, default.latent_size, 40):
+        config, _ = preset_config("compact", small_parcellation(), latent_size=latent_size)
+        share = default.bold_latents / default.latent_size
+        assert abs(config.bold_latents - share * latent_size) < 1
+        assert config.action_latents > 0
+
+
+def test_settings_of_another_preset_are_refused(
+    cohort: SimulatedCohort, config: NetworkConfig, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match="trained with PopulationSettings"):
+        train(cohort, tmp_path, name="x", config=config, settings=paper_settings())
+    with pytest.raises(UsageError, match="paper preset is trained with TrainingSettings"):
+        train(
+            cohort,
+            tmp_path,
+            name="x",
+            preset="paper",
+            bold_regions=["AMY_L"],
+            settings=PopulationSettings(),
+        )
+    assert not any(tmp_path.iterdir())
 
 
 def test_group_contrast_is_that_of_the_mean_maps(
@@ -250,3 +339,34 @@ def test_the_paper_preset_goes_the_same_way(cohort: SimulatedCohort, tmp_path: P
     assert "latent_mean" not in checkpoint.norms
     assert "amygdala_response" in checkpoint.norms["indicator_names"].tolist()
     assert {"bold_mse", "rule/bold_mse", "shuffled/bold_mse"} <= set(checkpoint.measured)
+
+
+def test_the_control_without_hypernetwork_goes_the_same_way(
+    cohort: SimulatedCohort, tmp_path: Path
+) -> None:
+    regions = ("area0_L", "AMY_R")
+    config, _ = preset_config("direct", cohort.parcellation, bold_regions=regions, hidden_size=5)
+    settings = replace(
+        paper_settings(epochs=1, masked=True),
+        batch_size=8,
+        learning_rate=1e-3,
+        validation_fraction=0.3,
+    )
+    checkpoint = train(
+        cohort,
+        tmp_path,
+        name="direct",
+        preset="direct",
+        config=config,
+        bold_regions=regions,
+        settings=settings,
+    )
+    assert checkpoint.config.preset == "direct"
+    assert checkpoint.config.action_reading == "hazard"
+    # 70 % and 30 %: nobody is left over to be held out.
+    assert checkpoint.training["n_test"] == 0
+    assert checkpoint.training["n_train"] + checkpoint.training["n_validation"] == 12
+    assert checkpoint.measured == {}
+    edges = torch.zeros(1, checkpoint.config.n_edges)
+    again = load_checkpoint(tmp_path).network
+    assert torch.equal(again.weights(edges), checkpoint.network.weights(edges))
