@@ -27,7 +27,7 @@ from .trials_seen import ObservedRun, join_runs
 if TYPE_CHECKING:
     from .bundle import Bundle
 
-MAX_STEPS = 40
+MAX_STEPS = 25
 """Gauss-Newton steps after which the search ends wherever it is."""
 N_DRAWS = 192
 """Draws of the importance sampling."""
@@ -36,6 +36,7 @@ TOLERANCE = 0.15
 sampling goes the rest of the way, and would go it from anywhere near."""
 
 _DIFFERENCE = 0.1  # length of finite differences, in prior SDs at first, then in posterior SDs
+_SHORTEST = 0.01  # the posterior SD, in prior SDs, below which differences are not shortened
 _STEP_SHARES = (1.0, 0.5, 0.25, 0.1)  # tried in turn until one leads down
 _FIRST_DAMPING, _MOST_DAMPING = 0.01, 1e3
 
@@ -159,8 +160,17 @@ class _Point:
 
     def laplace(self) -> LatentDistribution:
         """The posterior, were this its mode and the cost a parabola."""
-        covariance = np.asarray(np.linalg.inv(self.curvature), dtype=np.float64)
-        return LatentDistribution(self.place, covariance)
+        inverse_root = np.linalg.inv(np.linalg.cholesky(self.curvature))
+        return LatentDistribution(self.place, np.asarray(inverse_root.T @ inverse_root))
+
+    def basis(self) -> NDArray[np.float64]:
+        """Directions for finite differences near here, in rows.
+
+        A little longer than the posterior's own: where a step changes how the network behaves,
+        slopes over ever shorter differences would be ever steeper.
+        """
+        spread = self.laplace().covariance + _SHORTEST**2 * np.eye(len(self.place))
+        return np.asarray(_DIFFERENCE * np.linalg.cholesky(spread).T, dtype=np.float64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -247,7 +257,7 @@ def _find_mode(space: _Space, point: _Point) -> tuple[_Point, int, bool]:
         if place is None:
             return point, n_steps, False
         damping *= 0.3
-        point = space.point(place, _DIFFERENCE * point.laplace().root.T)
+        point = space.point(place, point.basis())
     return point, MAX_STEPS, False
 
 

@@ -45,3 +45,27 @@ def test_a_command_that_fails_is_no_measurement(tmp_path: Path) -> None:
     assert done.stdout == ""
     assert "is 5 x 5" in done.stderr
     assert "ended with exit code 1" in done.stderr
+
+
+@pytest.mark.parametrize("form", ["--json", "table"])
+def test_calibration_times_drawn_people(form: str) -> None:
+    command = [sys.executable, str(ROOT / "benchmarks" / "calibration.py")]
+    command += ["--bundle", str(TINY), "--people", "1", *([form] if form == "--json" else [])]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode in (0, 1), done.stderr
+    if form == "--json":
+        figures = json.loads(done.stdout)
+        (person,) = figures["people"]
+        assert person["wall_s"] > 0
+        assert person["n_trials"] > 60
+        assert figures["within_limits"] is (done.returncode == 0)
+    else:
+        assert "person  wall (s)  trials  steps" in done.stdout
+
+
+def test_calibration_of_a_bundle_without_a_prior_is_no_measurement() -> None:
+    command = [sys.executable, str(ROOT / "benchmarks" / "calibration.py")]
+    command += ["--bundle", str(TINY.with_name("tiny_plain"))]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "Bundle 'tiny_plain' has no latent" in done.stderr

@@ -319,6 +319,14 @@ def test_trials_that_no_number_moves_leave_the_prior(
     assert found.log_likelihood == found.prior_log_likelihood < 0
 
 
+def test_differences_do_not_shrink_without_end() -> None:
+    """Beside a jump in behavior, a curvature of 1e16 would ask for steps that see only the jump."""
+    curvature = np.diag([1.0, 1e4, 1e16])
+    point = calibration._Point(np.zeros(3), 0.0, 0.0, np.zeros(3), curvature)
+    lengths = np.linalg.norm(point.basis(), axis=1)
+    np.testing.assert_allclose(lengths, [0.1, 0.1 * np.sqrt(2e-4), 0.001], rtol=1e-3)
+
+
 def test_a_search_without_an_end_says_so(
     tiny: Bundle, runs: list[ObservedRun], monkeypatch: pytest.MonkeyPatch
 ) -> None:
