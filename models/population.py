@@ -220,7 +220,7 @@ def fit_population(
             state_file.save({"update": update, "history": [asdict(loss) for loss in history]})
             sentence = (
                 f"behavior: {history[-1].trials:.1f} nats a person, "
-                f"{history[-1].divergence:.1f} of them learned about the person"
+                f"{history[-1].divergence:.1f} nats learned about each"
             )
             if on_progress is not None and on_progress(
                 update, settings.updates + settings.slow_epochs, sentence

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import fields
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -42,3 +45,23 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real data at {folder}: set DTB_SHARED to the folder that holds data/")
     return folder
+
+
+BRIEF = {"window_steps": 40, "burn_in_steps": 10, "slow_epochs": 1, "slow_people": 2}
+"""Settings of the compact preset that train next to nothing in next to no time."""
+
+
+@pytest.fixture(scope="session")
+def brief_training() -> Callable[[], AbstractContextManager[None]]:
+    """Within it, these are the defaults: the command line and the documents name none of them."""
+
+    @contextmanager
+    def brief() -> Iterator[None]:
+        from dtb_models.population_settings import PopulationSettings
+
+        defaults = tuple(BRIEF.get(f.name, f.default) for f in fields(PopulationSettings))
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(PopulationSettings.__init__, "__defaults__", defaults)
+            yield
+
+    return brief

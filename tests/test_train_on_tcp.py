@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,10 @@ STEP = re.compile(r"^```(sh|python)\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL
 
 
 def test_the_way_to_an_own_bundle(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    brief_training: Callable[[], AbstractContextManager[None]],
 ) -> None:
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {"__name__": "page"}
@@ -30,16 +35,19 @@ def test_the_way_to_an_own_bundle(
             if line.startswith("pip "):
                 continue
             words = shlex.split(line)
-            # Two epochs show that the chain runs; a real training takes as many as it takes.
-            few = ["--epochs", "2"] if words[1] == "train" else []
-            assert main(words[1:] + few) == 0, capsys.readouterr().err
+            # Two updates show that the chain runs; a real training takes as many as it takes.
+            few = ["--updates", "2"] if words[1] == "train" else []
+            with brief_training():
+                assert main(words[1:] + few) == 0, capsys.readouterr().err
             commands.append(words[1])
     assert commands == ["simulate", "train", "train", "export", "inspect", "predict"]
 
     assert len(names["cohort"].participants) == 8
     assert not names["cohort"].skipped
     bundle = load_bundle(tmp_path / "my434")
-    assert bundle.manifest.training.n_train + bundle.manifest.training.n_validation < 8
+    assert bundle.manifest.training.n_train + bundle.manifest.training.n_test == 8
+    assert bundle.manifest.training.n_test > 0
+    assert bundle.manifest.training.epochs == 2
     assert bundle.manifest.training.kind == "simulated"
     assert names["forecast"].warnings[0] == bundle.manifest.training.warning
     written = {path.name for path in (tmp_path / "forecasts").iterdir()}

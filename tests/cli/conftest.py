@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,8 +14,8 @@ from numpy.typing import NDArray
 from dtb_cli.app import main
 
 TINY = Path(__file__).parents[1] / "bundles" / "tiny"
-SMALL_NETWORK = ("--hidden-size", "8", "--latent-size", "2", "--device", "cpu")
-"""Options of `train` for a network that one epoch costs a second."""
+SMALL_NETWORK = ("--personal-units", "4", "--latent-size", "4", "--device", "cpu")
+"""Options of `train` for a network that is trained in some seconds."""
 REGIONS_TABLE = """\
 index,label,network,hemisphere,x,y,z
 0,L_Vis1,VisCent,L,-10,-90,0
@@ -92,9 +93,15 @@ def regions(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.fixture(autouse=True)
+def _brief(brief_training: Callable[[], AbstractContextManager[None]]) -> Iterator[None]:
+    with brief_training():
+        yield
+
+
 @pytest.fixture(scope="session")
 def small_network() -> tuple[str, ...]:
-    """Options of `train` for a network of eight units."""
+    """Options of `train` for a network of four personal units."""
     return SMALL_NETWORK
 
 
@@ -110,11 +117,15 @@ def tcp_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What one epoch of `dtb-run train` on six simulated people of eight regions wrote."""
+def checkpoint(
+    tmp_path_factory: pytest.TempPathFactory,
+    brief_training: Callable[[], AbstractContextManager[None]],
+) -> Path:
+    """What one update of `dtb-run train` on six simulated people of eight regions wrote."""
     folder = tmp_path_factory.mktemp("trained")
     table = folder / "eight_regions.csv"
     table.write_text(REGIONS_TABLE, encoding="utf-8")
     arguments = ["train", "--simulate", "6", "--regions", str(table), *SMALL_NETWORK]
-    assert main([*arguments, "--epochs", "1", "--out", str(folder / "checkpoint")]) == 0
+    with brief_training():
+        assert main([*arguments, "--updates", "1", "--out", str(folder / "checkpoint")]) == 0
     return folder / "checkpoint"

@@ -21,7 +21,10 @@ COMMANDS = {
         *("--timeseries", "--age", "--sex", "--seed", "--participant-label", "--force", "--device"),
     ],
     ("simulate",): ["--bundle", "--regions", "--n", "--seed", "--out", "--behavior-from"],
-    ("train",): ["--cohort", "--regions", "--preset", "--out", "--resume", "--seed", "--epochs"],
+    ("train",): [
+        *("--cohort", "--regions", "--preset", "--out", "--resume", "--seed", "--epochs"),
+        *("--updates", "--held-out", "--personal-units"),
+    ],
     ("export",): ["--out", "--name", "--force"],
     ("bundles",): [],
     ("inspect",): [],
