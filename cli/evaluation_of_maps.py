@@ -37,7 +37,7 @@ def judge_maps(request: Request) -> dict[str, Any]:
             "connectomes": "real",
         },
         bundle=next(iter(bundles.own.values())).name if training is None else None,
-        training=None if training is None else training.facts(),
+        training=None if training is None else training.facts(request.people.training_cohort()),
         folds=None if training is None else len(ids),
         seed=request.seed,
         warnings=map_warnings(bundles, ids),

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from . import terminal
 from .evaluation_people import DataKind
 from .evaluation_request import Request
@@ -16,6 +18,7 @@ from .fold_training import Fold, FoldTraining
 
 if TYPE_CHECKING:
     from dtb_models.cohorts import Cohort, Participant
+    from dtb_models.connectome_trials import TrainingPeople
     from dtb_models.evaluation import BundlePart, Evaluation
     from dtb_models.judged_trials import JudgedTrials
     from dtb_models.protocols import JudgedPeople, Protocol
@@ -71,7 +74,7 @@ def judge_trials(request: Request) -> dict[str, Any]:
         )
     if training is not None and training.direct_epochs is not None:
         evaluation = _with_direct_input(evaluation, training, parts)
-    planted, notes = _planted(request, group, evaluation)
+    planted, notes = _planted(request, group, evaluation, learned_from)
     evaluation = replace(evaluation, notes=(*evaluation.notes, *notes))
     found = report(
         evaluation,
@@ -169,7 +172,7 @@ def _parts(
     return tuple(parts)
 
 
-def _training_people(group: _Group) -> Any:
+def _training_people(group: _Group) -> TrainingPeople | None:
     """Return simulated training people with their edges, for linear models; None without."""
     from dtb_models.connectome_trials import TrainingPeople
     from dtb_models.protocols import judged_people
@@ -216,7 +219,10 @@ def _maps(request: Request, evaluation: Evaluation) -> dict[str, Any] | None:
 
 
 def _planted(
-    request: Request, group: _Group, evaluation: Evaluation
+    request: Request,
+    group: _Group,
+    evaluation: Evaluation,
+    learned_from: TrainingPeople | None,
 ) -> tuple[dict[str, Any] | None, tuple[str, ...]]:
     """Return what is found of what was planted, and why nothing is."""
     from dtb_models.evaluation_controls import N_SHUFFLES, donors
@@ -224,9 +230,10 @@ def _planted(
     from dtb_models.simulation import SimulatedCohort
     from dtb_runtime.errors import DataError
 
-    if not group.learned_from or not isinstance(group.cohort, SimulatedCohort):
+    if learned_from is None or not isinstance(group.cohort, SimulatedCohort):
         return None, ()
-    total = len(group.learned_from) + len(evaluation.persons)
+    ids = [person.participant_id for person in group.learned_from]
+    total = len(ids) + len(evaluation.persons)
     with terminal.progress("Truth", total) as progress:
         try:
             groups = PlantedGroups.of(
@@ -234,6 +241,7 @@ def _planted(
                 group.learned_from,
                 evaluation.persons,
                 evaluation.window_s,
+                training_edges=np.stack([learned_from.edges[one] for one in ids]),
                 on_progress=lambda done, _total, sentence: progress.advance(done, sentence),
             )
             found = planted_figures(
@@ -258,16 +266,20 @@ def _facts(
 ) -> Any:
     from dtb_models.evaluation_report import Facts
 
+    kind, description = group.cohort.kind, group.cohort.description
+    if kind == "semi-synthetic" and group.connectomes == "none":
+        kind = "real"  # what was simulated went into the training and is not judged
+        description = f"Trials of {len(group.judged)} real people, and nothing else of them."
     return Facts(
         data={
-            "kind": group.cohort.kind,
+            "kind": kind,
             "source": request.kind.value,
-            "description": group.cohort.description,
+            "description": description,
             "n_people": len(group.judged),
             "connectomes": group.connectomes,
         },
         bundle=parts[0].bundle.name if training is None else None,
-        training=None if training is None else training.facts(),
+        training=None if training is None else training.facts(group.cohort),
         folds=request.folds_wanted(),
         seed=request.seed,
         warnings=trial_warnings(

@@ -85,11 +85,13 @@ class FoldTraining:
         plan: dict[str, Any] = json.loads(json.dumps(values, default=str))
         return plan
 
-    def facts(self) -> dict[str, Any]:
-        """Return how the networks were trained, for ``metrics.json``."""
+    def facts(self, cohort: Cohort) -> dict[str, Any]:
+        """Return how networks were trained on parts of a cohort, for ``metrics.json``."""
         config, _ = self.choice.network(self.people.parcellation())
         sizes = ("hidden_size", "personal_units", "latent_size", "bold_latents", "n_bold")
         return {
+            "kind": cohort.kind,
+            "people": cohort.description,
             "preset": config.preset,
             "action_reading": config.action_reading,
             "regions": self.people.parcellation().name,

@@ -58,7 +58,8 @@ def in_processes(
 
     context = multiprocessing.get_context("spawn")  # a forked PyTorch may hang
     messages: Messages = context.Queue()
-    waiting, running = list(items), dict[str, BaseProcess]()
+    waiting: list[str] = list(items)
+    running: dict[str, BaseProcess] = {}
     with _ended(running):
         while waiting or running:
             while waiting and len(running) < jobs:

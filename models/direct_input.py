@@ -57,11 +57,14 @@ def train_direct_input(
     """Train the control on a cohort; a finished training in the folder is read with `resume`."""
     if resume and (folder / JSON_FILE).exists():
         return load_checkpoint(folder)
+    parcellation = cohort.parcellation
     return train(
         cohort,
         folder,
         name="direct_input",
         preset="direct",
+        # Every region, as twins forecast them.
+        bold_regions=None if parcellation is None else parcellation.labels,
         settings=settings,
         resume=resume,
         device=device,

@@ -23,6 +23,8 @@ from .simulation import SimulatedCohort
 
 Floats = NDArray[np.float64]
 
+LEAST_CEILING = 0.05
+"""No share of a lower ceiling is taken: it is nothing but noise."""
 N_FOLDS = 10
 """Folds of the regressions that say how much latents explain."""
 
@@ -34,7 +36,7 @@ class PlantedGroups:
     cohort: SimulatedCohort
     training: PlantedPeople
     new: PlantedPeople
-    training_edges: Floats | None
+    training_edges: NDArray[np.float32] | None
     """Fisher z of the training people, shape (n_people, n_edges), for linear models."""
 
     @classmethod
@@ -45,7 +47,7 @@ class PlantedGroups:
         persons: Sequence[EvaluatedPerson],
         window_s: Window,
         *,
-        training_edges: Floats | None = None,
+        training_edges: NDArray[np.float32] | None = None,
         on_progress: OnProgress | None = None,
     ) -> PlantedGroups:
         """Measure both groups, and read the planted factors from their scans."""
@@ -161,7 +163,7 @@ def _target(
         finite = [r for r in others if np.isfinite(r)]
         found |= {
             "twin_r": own.to_json(),
-            "share_of_ceiling": _finite(own.value / best if best > 0 else np.nan),
+            "share_of_ceiling": _finite(own.value / best if best > LEAST_CEILING else np.nan),
             "control/shuffled_r": float(np.mean(finite)) if finite else None,
         }
     return found | {
