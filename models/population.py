@@ -86,7 +86,9 @@ class Population(nn.Module):
         self.register_buffer("is_personal", self.part.is_personal.unsqueeze(1), persistent=False)
         start_effect = scale.unsqueeze(1) * settings.latent_effect * self.is_personal
         self.directions = nn.Parameter(draw * start_effect)
-        self.directions.register_hook(lambda grad: grad * self.is_personal)
+        self.directions.register_hook(  # type: ignore[no-untyped-call]
+            lambda grad: grad * self.is_personal
+        )
         self.mean = nn.Parameter(start.clone())
         self.log_sd = nn.Parameter(torch.full_like(start, math.log(INITIAL_SD)))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
@@ -37,8 +37,8 @@ class Windows:
 
     def first(self, n: int) -> Windows:
         """Return those of the first `n` people."""
-        own = (getattr(self, f.name)[:n] for f in fields(self) if f.name != "scale")
-        return Windows(*own, scale=self.scale)
+        of_people = [f.name for f in fields(self) if f.name != "scale"]
+        return replace(self, **{name: getattr(self, name)[:n] for name in of_people})
 
 
 class WindowSampler:
@@ -80,10 +80,12 @@ class WindowSampler:
             self._window(block, rows[people], start)
             for block, rows, start in zip(self.blocks, self.rows, starts, strict=True)
         ]
-        parts = [torch.stack(part, 1) for part in zip(*each, strict=True)]
+        inputs, targets, counted, right_option, trial_start = (
+            torch.stack(parts, 1) for parts in zip(*each, strict=True)
+        )
         # A step counts in window_steps of the n_steps + window_steps - 1 possible windows.
         scale = [(b.n_steps + self.window_steps - 1) / self.window_steps for b in self.blocks]
-        return Windows(*parts, scale=torch.tensor(scale))
+        return Windows(inputs, targets, counted, right_option, trial_start, torch.tensor(scale))
 
     def whole(self, index: int, people: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return inputs, targets and counted of one run, whole, each (people, 1, steps, ...)."""
