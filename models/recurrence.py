@@ -19,17 +19,19 @@ class _Recurrence(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, drive: Tensor, w_hh: Tensor, state: Tensor, leak: Tensor) -> Tensor:
         # drive (T, B, S, H), w_hh (B, H, H), state (B, S, H), leak (H,) -> hidden (T, B, S, H)
-        n_steps = drive.shape[0]
         hidden = torch.empty_like(drive)
         squashed = torch.empty_like(drive)
         w_t = w_hh.transpose(1, 2).contiguous()
         is_leaky = bool((leak != 1).any())
         h = state
-        for t in range(n_steps):
-            u = torch.baddbmm(drive[t], h, w_t).tanh_()
-            squashed[t] = u
-            h = torch.lerp(h, u, leak) if is_leaky else u
-            hidden[t] = h
+        # Results go straight to where they are kept; a step is otherwise half copying.
+        for x, u, kept in zip(drive.unbind(), squashed.unbind(), hidden.unbind(), strict=True):
+            torch.baddbmm(x, h, w_t, out=u).tanh_()
+            if is_leaky:
+                torch.lerp(h, u, leak, out=kept)
+            else:
+                kept.copy_(u)
+            h = kept
         ctx.save_for_backward(w_hh, state, leak, hidden, squashed)
         return hidden
 
@@ -38,17 +40,21 @@ class _Recurrence(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
         (grad_hidden,) = grads
         w_hh, state, leak, hidden, squashed = ctx.saved_tensors
-        n_steps, batch, _, size = hidden.shape
+        _, batch, _, size = hidden.shape
         slope = (1 - squashed * squashed) * leak  # d h / d (argument of tanh)
         keep = 1 - leak
         is_leaky = bool((leak != 1).any())
         grad_drive = torch.empty_like(hidden)
-        carried = torch.zeros_like(state)
-        for t in range(n_steps - 1, -1, -1):
-            g = grad_hidden[t] + carried
-            du = g * slope[t]
-            grad_drive[t] = du
-            carried = torch.baddbmm(g * keep, du, w_hh) if is_leaky else torch.bmm(du, w_hh)
+        carried, g, kept = torch.zeros_like(state), torch.empty_like(state), torch.zeros_like(state)
+        of_steps = (grad_hidden.unbind(), slope.unbind(), grad_drive.unbind())
+        for wanted, steep, du in zip(*(reversed(x) for x in of_steps), strict=True):
+            torch.add(wanted, carried, out=g)
+            torch.mul(g, steep, out=du)
+            if is_leaky:
+                torch.mul(g, keep, out=kept)
+                torch.baddbmm(kept, du, w_hh, out=carried)
+            else:
+                torch.bmm(du, w_hh, out=carried)
         previous = torch.cat([state.unsqueeze(0), hidden[:-1]])
         # Steps and sequences are one long axis here: each adds its outer product.
         outer = grad_drive.permute(1, 3, 0, 2).reshape(batch, size, -1)
