@@ -287,6 +287,7 @@ def _facts(
             people,
             protocol,
             is_trained=request.is_trained,
+            kind=group.cohort.kind,
             without_scans=request.people.folder if group.made_up_brains else None,
             connectomes=group.connectomes,
             cohort_warning=group.cohort.warning,

@@ -18,6 +18,7 @@ def trial_warnings(
     protocol: Protocol,
     *,
     is_trained: bool,
+    kind: str,
     without_scans: Path | None,
     connectomes: str,
     cohort_warning: str | None,
@@ -31,13 +32,15 @@ def trial_warnings(
     protocol : Protocol
     is_trained : bool
         Whether the bundles were trained for this evaluation.
+    kind : str
+        Whether the people are real.
     without_scans : Path or None
         Folder of real people whose brains were simulated.
     connectomes : str
         What the judged people's are: none, real or simulated.
     cohort_warning : str or None
     """
-    found = [] if is_trained else _about_the_bundle(parts[0], people, protocol)
+    found = [] if is_trained else _about_the_bundle(parts[0], people, protocol, kind)
     if without_scans is not None:
         found.append(_about_brains(without_scans, connectomes))
     found += [warning for part in parts for warning in part.bundle.warnings]
@@ -69,11 +72,15 @@ def map_warnings(bundles: HcpBundles, participant_ids: Sequence[str]) -> tuple[s
     return tuple(dict.fromkeys(found))
 
 
-def _about_the_bundle(part: BundlePart, people: JudgedPeople, protocol: Protocol) -> list[str]:
+def _about_the_bundle(
+    part: BundlePart, people: JudgedPeople, protocol: Protocol, kind: str
+) -> list[str]:
     from dtb_models.evaluation_report import n_known
 
     name, everybody = part.bundle.name, people.participant_ids
-    known = n_known((part.bundle, one) for one in everybody)
+    # Simulated people of another seed have the same ids.
+    is_unknown = kind == "simulated"
+    known = None if is_unknown else n_known((part.bundle, one) for one in everybody)
     found = []
     if known is None:
         found.append(

@@ -81,7 +81,7 @@ def report(
             task: {reason: n for reason, n in counts.items() if reason != "judged"}
             for task, counts in _counts(evaluation).items()
         },
-        "in_sample": in_sample(evaluation, is_trained=facts.training is not None),
+        "in_sample": in_sample(evaluation, facts),
         "methods": {
             name: {
                 "meaning": evaluation.meaning(name),
@@ -106,18 +106,13 @@ def report(
     }
 
 
-def in_sample(evaluation: Evaluation, *, is_trained: bool) -> int | None:
-    """Return how many judged people their bundle was trained on; None if that is not known.
-
-    Parameters
-    ----------
-    evaluation : Evaluation
-    is_trained : bool
-        Whether the bundles were trained for this evaluation, as its protocol says.
-    """
+def in_sample(evaluation: Evaluation, facts: Facts) -> int | None:
+    """Return how many judged people their bundle was trained on; None if that is not known."""
     persons = evaluation.persons
-    if is_trained:
+    if facts.training is not None:  # as the protocol says
         return len(persons) if evaluation.protocol.trains_on_judged else 0
+    if facts.data.get("kind") == "simulated":  # others may have had the same ids
+        return None
     return n_known((person.bundle, person.participant_id) for person in persons)
 
 
