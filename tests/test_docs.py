@@ -103,7 +103,17 @@ def test_a_documented_command_has_its_options(
     assert missing == [], f"{page}: {line}"
 
 
-COMMANDS = ["predict", "calibrate", "simulate", "train", "export", "evaluate", "bundles", "inspect", "doctor"]
+COMMANDS = [
+    "predict",
+    "calibrate",
+    "simulate",
+    "train",
+    "export",
+    "evaluate",
+    "bundles",
+    "inspect",
+    "doctor",
+]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
