@@ -67,7 +67,8 @@ def in_processes(
                 process = context.Process(
                     target=_work, args=(messages, work, name, items[name], os.getpid()), daemon=True
                 )
-                process.start()
+                with _one_thread():
+                    process.start()
                 running[name] = process
             try:
                 name, done, said = messages.get(timeout=_WAIT_S)
@@ -81,6 +82,22 @@ def in_processes(
                 on_progress(name, n_steps, "done")
             else:
                 on_progress(name, done, said)
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let processes that are started in here compute with one thread each."""
+    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
+    before = {name: os.environ.get(name) for name in names}
+    os.environ.update(dict.fromkeys(names, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 @contextlib.contextmanager
@@ -113,12 +130,9 @@ def _work(
     parent: int,
 ) -> None:
     """Work in the process made for it; all that it has to say goes through the queue."""
-    import torch
-
     from dtb_runtime.errors import DtbError
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends this process
-    torch.set_num_threads(1)
 
     def tell(done: int, _total: int, sentence: str) -> None:
         if os.getppid() != parent:
