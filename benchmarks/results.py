@@ -17,32 +17,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from results_data import REPOSITORY, data_folder, write
 from results_files import kept, report_bytes
 from results_page import ABLATIONS, NAMES, read_reports, render
 from results_runs import RUNS, Run, do, is_finished, needed_by, small
 
-REPOSITORY = Path(__file__).resolve().parents[1]
 WORK = REPOSITORY / "runs" / "results"
 """Not below build/, which other targets empty."""
 PAGE, FOLDER = "RESULTS.md", "results"
-
-
-def data_folder() -> Path:
-    """Return the folder of the real data.
-
-    Raises
-    ------
-    SystemExit
-        If it is not there.
-    """
-    shared = Path(os.environ.get("DTB_SHARED", REPOSITORY.parent / "shared"))
-    data = shared / "data"
-    if not data.is_dir():
-        raise SystemExit(
-            f"The results need real data, and there are none at {data}: set DTB_SHARED to the "
-            "folder that holds data/tcp, data/hcp_rest and data/parcellations."
-        )
-    return data.resolve()
 
 
 def wanted(only: Sequence[str]) -> list[Run]:
@@ -77,14 +59,6 @@ def run_all(arguments: argparse.Namespace) -> None:
 def write_page(docs: Path) -> None:
     """Write the page from the files that there are."""
     write(docs / PAGE, render(read_reports(docs / FOLDER)).encode())
-
-
-def write(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".partial-{path.name}")
-    partial.write_bytes(content)
-    partial.replace(path)
 
 
 def main() -> int:

@@ -78,12 +78,12 @@ RUNS = (
     Run(
         "simulated_tcp434",
         f"evaluate --data simulated --people 228 --new 200 {_TCP434} --direct-input",
-        smoke="--people 8 --new 12 --direct-epochs 1",
+        smoke="--people 24 --new 12 --direct-epochs 1",
     ),
     Run(
         "simulated_glasser360",
         f"evaluate --data simulated --people 228 --new 200 {_GLASSER360}",
-        smoke="--people 8 --new 12",
+        smoke="--people 24 --new 12",
     ),
     Run(
         "glasser360_checkpoint",
