@@ -12,15 +12,16 @@ SOURCES := $(shell find $(FOLDERS) -not -name '__pycache__' -not -name '*.pyc') 
 EXAMPLE = examples/sub-example_atlas-tcp434_connectome.npy
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint types wheel clean
+.PHONY: help demo test lint types wheel results clean
 
 help:
-	@echo "make demo   install the lean [cpu] extra and forecast an example participant"
-	@echo "make test   run the tests"
-	@echo "make lint   ruff and the import contracts"
-	@echo "make types  mypy --strict on the built wheel"
-	@echo "make wheel  build dist/*.whl and the source archive"
-	@echo "make clean  remove the virtual environments and what was built"
+	@echo "make demo     install the lean [cpu] extra and forecast an example participant"
+	@echo "make test     run the tests"
+	@echo "make lint     ruff and the import contracts"
+	@echo "make types    mypy --strict on the built wheel"
+	@echo "make wheel    build dist/*.whl and the source archive"
+	@echo "make results  run every evaluation (hours) and write docs/RESULTS.md"
+	@echo "make clean    remove the virtual environments and what was built"
 
 demo: .venv-demo/installed
 	.venv-demo/bin/dtb-run predict $(EXAMPLE)
@@ -39,6 +40,11 @@ types: .venv-types/installed
 		--cache-dir ../.mypy_cache -p dtb_runtime -p dtb_models -p dtb_export -p dtb_cli
 
 wheel: dist/built
+
+# Needs the data folder: DTB_SHARED, or ../shared. What is finished stays in runs/results, so it goes
+# on after a kill. One part: make results ARGS="--only tcp_calibrated". Page only: ARGS=--render
+results: .venv-test/ready
+	.venv-test/bin/python benchmarks/results.py $(ARGS)
 
 clean:
 	rm -rf .venv-demo .venv-test .venv-lint .venv-types .venv-wheel build dist *.egg-info
