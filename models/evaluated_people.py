@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
@@ -17,7 +17,6 @@ from dtb_runtime.bundle import Bundle
 from dtb_runtime.errors import UsageError
 from dtb_runtime.events import Events
 from dtb_runtime.forecast import Forecast
-from dtb_runtime.glm import Contrast, structure_bold
 from dtb_runtime.parcellation import Parcellation
 from dtb_runtime.responses import TrialDistributions
 from dtb_runtime.stimulus import network_input
@@ -26,25 +25,12 @@ from dtb_runtime.trials_seen import ObservedRun
 from dtb_runtime.twin import Twin
 
 from .cohorts import Participant, Run
-from .contrast_maps import paired_contrasts
 from .judged_trials import JudgedTrials
-from .planted import AMYGDALA, AMYGDALA_TASK
 from .protocols import HALF_S, JudgedRun, Protocol, run_of_task
+from .twin_contrasts import ContrastPair, Window, contrast_pair
 
-Window = tuple[float, float] | None
 OnPerson = Callable[[Twin, Sequence[Forecast]], None]
 """Called with each judged person's twin and forecasts, maybe from several threads at once."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ContrastPair:
-    """A task's contrast in one person, forecast and measured, in the units of the training data."""
-
-    forecast: Contrast
-    measured: Contrast
-    amygdala: tuple[float, float] | None
-    """Forecast and measured estimate in the mean series of the right amygdala, where the task
-    moves it and the parcellation has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +178,7 @@ def evaluate_person(
         mean_s = _expected_s(each.run, forecast, window_s)
         if mean_s is not None:
             expected[each.run.task] = mean_s
-        pair = _contrast_pair(each.run, forecast, parcellation, window_s)
+        pair = contrast_pair(each.run, forecast, parcellation, window_s)
         if pair is not None:
             contrasts[each.run.task] = pair
     return EvaluatedPerson(
@@ -233,35 +219,3 @@ def _expected_s(run: Run, forecast: Forecast, window_s: Window) -> float | None:
     onset_s, responses = run.events.onset_s, run.responses
     right = responses.usable & responses.correct & (onset_s >= start_s) & (onset_s < end_s)
     return float(forecast.distributions.response_time_s[right].mean()) if right.any() else None
-
-
-def _contrast_pair(
-    run: Run, forecast: Forecast, parcellation: Parcellation | None, window_s: Window
-) -> ContrastPair | None:
-    """Fit both contrasts over the frames that both have, in the units of the training data."""
-    bold = run.bold if parcellation is not None else None
-    if bold is None or parcellation is None:
-        return None
-    manifest = forecast.twin.bundle.manifest
-    labels = forecast.region_labels
-    ours = forecast.bold * np.array(manifest.normalization.bold_sd, np.float32)
-    theirs = np.asarray(bold, np.float32)[:, list(parcellation.indices(labels))]
-    has_amygdala = run.task == AMYGDALA_TASK
-    if has_amygdala:
-        deep = [structure_bold(x, labels, parcellation.structures) for x in (ours, theirs)]
-        has_amygdala = AMYGDALA in deep[0]
-        if has_amygdala:
-            ours, theirs = (
-                np.column_stack([x, own[AMYGDALA]])
-                for x, own in zip((ours, theirs), deep, strict=True)
-            )
-    pair = paired_contrasts(run.events, ours, theirs, window_s)
-    if pair is None:
-        return None
-    amygdala = (float(pair[0].estimate[-1]), float(pair[1].estimate[-1])) if has_amygdala else None
-    forecast_part, measured = (_cut(each, len(labels)) for each in pair)
-    return ContrastPair(forecast_part, measured, amygdala)
-
-
-def _cut(contrast: Contrast, n_regions: int) -> Contrast:
-    return replace(contrast, estimate=contrast.estimate[:n_regions], t=contrast.t[:n_regions])

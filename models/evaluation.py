@@ -19,7 +19,6 @@ from .connectome_trials import TrainingPeople, linear_tables
 from .evaluated_people import (
     EvaluatedPerson,
     OnPerson,
-    Window,
     evaluate_person,
     learns_from_trials,
 )
@@ -29,6 +28,7 @@ from .judged_trials import JudgedTrials
 from .progress import OnProgress
 from .protocols import HALF_S, JudgedPeople, JudgedRun, Protocol, judged_people
 from .rules import RULES, all_rules
+from .twin_contrasts import Window
 
 MEANINGS: Mapping[str, str] = MappingProxyType(
     {

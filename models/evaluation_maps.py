@@ -1,8 +1,11 @@
 """Contrast maps that twins forecast, beside those measured in the same people's BOLD.
 
-Of the group: r over task and region of the one-sample t over people, as the paper has it. Of each
-person: r over regions, beside what the mean of the other people's measured maps reaches. Between
-people: how much of the group's map each person has, and the amygdala.
+Of the group: r over task and region of the one-sample t over people, as the paper has it. A t is a
+mean over a spread, so it is taken of one scan of each twin (``group_t_r``); the averaged forecast
+of each twin, whose spread is neither that of people nor that of scans, stands beside it
+(``averaged_group_t_r``), and so does r of the mean estimates. Of each person: r over regions,
+beside what the mean of the other people's measured maps reaches. Between people: how much of the
+group's map each person has, and the amygdala.
 """
 
 from __future__ import annotations
@@ -18,12 +21,13 @@ from dtb_runtime.tasks import TASKS
 
 from . import metric_sums
 from .bootstrap import Figure, bootstrap
-from .evaluated_people import EvaluatedPerson, Window
+from .evaluated_people import EvaluatedPerson
 from .identification import Identification, identify
 from .map_statistics import group_map_figures, group_reliability, map_r, mean_of_others
 from .metric_definitions import FEWEST_FOR_R
 from .metric_sums import People
 from .planted import contrast_score
+from .twin_contrasts import Window
 
 Floats = NDArray[np.float64]
 
@@ -58,13 +62,16 @@ def map_figures(
     if not tasks:
         return None
     stacked = {task: _Stack.of(task, persons) for task in tasks}
-    predicted = {task: stack.forecast["t"] for task, stack in stacked.items()}
+    sampled = {task: stack.sampled_t for task, stack in stacked.items()}
+    averaged = {task: stack.forecast["t"] for task, stack in stacked.items()}
     measured = {task: stack.measured["t"] for task, stack in stacked.items()}
+    of_averages = group_map_figures(averaged, measured)
     return {
         "window_s": None if window_s is None else list(window_s),
         "n_regions": int(next(iter(measured.values())).shape[1]),
         "n_people": {task: len(stack.ids) for task, stack in stacked.items()},
-        "group": group_map_figures(predicted, measured)
+        "group": group_map_figures(sampled, measured)
+        | {f"averaged_{name}": r for name, r in of_averages.items()}
         | {f"group_estimate_r:{task}": stack.mean_r for task, stack in stacked.items()},
         "group_reliability": {
             task: group_reliability(stack.measured["estimate"], seed)
@@ -88,6 +95,7 @@ class _Stack:
             name: np.stack([getattr(pair.forecast, name) for pair in pairs])
             for name in ("estimate", "t")
         }
+        self.sampled_t = np.stack([pair.sampled.t for pair in pairs])
         self.measured = {
             name: np.stack([getattr(pair.measured, name) for pair in pairs])
             for name in ("estimate", "t")

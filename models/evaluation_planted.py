@@ -13,13 +13,14 @@ from dtb_runtime.errors import MissingDependencyError
 
 from .cohorts import Participant
 from .connectome_prediction import METHODS, MIN_PEOPLE, predict_from_connectomes
-from .evaluated_people import EvaluatedPerson, Window
+from .evaluated_people import EvaluatedPerson
 from .evaluation_maps import figure_of_r
 from .explained_variance import correlation, explained_by
 from .planted import SCALES, Ceiling, PlantedPeople, ceilings, contrast_score, planted_people
 from .progress import OnProgress
 from .simulated_people import TRAITS
 from .simulation import SimulatedCohort
+from .twin_contrasts import Window
 
 Floats = NDArray[np.float64]
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dtb_models.evaluated_people import ContrastPair
 from dtb_models.evaluation_maps import figure_of_mean, figure_of_r, map_figures
 from dtb_models.map_statistics import group_t
+from dtb_models.twin_contrasts import ContrastPair
 from dtb_runtime.glm import Contrast
 
 N, REGIONS = 12, 40
@@ -34,13 +34,17 @@ def people() -> list[Any]:
         pairs = {
             "hammer": ContrastPair(
                 contrast(forecast, 3 * forecast),
+                contrast(forecast, 3 * forecast + rng.standard_normal(REGIONS)),
                 contrast(measured, 2 * measured),
                 (strength, strength + 0.1 * rng.standard_normal()),
             )
         }
         if i < 7:
             pairs["stroop"] = ContrastPair(
-                contrast(-forecast, forecast), contrast(-measured, measured), None
+                contrast(-forecast, forecast),
+                contrast(-forecast, forecast + 0.1),
+                contrast(-measured, measured),
+                None,
             )
         persons.append(
             SimpleNamespace(
@@ -77,10 +81,12 @@ def test_the_group_is_compared_by_its_t(people: list[Any], maps: dict[str, Any])
     ours, theirs = [], []
     for task in ("hammer", "stroop"):
         pairs = [p.contrasts[task] for p in people if task in p.contrasts]
-        ours.append(group_t([pair.forecast.t for pair in pairs]))
+        ours.append(group_t([pair.sampled.t for pair in pairs]))
         theirs.append(group_t([pair.measured.t for pair in pairs]))
         r = np.corrcoef(ours[-1], theirs[-1])[0, 1]
         assert maps["group"][f"group_t_r:{task}"] == pytest.approx(r)
+        r = np.corrcoef(group_t([pair.forecast.t for pair in pairs]), theirs[-1])[0, 1]
+        assert maps["group"][f"averaged_group_t_r:{task}"] == pytest.approx(r)
     both = np.corrcoef(np.concatenate(ours), np.concatenate(theirs))[0, 1]
     assert maps["group"]["group_t_r"] == pytest.approx(both)
     forecast, measured = estimates(people, "hammer")
@@ -137,6 +143,7 @@ def test_one_forecast_for_everybody_tells_nobody_apart(people: list[Any]) -> Non
                 "contrasts": {
                     "hammer": ContrastPair(
                         people[0].contrasts["hammer"].forecast,
+                        p.contrasts["hammer"].sampled,
                         p.contrasts["hammer"].measured,
                         None,
                     )

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dtb_models.evaluated_people import ContrastPair
 from dtb_models.evaluation_planted import PlantedGroups, forecast_targets, planted_figures
 from dtb_models.planted import contrast_score
 from dtb_models.simulation import SimulatedCohort
+from dtb_models.twin_contrasts import ContrastPair
 from dtb_runtime.glm import Contrast
 from dtb_runtime.parcellation import Parcellation
 
@@ -40,7 +40,7 @@ def person(participant: Any, latent: np.ndarray, expected_s: float, score: float
         twin=SimpleNamespace(latent=latent),
         learning=None,
         expected_s={"hammer": expected_s, "stroop": expected_s + 0.1},
-        contrasts={"hammer": ContrastPair(forecast, forecast, (score, 0.0))},
+        contrasts={"hammer": ContrastPair(forecast, forecast, forecast, (score, 0.0))},
     )
 
 
