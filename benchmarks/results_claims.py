@@ -124,8 +124,9 @@ class ClaimTable:
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return a Markdown table; columns without any cell are left out."""
     kept = [i for i in range(len(header)) if any(row[i] for row in rows)]
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(line[i] for i in kept) + " |" for line in lines)
+    lines = [[line[i].replace("|", "\\|") for i in kept] for line in (header, *rows)]
+    lines.insert(1, ["---"] * len(kept))
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def number(value: float | None, digits: int = 3) -> str:

@@ -177,9 +177,8 @@ def _identification(maps: Mapping[str, Any]) -> tuple[Claim, ...]:
     claims = []
     for name, found in maps["identification"].items():
         for kind, label in (("pairwise", "closer than another's"), ("top", "closest of all")):
-            verdict = Verdict(
-                f"above chance, p below {SIGNIFICANT:g}", _is_closer(found, kind), NOT_THERE
-            )
+            aim = f"above chance, p below {SIGNIFICANT:g}"
+            verdicts = (Verdict(aim, _is_closer(found), NOT_THERE),) if kind == "pairwise" else ()
             claims.append(
                 Claim(
                     f"{name.replace('_', ' ')}: own {label}, rate",
@@ -187,15 +186,15 @@ def _identification(maps: Mapping[str, Any]) -> tuple[Claim, ...]:
                     number(found[f"{kind}_rate"]),
                     {"chance": number(found[f"{kind}_chance"])},
                     {"people exchanged: p": number(found[f"{kind}_p"])},
-                    (verdict,),
+                    verdicts,
                 )
             )
     return tuple(claims)
 
 
-def _is_closer(found: Mapping[str, Any], kind: str = "pairwise") -> bool:
-    above = found[f"{kind}_rate"] > found[f"{kind}_chance"]
-    return bool(above and found[f"{kind}_p"] < SIGNIFICANT)
+def _is_closer(found: Mapping[str, Any]) -> bool:
+    above = found["pairwise_rate"] > found["pairwise_chance"]
+    return bool(above and found["pairwise_p"] < SIGNIFICANT)
 
 
 def _rate(found: Mapping[str, Any]) -> str:

@@ -125,26 +125,26 @@ def _not_run(title: str, name: str) -> str:
 
 
 def _summary(aimed: list[_Aimed]) -> str:
-    """Return the table of everything that was aimed at."""
-    rows = [
-        [
-            section,
-            _figure_of_part(part, claim),
-            claim.n,
-            verdict.aim,
-            claim.twin,
-            _beside(claim.rules),
-            _beside(claim.controls),
-            verdict.word,
-        ]
-        for section, part, claim, verdict in aimed
-    ]
+    """Return the tables of everything that was aimed at."""
     n_reached = sum(verdict.is_reached is True for *_, verdict in aimed)
-    header = ["section", "figure", "n", "aim", "twin", "rules", "controls", "reached?"]
-    return (
-        f"## What was aimed at\n\n{n_reached} of {len(aimed)} aims are reached.\n\n"
-        f"{table(header, rows)}"
-    )
+    header = ["figure", "n", "aim", "twin", "rules", "controls", "reached?"]
+    blocks = ["## What was aimed at", f"{n_reached} of {len(aimed)} aims are reached."]
+    for title in dict.fromkeys(section for section, *_ in aimed):
+        rows = [
+            [
+                _figure_of_part(part, claim),
+                claim.n,
+                verdict.aim,
+                claim.twin,
+                _beside(claim.rules),
+                _beside(claim.controls),
+                verdict.word,
+            ]
+            for section, part, claim, verdict in aimed
+            if section == title
+        ]
+        blocks += [f"### {title}", table(header, rows)]
+    return "\n\n".join(blocks)
 
 
 def _falls_short(aimed: list[_Aimed]) -> str:
@@ -153,15 +153,14 @@ def _falls_short(aimed: list[_Aimed]) -> str:
     for section, part, claim, verdict in aimed:
         if verdict.is_reached:
             continue
-        where = f"{section}, {_figure_of_part(part, claim)}"
+        where = f"{section}: {_figure_of_part(part, claim)}"
         if verdict.is_reached is None:
-            lines.append(f"- {where}: aimed at {verdict.aim}, not measured.")
+            lines.append(f"- {where}: not measured; aim: {verdict.aim}.")
             continue
-        numbers = f"{claim.twin or 'n/a'} (n = {claim.n}), aimed at {verdict.aim}"
         detail = f"; {verdict.detail}" if verdict.detail else ""
         lines.append(
-            f"- {where}: {numbers}{detail}. Rules: {_beside(claim.rules)}. Controls: "
-            f"{_beside(claim.controls)}."
+            f"- {where}: {claim.twin} (n = {claim.n}); aim: {verdict.aim}{detail}. Rules: "
+            f"{_beside(claim.rules)}. Controls: {_beside(claim.controls)}."
         )
     said = "\n".join(lines) or "Nothing: every aim is reached."
     return f"## What falls short\n\n{said}"

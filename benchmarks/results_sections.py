@@ -76,8 +76,8 @@ def what_is_real(report: Report) -> str:
     if connectomes == "none":
         return (
             f"**Real:** {people}. **Simulated:** nothing that is judged or known of the judged "
-            "people; the networks were trained on others with connectomes and BOLD simulated "
-            "around real behavior."
+            "people; the networks were trained with connectomes and BOLD simulated around real "
+            "behavior."
         )
     if connectomes == "simulated":
         return (
@@ -100,7 +100,7 @@ def who_was_judged(report: Report) -> str:
     if in_sample is None:
         sentences.append("Whether judged people were trained on is not known.")
     elif report["protocol"] is not None:
-        sentences.append(f"{in_sample} of the judged people were trained on.")
+        sentences.append(f"{in_sample or 'None'} of the judged people were trained on.")
     return " ".join(sentences)
 
 
@@ -117,8 +117,7 @@ def learning(report: Report) -> tuple[str, ...]:
         return ()
     return (
         f"Learning from a person's own trials ({found['n_trials_median']:.0f}, median) took "
-        f"{found['seconds_median']:.1f} s a person on one core (median; at most "
-        f"{found['seconds_max']:.1f} s).",
+        f"{found['seconds_median']:.1f} s a person (median; at most {found['seconds_max']:.1f} s).",
     )
 
 

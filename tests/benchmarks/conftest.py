@@ -92,7 +92,8 @@ def made_reports() -> dict[str, dict[str, Any]]:
 
 def made_figure(value: float, n: int = 40) -> dict[str, float | int]:
     """Return a figure's JSON object."""
-    return {"value": value, "low": value - 0.01, "high": value + 0.01, "n": n}
+    ends = {"value": value, "low": value - 0.01, "high": value + 0.01}
+    return {name: round(end, 6) for name, end in ends.items()} | {"n": n}
 
 
 def people_report(protocol: str, source: str, connectomes: str) -> dict[str, Any]:
@@ -128,9 +129,7 @@ def people_report(protocol: str, source: str, connectomes: str) -> dict[str, Any
         "judged": {"hammer": 38, "stroop": 39},
         "left_out": {"hammer": {"accuracy at or below chance": 2}, "stroop": {}},
         "in_sample": 0,
-        "methods": {
-            name: {"meaning": name, "figures": found} for name, found in figures.items()
-        },
+        "methods": {name: {"meaning": name, "figures": found} for name, found in figures.items()},
         "differences": differences,
         "reliability": {"mean_rt:hammer": {"bound_of_truth": 0.98}},
         "planted": None,
