@@ -66,13 +66,17 @@ def map_figures(
     averaged = {task: stack.forecast["t"] for task, stack in stacked.items()}
     measured = {task: stack.measured["t"] for task, stack in stacked.items()}
     of_averages = group_map_figures(averaged, measured)
+    group = (
+        group_map_figures(sampled, measured)
+        | {f"averaged_{name}": r for name, r in of_averages.items()}
+        | {f"group_estimate_r:{task}": stack.mean_r for task, stack in stacked.items()}
+    )
     return {
         "window_s": None if window_s is None else list(window_s),
         "n_regions": int(next(iter(measured.values())).shape[1]),
         "n_people": {task: len(stack.ids) for task, stack in stacked.items()},
-        "group": group_map_figures(sampled, measured)
-        | {f"averaged_{name}": r for name, r in of_averages.items()}
-        | {f"group_estimate_r:{task}": stack.mean_r for task, stack in stacked.items()},
+        # Forecasts that are the same for everybody have no t over people.
+        "group": {name: r if np.isfinite(r) else None for name, r in group.items()},
         "group_reliability": {
             task: group_reliability(stack.measured["estimate"], seed)
             for task, stack in stacked.items()

@@ -156,6 +156,8 @@ def test_one_forecast_for_everybody_tells_nobody_apart(people: list[Any]) -> Non
     assert found is not None
     assert found["identification"]["hammer"] is None
     assert found["between_people"]["hammer"]["contrast_score"]["value"] is None
+    assert found["group"]["averaged_group_t_r:hammer"] is None
+    assert found["group"]["group_t_r:hammer"] is not None
 
 
 def test_few_people_make_no_group(people: list[Any]) -> None:
