@@ -216,7 +216,13 @@ def maps_report() -> dict[str, Any]:
         "window_s": None,
         "n_regions": 434,
         "n_people": {"hammer": 200},
-        "group": {"group_t_r": 0.97, "group_t_r:hammer": 0.97, "group_estimate_r:hammer": 0.98},
+        "group": {
+            "group_t_r": 0.97,
+            "group_t_r:hammer": 0.97,
+            "averaged_group_t_r": 0.9,
+            "averaged_group_t_r:hammer": 0.9,
+            "group_estimate_r:hammer": 0.98,
+        },
         "group_reliability": {"hammer": 0.99},
         "people": {
             "hammer": {
