@@ -22,6 +22,7 @@ from .acting_part import ActingPart
 from .bold_readout import ReadoutFit, solve_bold_readout
 from .cohorts import Participant
 from .config import NetworkConfig
+from .edge_folds import basis_folds
 from .encoder_fit import EncoderFit, Measurements, fit_encoder
 from .hypernetwork import CompactHypernetwork, TwinNetwork
 from .latent_start import latent_start
@@ -123,7 +124,9 @@ def _encoder(
     components = basis.components(edges).double().numpy()
     # Parts of the basis that no person is left for (fewer people than components) stay out.
     components = components[:, components.std(0) > 0]
-    encoder = fit_encoder(components, _measurements(population, scores), seed=settings.seed)
+    folds, scale = basis_folds(edges, config, settings.seed)
+    encoder = fit_encoder(components, _measurements(population, scores), folds)
+    basis.rescale(torch.from_numpy(scale).float())
     return encoder, basis
 
 

@@ -23,8 +23,10 @@ COMPONENTS = (0, 3, 5, 8, 12, 16, 24, 32)
 PENALTIES = (0.03, 0.1, 0.3, 1.0)
 """Ridge penalties tried, relative to the number of people (scores have unit variance)."""
 N_FOLDS = 10
-N_STEPS = 12
-"""Steps of expectation maximization; its changes are below a thousandth after ten."""
+N_STEPS = 100
+"""Steps of expectation maximization, at most."""
+TOLERANCE = 1e-3
+"""Relative change of the residual covariance below which a step is the last."""
 FLOOR = 1e-4
 """Smallest residual variance of a latent."""
 
@@ -61,6 +63,18 @@ class Measurements:
         return Measurements(self.value[people], self.precision[people])
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Fold:
+    """People left out together, and their scores on a basis that was made without them."""
+
+    people: NDArray[np.intp]
+    others: NDArray[np.intp]
+    scores: Floats
+    """(people, components) of those left out"""
+    scores_of_others: Floats
+    """(others, components)"""
+
+
 @dataclass(frozen=True, slots=True)
 class EncoderFit:
     """The chosen regression, the population without connectomes, and what validation said."""
@@ -76,38 +90,52 @@ class EncoderFit:
     """Mean log density that left-out people's measurements gain by their connectome, in nats."""
 
 
+def split_folds(n_people: int, seed: int) -> list[NDArray[np.intp]]:
+    """Return who is left out together: ten parts of the people, drawn from the seed."""
+    order = np.random.default_rng(seed).permutation(n_people)
+    return [np.sort(order[i::N_FOLDS]) for i in range(min(N_FOLDS, n_people))]
+
+
 def fit_encoder(
-    scores: Floats, measured: Measurements, *, seed: int, components: Sequence[int] = COMPONENTS
+    scores: Floats,
+    measured: Measurements,
+    folds: Sequence[Fold],
+    *,
+    components: Sequence[int] = COMPONENTS,
 ) -> EncoderFit:
     """Choose components and penalty by cross-validation over people, and fit.
+
+    Connectomes count as saying nothing unless left-out people's measurements gain by them more
+    than chance would make them: one standard error of the gain.
 
     Parameters
     ----------
     scores : ndarray, shape (people, components)
         Of the connectomes on the edge basis, unit variance, most important first.
     measured : Measurements
-    seed : int
-        Of the folds.
+    folds : sequence of Fold
+        Together everybody.
     components : sequence of int
         Numbers of components to try.
     """
-    n_people = len(scores)
-    order = np.random.default_rng(seed).permutation(n_people)
-    folds = [order[i::N_FOLDS] for i in range(min(N_FOLDS, n_people))]
-    tried: dict[tuple[int, float], float] = {}
-    for n in sorted({min(c, scores.shape[1]) for c in components}):
-        for penalty in PENALTIES if n else PENALTIES[:1]:
-            tried[n, penalty] = _validated(scores[:, :n], measured, penalty, folds)[0]
-    n, penalty = max(tried, key=lambda key: (tried[key], -key[0]))
-    _, out_of_fold = _validated(scores[:, :n], measured, penalty, folds)
-    without = tried[0, PENALTIES[0]] if (0, PENALTIES[0]) in tried else float("nan")
+    without, _ = _validated(folds, 0, measured, PENALTIES[0])
+    found = {(0, PENALTIES[0]): without}
+    most = min([scores.shape[1], *(fold.scores.shape[1] for fold in folds)])
+    for n in sorted({min(c, most) for c in components if c}):
+        for penalty in PENALTIES:
+            found[n, penalty], _ = _validated(folds, n, measured, penalty)
+    n, penalty = max(found, key=lambda key: (found[key].mean(), -key[0]))
+    gain = found[n, penalty] - without
+    if gain.mean() <= gain.std() / np.sqrt(len(gain)):
+        n, penalty = 0, PENALTIES[0]
+    density, out_of_fold = _validated(folds, n, measured, penalty)
     return EncoderFit(
         regression=regress(scores[:, :n], measured, penalty),
         population=regress(scores[:, :0], measured, penalty),
         n_components=n,
         penalty=penalty,
         out_of_fold=out_of_fold,
-        density_gain=tried[n, penalty] - without,
+        density_gain=float((density - without).mean()),
     )
 
 
@@ -129,7 +157,10 @@ def regress(scores: Floats, measured: Measurements, penalty: float) -> LatentReg
         weights = hat @ latent
         expected = design @ weights
         away = latent - expected
-        covariance = (away.T @ away + spread.sum(0)) / n_people + FLOOR * np.eye(size)
+        before, covariance = covariance, (away.T @ away + spread.sum(0)) / n_people
+        covariance = covariance + FLOOR * np.eye(size)
+        if np.linalg.norm(covariance - before) < TOLERANCE * np.linalg.norm(covariance):
+            break
     # A new person's residual also holds the error of the coefficients: as many parts more as the
     # regression took out of the training people's.
     inflation = (n_people + freedom) / max(n_people - freedom, 1.0)
@@ -137,19 +168,18 @@ def regress(scores: Floats, measured: Measurements, penalty: float) -> LatentReg
 
 
 def _validated(
-    scores: Floats, measured: Measurements, penalty: float, folds: Sequence[NDArray[np.intp]]
-) -> tuple[float, Floats]:
-    """Return the mean log density of left-out measurements, and the left-out predictions."""
-    everybody = np.arange(len(scores))
+    folds: Sequence[Fold], n_components: int, measured: Measurements, penalty: float
+) -> tuple[Floats, Floats]:
+    """Return the log density of each left-out person's measurements, and the predictions."""
     predicted = np.zeros_like(measured.value)
-    density = 0.0
+    density = np.zeros(len(predicted))
     for fold in folds:
-        others = np.setdiff1d(everybody, fold)
-        regression = regress(scores[others], measured.of(others), penalty)
-        predicted[fold] = regression.predict(scores[fold])
-        for person in fold:
-            density += _log_density(regression, predicted[person], measured, int(person))
-    return density / len(scores), predicted
+        seen = fold.scores_of_others[:, :n_components]
+        regression = regress(seen, measured.of(fold.others), penalty)
+        predicted[fold.people] = regression.predict(fold.scores[:, :n_components])
+        for person in fold.people:
+            density[person] = _log_density(regression, predicted[person], measured, int(person))
+    return density, predicted
 
 
 def _log_density(

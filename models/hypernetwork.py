@@ -165,6 +165,11 @@ class CompactHypernetwork(nn.Module):
         self.basis.copy_(basis.half().float())
 
     @torch.no_grad()
+    def rescale(self, scale: Tensor) -> None:
+        """Divide the scores by `scale`, shape (n_components,): that of new people's."""
+        self.basis.copy_((self.basis / scale.unsqueeze(1)).half().float())
+
+    @torch.no_grad()
     def round_for_export(self) -> None:
         """Round the decoder's matrix to float16, its form in a bundle."""
         self.decoder.weight.copy_(self.decoder.weight.half().float())
