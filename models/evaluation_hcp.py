@@ -143,10 +143,8 @@ def evaluate_hcp(
                 "bound": _finite(np.sqrt(max(reliability, 0.0))),
             },
             "identification": {
-                "maps": identification_json(identify(predicted, measured)),
-                "departures_from_the_mean": identification_json(
-                    identify(predicted, measured, from_group=True)
-                ),
+                "maps": _identification(predicted, measured, from_group=False),
+                "departures_from_the_mean": _identification(predicted, measured, from_group=True),
             },
         },
         "calibration": None,
@@ -240,6 +238,14 @@ class _Maps:
             if is_own and self._on_person is not None:
                 self._on_person(twin, [forecast])
         return self._made[key]
+
+
+def _identification(predicted: Floats, measured: Floats, *, from_group: bool) -> dict[str, Any]:
+    """Tell people apart; at chance where the forecast is the same for everybody."""
+    if np.ptp(predicted, axis=-2).max() == 0:
+        predicted = np.broadcast_to(measured.mean(axis=0), measured.shape)
+        from_group = False  # equal maps tie, equal departures are nothing to compare
+    return identification_json(identify(predicted, measured, from_group=from_group))
 
 
 def _population_map(bundle: Bundle) -> Floats | None:

@@ -130,6 +130,23 @@ def test_everybody_left_out_is_judged_by_their_own_bundle(
     assert half["unseen"] == list(NAMES[:3])
 
 
+def test_one_forecast_for_everybody_is_at_chance(cohort: HcpCohort, bundle: Bundle) -> None:
+    class Nobody:
+        """Makes the same twin of everybody."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(bundle, name)
+
+        def personalize(self, connectome: Any, *, participant_id: str | None = None) -> Any:
+            return bundle.population_twin(participant_id=participant_id)
+
+    same: Any = dict.fromkeys(NAMES, Nobody())
+    found = evaluate_hcp(cohort, HcpBundles(same, is_left_out=False), FACTS)["maps"]
+    for each in found["identification"].values():
+        assert (each["pairwise_rate"], each["pairwise_p"]) == (0.5, 1.0)
+        assert (each["top_rate"], each["top_p"]) == (pytest.approx(1 / 6), 1.0)
+
+
 def test_one_person_and_other_regions_are_refused(
     folder: Path, cohort: HcpCohort, bundle: Bundle, tmp_path: Path
 ) -> None:
