@@ -38,7 +38,7 @@ def quick(brief_training: Any) -> Iterator[None]:
 
 @pytest.fixture
 def untrained(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Instead of trainings, which take a while, the tiny bundle; names of the folds as they come."""
+    """Instead of trainings, which take a while, the tiny bundle; the names of the folds."""
     names: list[str] = []
 
     def train(self: FoldTraining, fold: Fold, on_progress: Any) -> None:
