@@ -27,6 +27,8 @@ N_STEPS = 100
 """Steps of expectation maximization, at most."""
 TOLERANCE = 1e-3
 """Relative change of the residual covariance below which a step is the last."""
+LEAST_GAIN = 1.0
+"""Standard errors by which connectomes must help left-out people to be listened to at all."""
 FLOOR = 1e-4
 """Smallest residual variance of a latent."""
 
@@ -106,7 +108,7 @@ def fit_encoder(
     """Choose components and penalty by cross-validation over people, and fit.
 
     Connectomes count as saying nothing unless left-out people's measurements gain by them more
-    than chance would make them: one standard error of the gain.
+    than chance would make them (`LEAST_GAIN`).
 
     Parameters
     ----------
@@ -119,14 +121,14 @@ def fit_encoder(
         Numbers of components to try.
     """
     without, _ = _validated(folds, 0, measured, PENALTIES[0])
-    found = {(0, PENALTIES[0]): without}
+    found: dict[tuple[int, float], Floats] = {}
     most = min([scores.shape[1], *(fold.scores.shape[1] for fold in folds)])
-    for n in sorted({min(c, most) for c in components if c}):
-        for penalty in PENALTIES:
+    for n in sorted({min(c, most) for c in components}):
+        for penalty in PENALTIES if n else PENALTIES[:1]:
             found[n, penalty], _ = _validated(folds, n, measured, penalty)
     n, penalty = max(found, key=lambda key: (found[key].mean(), -key[0]))
     gain = found[n, penalty] - without
-    if gain.mean() <= gain.std() / np.sqrt(len(gain)):
+    if 0 in components and gain.mean() <= LEAST_GAIN * gain.std() / np.sqrt(len(gain)):
         n, penalty = 0, PENALTIES[0]
     density, out_of_fold = _validated(folds, n, measured, penalty)
     return EncoderFit(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from dtb_models.acting_part import ActingPart, hidden_groups
 from dtb_models.cohorts import Participant
 from dtb_models.compact_training import SCORE_PRECISION, CompactFit, fit_compact
 from dtb_models.config import NetworkConfig, compact_config
-from dtb_models.encoder_fit import EncoderFit, Floats, Measurements
+from dtb_models.encoder_fit import EncoderFit, Floats, Fold, Measurements
 from dtb_models.hypernetwork import CompactHypernetwork, TwinNetwork
 from dtb_models.main_network import split_weights
 from dtb_models.population_settings import PopulationSettings
@@ -157,9 +157,9 @@ def kept_measurements(
     """Let the encoder choose between one number of components; keep what it is fitted to."""
     seen: list[tuple[Floats, Measurements]] = []
 
-    def fit(scores: Floats, measured: Measurements, *, seed: int) -> EncoderFit:
+    def fit(scores: Floats, measured: Measurements, folds: Sequence[Fold]) -> EncoderFit:
         seen.append((scores, measured))
-        return encoder_fit.fit_encoder(scores, measured, seed=seed, components=(n_components,))
+        return encoder_fit.fit_encoder(scores, measured, folds, components=(n_components,))
 
     monkeypatch.setattr(compact_training, "fit_encoder", fit)
     return seen
