@@ -106,6 +106,12 @@ def real_brains(report: Report) -> Section:
 def identification_answer(found: Mapping[str, Any]) -> str:
     """Return the answer to the individual question in plain words."""
     maps, away = found["maps"], found["departures_from_the_mean"]
+    question = (
+        "**Is the own connectome's map closer to the own activation than the maps of other "
+        "people's connectomes?**"
+    )
+    if maps is None or away is None:
+        return f"{question} No: the forecast is the same for everybody."
     is_closer = [_is_closer(each) for each in (maps, away)]
     numbers = (
         f"of the maps, the own one is closer than another person's in {maps['pairwise_rate']:.0%} "
@@ -113,10 +119,6 @@ def identification_answer(found: Mapping[str, Any]) -> str:
         f"{maps['n_people']} in {maps['top_rate']:.0%} (chance {maps['top_chance']:.0%}, p = "
         f"{maps['top_p']:.2g}); of their departures from the group's mean, in "
         f"{away['pairwise_rate']:.0%} (p = {away['pairwise_p']:.2g})"
-    )
-    question = (
-        "**Is the own connectome's map closer to the own activation than the maps of other "
-        "people's connectomes?**"
     )
     if all(is_closer):
         return f"{question} Yes: {numbers}."
@@ -183,6 +185,8 @@ def _group_maps(maps: Mapping[str, Any]) -> list[Claim]:
 def _identification(maps: Mapping[str, Any]) -> tuple[Claim, ...]:
     claims = []
     for name, found in maps["identification"].items():
+        if found is None:
+            continue
         for kind, label in (("pairwise", "closer than another's"), ("top", "closest of all")):
             aim = f"above chance, p below {SIGNIFICANT:g}"
             verdicts = (Verdict(aim, _is_closer(found), NOT_THERE),) if kind == "pairwise" else ()

@@ -24,7 +24,8 @@ class Part:
     def markdown(self) -> str:
         """Return heading, table and notes."""
         heading = (f"### {self.title}",) if self.title else ()
-        return "\n\n".join((*heading, self.table.markdown(), *self.notes))
+        tables = (self.table.markdown(),) if self.table.claims else ()
+        return "\n\n".join((*heading, *tables, *self.notes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +118,8 @@ def learning(report: Report) -> tuple[str, ...]:
         return ()
     return (
         f"Learning from a person's own trials ({found['n_trials_median']:.0f}, median) took "
-        f"{found['seconds_median']:.1f} s a person (median; at most {found['seconds_max']:.1f} s).",
+        f"{found['seconds_median']:.1f} s of one processor a person (median; at most "
+        f"{found['seconds_max']:.1f} s).",
     )
 
 

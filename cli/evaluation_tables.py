@@ -238,6 +238,9 @@ def _print_hcp(maps: Mapping[str, Any]) -> None:
 def _identification_table(found: Mapping[str, Any]) -> terminal.Table:
     rows = []
     for name, each in found.items():
+        if each is None:
+            rows.append((f"{name.replace('_', ' ')}: the same forecast for everybody", "", "", ""))
+            continue
         rows += [
             (
                 f"{name.replace('_', ' ')}: own closer than another's",

@@ -195,3 +195,10 @@ def test_the_individual_question_is_answered_by_the_numbers(
     text = identification_answer(found)
     assert f"** {answer}: " in text
     assert f"{maps[0]:.0%} of the pairs (chance 50%" in text
+
+
+def test_forecasts_that_are_the_same_for_all_tell_nobody_apart(made_reports: Reports) -> None:
+    maps = made_reports["hcp_leave_one_out"]["maps"]
+    maps["identification"] = {"maps": None, "departures_from_the_mean": None}
+    page = render(made_reports)
+    assert "No: the forecast is the same for everybody." in page
