@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def judge_maps(request: Request) -> dict[str, Any]:
     """Return what ``metrics.json`` holds."""
-    from dtb_models.evaluation_files import Predictions, write_report
+    from dtb_models.evaluation_files import Predictions, clear, write_report
     from dtb_models.evaluation_hcp import evaluate_hcp
     from dtb_models.evaluation_report import Facts
 
@@ -28,6 +28,8 @@ def judge_maps(request: Request) -> dict[str, Any]:
         training.begin(resume=request.resume, force=request.force)
         training.run(min(request.jobs, len(training.folds)))
     bundles = _bundles(request, ids, training)
+    if request.out is not None:
+        clear(request.out)
     facts = Facts(
         data={
             "kind": cohort.kind,

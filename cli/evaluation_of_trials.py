@@ -47,7 +47,7 @@ class _Group:
 def judge_trials(request: Request) -> dict[str, Any]:
     """Return what ``metrics.json`` holds."""
     from dtb_models.evaluation import evaluate_people, judged_by, n_steps
-    from dtb_models.evaluation_files import Predictions, write_judged, write_report
+    from dtb_models.evaluation_files import Predictions, clear, write_judged, write_report
     from dtb_models.evaluation_report import report
 
     protocol = request.chosen_protocol()
@@ -59,6 +59,8 @@ def judge_trials(request: Request) -> dict[str, Any]:
     parts = _parts(request, group, training)
     people = judged_by(group.judged, [part.bundle for part in parts], protocol)
     learned_from = _training_people(group)
+    if request.out is not None:
+        clear(request.out)
     with terminal.progress("Judging", n_steps(people)) as progress:
         evaluation = evaluate_people(
             people,
@@ -74,6 +76,8 @@ def judge_trials(request: Request) -> dict[str, Any]:
         )
     if training is not None and training.direct_epochs is not None:
         evaluation = _with_direct_input(evaluation, training, parts)
+    if request.out is not None:
+        write_judged(request.out, evaluation)
     planted, notes = _planted(request, group, evaluation, learned_from)
     evaluation = replace(evaluation, notes=(*evaluation.notes, *notes))
     found = report(
@@ -83,7 +87,6 @@ def judge_trials(request: Request) -> dict[str, Any]:
         planted=planted,
     )
     if request.out is not None:
-        write_judged(request.out, evaluation)
         write_report(request.out, found)
     return found
 
@@ -101,7 +104,7 @@ def _group(request: Request, protocol: Protocol) -> _Group:
         learned_from, judged = judged[: people.n_people], judged[people.n_people :]
     # Simulated brains carry traits that were measured in all trials, the judged ones included: a
     # twin that begins with such a connectome would know of them.
-    if made_up and protocol.sees_first_half and request.training.preset.value == "compact":
+    if made_up and protocol.sees_first_half and request.training.learns_from_trials:
         judged = tuple(without_brain(person) for person in judged)
     return _Group(cohort, judged, learned_from, made_up)
 

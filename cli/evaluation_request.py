@@ -171,10 +171,11 @@ class Request:
         protocol = self.chosen_protocol()
         if protocol.trains_on_judged:
             refuse({"--folds": self.n_folds}, "--protocol temporal trains on everybody")
-        if self.training.preset is Preset.PAPER and protocol.name == "calibrated":
+        if not self.training.learns_from_trials and protocol.name == "calibrated":
+            kind = "of the paper preset" if self.training.preset is Preset.PAPER else "of densities"
             raise UsageError(
-                "A network of the paper preset has no latent, so it cannot learn from a person's "
-                "trials. Take --protocol temporal, the paper's, or new-people."
+                f"A network {kind} cannot learn from a person's trials: that takes a latent and "
+                "hazards. Take --protocol temporal or new-people."
             )
 
     def _reusing(self) -> Request:

@@ -124,6 +124,11 @@ class TrainingChoice:
     reuse: Path | None = None
     """State of a finished population fit, whose network and settings are taken."""
 
+    @property
+    def learns_from_trials(self) -> bool:
+        """Whether twins of such a network can be calibrated."""
+        return self.preset is Preset.COMPACT and self.loss is not Loss.DENSITY
+
     def check(self, **others: float | None) -> None:
         """Refuse options that the preset would not listen to.
 

@@ -58,6 +58,20 @@ def check_place(out: Path, *, resume: bool, force: bool) -> None:
         )
 
 
+def clear(out: Path) -> None:
+    """Remove figures, tables and predictions of an evaluation before, not what was trained.
+
+    Of people who are not judged any more, files would be left otherwise.
+    """
+    for pattern in (
+        METRICS_FILE,
+        f"{JUDGED_FOLDER}/*.tsv",
+        f"{PREDICTIONS_FOLDER}/sub-*_desc-twin_*",
+    ):
+        for path in out.glob(pattern):
+            path.unlink()
+
+
 class Predictions:
     """Writes each person's forecasts as they are made.
 

@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dtb_runtime.bundle import Bundle
-from dtb_runtime.errors import CohortError, UsageError
+from dtb_runtime.errors import CohortError, DataError, UsageError
 from dtb_runtime.forecast import Forecast
 from dtb_runtime.tasks import get_task
 
 from .evaluated_people import OnPerson
 from .evaluation_maps import figure_of_mean, identification_json
-from .evaluation_report import Facts, n_known, versions
+from .evaluation_report import Facts, json_values, n_known, versions
 from .hcp import HcpCohort
 from .identification import identify
 from .map_statistics import (
@@ -95,7 +95,7 @@ def evaluate_hcp(
     anybody = maps.population()
     reliability = group_reliability(measured) if len(ids) >= 4 else float("nan")
     judged_bundles = {bundle.digest: bundle for bundle in bundles.own.values()}
-    return {
+    found: dict[str, Any] = {
         "data": dict(facts.data),
         "protocol": None,
         "bundle": facts.bundle,
@@ -139,8 +139,8 @@ def evaluate_hcp(
                 if anybody is None
                 else halves_r(anybody, measured),
                 "unseen_half_r": [maps.unseen_r(half) for half in bundles.halves],
-                "reliability": _finite(reliability),
-                "bound": _finite(np.sqrt(max(reliability, 0.0))),
+                "reliability": reliability,
+                "bound": float(np.sqrt(np.maximum(reliability, 0.0))),
             },
             "identification": {
                 "maps": _identification(predicted, measured, from_group=False),
@@ -152,6 +152,18 @@ def evaluate_hcp(
         "notes": [],
         "versions": versions(list(judged_bundles.values())),
     }
+    values: dict[str, Any] = json_values(found)
+    return values
+
+
+def _identification(
+    predicted: Floats, measured: Floats, *, from_group: bool
+) -> dict[str, Any] | None:
+    """Whether own maps are closer than others'; None where the forecast tells nobody apart."""
+    try:
+        return identification_json(identify(predicted, measured, from_group=from_group))
+    except DataError:  # the same map for everybody
+        return None
 
 
 class _Maps:
@@ -259,7 +271,3 @@ def _map_of(forecast: Forecast) -> Floats:
     """The contrast in the units of the training data, shape (n_regions,)."""
     sd = np.array(forecast.twin.bundle.manifest.normalization.bold_sd)
     return np.asarray(forecast.contrasts[get_task(TASK).contrast_name].estimate * sd)
-
-
-def _finite(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None

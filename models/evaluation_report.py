@@ -69,7 +69,7 @@ def report(
         others[SHUFFLED] = list(evaluation.shuffled)
     methods = {"twin": [twin], **{name: others[name] for name in sorted(others)}}
     bundles = {person.bundle.digest: person.bundle for person in evaluation.persons}
-    return {
+    found: dict[str, Any] = {
         "data": dict(facts.data),
         "protocol": evaluation.protocol.name,
         "bundle": facts.bundle,
@@ -97,13 +97,24 @@ def report(
         "reliability": {
             name: _reliability(found) for name, found in reliabilities(evaluation.people).items()
         },
-        "planted": None if planted is None else dict(planted),
-        "maps": None if maps is None else dict(maps),
+        "planted": planted,
+        "maps": maps,
         "calibration": learning_figures(evaluation.persons),
         "warnings": list(facts.warnings),
         "notes": list(evaluation.notes),
         "versions": versions(list(bundles.values())),
     }
+    values: dict[str, Any] = json_values(found)
+    return values
+
+
+def json_values(value: Any) -> Any:
+    """Return the same with null for every number that is not finite: JSON has no NaN."""
+    if isinstance(value, Mapping):
+        return {str(name): json_values(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [json_values(each) for each in value]
+    return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
 def in_sample(evaluation: Evaluation, facts: Facts) -> int | None:

@@ -36,7 +36,11 @@ Run = Callable[..., Any]
         (["--data", "hcp", "DIR", "--direct-input", "--leave-one-out"], "judged on trials"),
         (
             ["--data", "tcp", "DIR", "--preset", "paper", "--regions", "T", "--out", "O"],
-            "has no latent, so it cannot learn from a person's trials",
+            "A network of the paper preset cannot learn from a person's trials",
+        ),
+        (
+            ["--data", "tcp", "DIR", "--loss", "density", "--regions", "T", "--out", "O"],
+            "A network of densities cannot learn from a person's trials",
         ),
         (
             ["--data", "tcp", "DIR", "--epochs", "3", "--regions", "T", "--out", "O"],

@@ -16,10 +16,11 @@ from dtb_models.evaluation_files import (
     METRICS_FILE,
     Predictions,
     check_place,
+    clear,
     write_judged,
     write_report,
 )
-from dtb_models.evaluation_report import Facts, n_known, report
+from dtb_models.evaluation_report import Facts, json_values, n_known, report
 from dtb_models.judged_files import read_judged_trials
 from dtb_models.metrics import differences, figures
 from dtb_models.protocols import PROTOCOLS
@@ -179,6 +180,22 @@ def test_people_a_bundle_knows_are_counted(evaluation: Evaluation, bundle: Bundl
     assert report(judged, trained)["in_sample"] == 0
     temporal = replace(judged, protocol=PROTOCOLS["temporal"])
     assert report(temporal, trained)["in_sample"] == 6
+
+
+def test_what_was_written_before_is_cleared_and_nothing_else(tmp_path: Path) -> None:
+    for name in ("judged/twin.tsv", "predictions/sub-01_desc-twin_summary.json", "metrics.json"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    kept = [tmp_path / "predictions" / "notes.txt", tmp_path / "folds", tmp_path / "judged.txt"]
+    for path in kept:
+        path.touch()
+    clear(tmp_path)
+    assert sorted(path for path in tmp_path.rglob("*") if path.is_file()) == sorted(kept)
+
+
+def test_numbers_that_json_does_not_have_are_null() -> None:
+    found = {"a": np.nan, "b": [1.0, np.float64("inf")], "c": {"d": (True, 3, "nan", None)}}
+    assert json_values(found) == {"a": None, "b": [1.0, None], "c": {"d": [True, 3, "nan", None]}}
 
 
 def test_an_evaluation_is_not_written_over(tmp_path: Path, found: dict[str, Any]) -> None:
