@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from dtb_cli.evaluation_tables import best_rule, number, print_evaluation
+from dtb_cli.evaluation_tables import CONTROLS, best_rule, number, print_evaluation
+from dtb_models.evaluation import MEANINGS
 
 
 def figures(**values: float | None) -> dict[str, Any]:
@@ -73,3 +74,7 @@ def test_each_figure_stands_beside_rule_control_and_bound(
 
 def test_numbers_have_three_decimals() -> None:
     assert [number(x) for x in (None, 0.12345, -0.0, 12.0)] == ["n/a", "0.123", "0.000", "12.000"]
+
+
+def test_every_method_beside_the_twin_has_a_column() -> None:
+    assert set(CONTROLS) == set(MEANINGS) - {"twin"}
