@@ -22,6 +22,10 @@ from .trials_seen import ObservedRun, press_targets
 if TYPE_CHECKING:
     from .bundle import Bundle
 
+SLIPS = 0.03
+"""Share of presses whose option says nothing about the person: slips of the finger, on any option
+alike. Without them one wrong press, which a network may think all but impossible, would outweigh
+dozens of other trials (a lapse rate as in Wichmann & Hill 2001)."""
 _SMALLEST, _LARGEST = 1e-38, 1.0 - 2.0**-25
 # Actions are float32, where a sure press is exactly 1 and an impossible one 0; neither has a logit.
 
@@ -97,7 +101,7 @@ class TrialLikelihood:
         for run, own in zip(self.runs, logits, strict=True):
             total -= np.logaddexp(0.0, own).sum(axis=(1, 2))
             presses = run.pressed.any(axis=1)
-            candidates = np.where(run.pressed[presses], own[:, presses], -np.inf)
+            candidates = own[:, presses] + _log_chances(run.pressed[presses])
             total += np.logaddexp.reduce(candidates, axis=2).sum(axis=1)
         return total
 
@@ -119,10 +123,25 @@ class TrialLikelihood:
         slopes, curvatures = [], []
         for run, own in zip(self.runs, logits, strict=True):
             p = np.exp(-np.logaddexp(0.0, -own))
-            candidates = np.where(run.pressed, own, -np.inf)
-            top = np.maximum(candidates.max(axis=1, keepdims=True), -1e300)
-            odds = np.exp(candidates - top)
-            share = odds / np.maximum(odds.sum(axis=1, keepdims=True), 1e-300)
+            share = np.zeros_like(p)
+            presses = run.pressed.any(axis=1)
+            candidates = own[presses] + _log_chances(run.pressed[presses])
+            odds = np.exp(candidates - candidates.max(axis=1, keepdims=True))
+            share[presses] = odds / odds.sum(axis=1, keepdims=True)
             slopes.append((p - share).ravel())
             curvatures.append((p * (1.0 - p)).ravel())
         return np.concatenate(slopes), np.concatenate(curvatures)
+
+
+def _log_chances(pressed: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Log chance of the answer that was seen, given the option that the network pressed.
+
+    With the chance of no slip it is that option's own answer, else any option's alike.
+
+    Parameters
+    ----------
+    pressed : numpy.ndarray, shape (n, n_options)
+        Options that stand for the answer, at least one a row.
+    """
+    by_slip = pressed.sum(axis=1, keepdims=True) / pressed.shape[1]
+    return np.asarray(np.log((1 - SLIPS) * pressed + SLIPS * by_slip), dtype=np.float64)

@@ -22,6 +22,7 @@ from dtb_runtime.manifest import seal
 from dtb_runtime.responses import read_hazards
 from dtb_runtime.stimulus import network_input
 from dtb_runtime.tasks import get_task
+from dtb_runtime.trial_likelihood import SLIPS
 from dtb_runtime.trials_seen import ObservedRun
 
 BUNDLES = Path(__file__).parents[1] / "bundles"
@@ -163,9 +164,11 @@ def trial_log_likelihood(hazards: NDArray[np.float64], run: ObservedRun) -> NDAr
         options = range(hazards.shape[2])
         possible = [right] if responses.correct[trial] else [o for o in options if o != right]
         chance = np.zeros(len(hazards))
-        for option in possible:
+        for option in options:
             others = [o for o in options if o != option]
-            chance += hazards[:, press, option] * (1.0 - hazards[:, press, others]).prod(axis=1)
+            pressed = hazards[:, press, option] * (1.0 - hazards[:, press, others]).prod(axis=1)
+            meant = (1.0 - SLIPS) * (option in possible)
+            chance += pressed * (meant + SLIPS * len(possible) / len(options))
         total += np.log(chance)
     return total
 

@@ -102,7 +102,7 @@ def test_an_answer_at_the_very_end_of_its_window_counts(
 
 
 def test_slopes_and_curvatures_are_derivatives(tiny: Bundle, run: ObservedRun) -> None:
-    """Against central differences; a curvature beside a press of unknown option is Fisher's."""
+    """Against central differences; that of a step with a press is Fisher's."""
     own = TrialLikelihood.of(tiny, [run])
     (logits,) = own.logits(LATENTS[:1])
     slope, curvature = own.residuals([logits[0]])
@@ -117,7 +117,7 @@ def test_slopes_and_curvatures_are_derivatives(tiny: Bundle, run: ObservedRun) -
             cost = -own.log_likelihood([moved])
             i = step * n_options + option
             assert slope[i] == pytest.approx((cost[1] - cost[2]) / (2 * h), abs=1e-6)
-            if own.runs[0].pressed[step].sum() < 2:
+            if not own.runs[0].pressed[step].any():
                 second = (cost[1] + cost[2] - 2 * cost[0]) / h**2
                 assert curvature[i] == pytest.approx(second, abs=1e-4)
     p = 1 / (1 + np.exp(-logits[0]))
