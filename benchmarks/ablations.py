@@ -157,7 +157,7 @@ def _shown(found: Mapping[str, Figure]) -> dict[str, Any]:
     }
 
 
-def chosen(smoke: bool) -> tuple[tuple[Variant, ...], Length]:
+def chosen(*, smoke: bool) -> tuple[tuple[Variant, ...], Length]:
     """Return the variants, and how long they are trained."""
     if not smoke:
         return VARIANTS, Length()
@@ -179,7 +179,7 @@ def main() -> int:
     parser.add_argument("--variant", help="only this one, in this process, without figures")
     arguments = parser.parse_args()
     data, work = data_folder(), arguments.work
-    variants, length = chosen(arguments.smoke)
+    variants, length = chosen(smoke=arguments.smoke)
     by_name = {variant.name: variant for variant in variants}
     if arguments.variant is not None:
         if arguments.variant not in by_name:

@@ -46,14 +46,15 @@ def run_all(arguments: argparse.Namespace) -> None:
             do(run, data, work, arguments.jobs, checkpoint)
         if run.is_evaluation:
             write(docs / FOLDER / f"{run.name}.json", report_bytes(kept(run, work)))
-            write_page(docs)
     if ABLATIONS in names:
         program = Path(__file__).with_name("ablations.py")
         words = ["--work", str(work / ABLATIONS), "--jobs", str(arguments.jobs)]
         words += ["--out", str(docs / FOLDER / f"{ABLATIONS}.json")]
         words += ["--smoke"] if arguments.smoke else []
-        subprocess.run([sys.executable, str(program), *words], check=True)
-        write_page(docs)
+        if subprocess.run([sys.executable, str(program), *words], check=False).returncode != 0:
+            raise SystemExit("The ablations failed, as their message above says.")
+    # At the end only: a figure that cannot be shown must not keep the others from being made.
+    write_page(docs)
 
 
 def write_page(docs: Path) -> None:

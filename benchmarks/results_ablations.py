@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from results_claims import NOT_THERE, ClaimError, number, table
 from results_figures import CONTROL_NAMES, RULE_NAMES, TASK_NAMES, Report, figure_of
 from results_sections import what_is_real
+
+from dtb_models.rules import rules_beside
 
 METRICS_SHOWN = {
     "rt_r": "RT r",
@@ -22,6 +24,11 @@ MODES = {
     "connectome": "From a simulated connectome",
 }
 """What a twin knows of the person it is judged on, in the order of tables."""
+_SAME_FOR_ALL = {"no_trials": ("rt_r",)}
+"""Figures that mean nothing where everybody is forecast alike."""
+_NOTES = {
+    "no_trials": "The twin of `paper`, which knows no population, is that of the mean connectome."
+}
 _LABELS = RULE_NAMES | CONTROL_NAMES | {"twin/after_trials": "base, after own trials"}
 
 
@@ -45,7 +52,8 @@ def ablations(report: Report) -> str:
     blocks += [_variants_table(report)]
     for mode, title in MODES.items():
         if any(mode in variant["modes"] for variant in report["variants"].values()):
-            blocks += [f"### {title}", _mode_table(report, mode)]
+            notes = (_NOTES[mode],) if mode in _NOTES else ()
+            blocks += [f"### {title}", _mode_table(report, mode), *notes]
     blocks.append(f"```sh\n{report['command']}\n```")
     return "\n\n".join(blocks)
 
@@ -60,18 +68,21 @@ def _variants_table(report: Report) -> str:
 
 def _mode_table(report: Report, mode: str) -> str:
     tasks = list(report["judged"])
+    metrics = [name for name in METRICS_SHOWN if name not in _SAME_FOR_ALL.get(mode, ())]
     header = ["variant"]
-    header += [f"{label}, {_short(task)}" for task in tasks for label in METRICS_SHOWN.values()]
+    header += [f"{METRICS_SHOWN[name]}, {_short(task)}" for task in tasks for name in metrics]
+    names = [f"{metric}:{task}" for task in tasks for metric in metrics]
     rows = [
-        [f"`{name}`", *_cells(variant["modes"][mode], tasks, variant["minus_base"].get(mode, {}))]
+        [f"`{name}`", *_cells(variant["modes"][mode], names, variant["minus_base"].get(mode, {}))]
         for name, variant in report["variants"].items()
         if mode in variant["modes"]
     ]
     for kind in ("rules", "controls"):
-        beside = [
-            [_LABELS[name], *_cells(found, tasks, {})]
-            for name, found in report[kind].get(mode, {}).items()
-        ]
+        beside = []
+        for method, figures in report[kind].get(mode, {}).items():
+            shown = [name for name in names if _stands_beside(method, name)]
+            kept = {name: figures[name] for name in shown if name in figures}
+            beside.append([_LABELS[method], *_cells(kept, names, {})])
         if not any(cell for row in beside for cell in row[1:]):
             raise ClaimError(
                 f"The ablations {MODES[mode].lower()!r} were to be shown without {kind}. Judge "
@@ -81,11 +92,16 @@ def _mode_table(report: Report, mode: str) -> str:
     return table(header, rows)
 
 
+def _stands_beside(method: str, name: str) -> bool:
+    kind, _, rule = method.partition("/")
+    return kind != "rule" or rule in rules_beside(name)
+
+
 def _cells(
-    figures: Mapping[str, Any], tasks: list[str], minus_base: Mapping[str, Any]
+    figures: Mapping[str, Any], names: Sequence[str], minus_base: Mapping[str, Any]
 ) -> list[str]:
     cells = []
-    for name in (f"{metric}:{task}" for task in tasks for metric in METRICS_SHOWN):
+    for name in names:
         found, away = figure_of(figures.get(name)), figure_of(minus_base.get(name))
         cell = NOT_THERE if found is None else number(found.value)
         differs = away is not None and (away.low > 0 or away.high < 0)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dtb_runtime.bundle import Bundle
-from dtb_runtime.errors import CohortError, DataError, UsageError
+from dtb_runtime.errors import CohortError, UsageError
 from dtb_runtime.forecast import Forecast
 from dtb_runtime.tasks import get_task
 
@@ -154,16 +154,6 @@ def evaluate_hcp(
     }
     values: dict[str, Any] = json_values(found)
     return values
-
-
-def _identification(
-    predicted: Floats, measured: Floats, *, from_group: bool
-) -> dict[str, Any] | None:
-    """Whether own maps are closer than others'; None where the forecast tells nobody apart."""
-    try:
-        return identification_json(identify(predicted, measured, from_group=from_group))
-    except DataError:  # the same map for everybody
-        return None
 
 
 class _Maps:

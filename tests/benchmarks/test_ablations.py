@@ -8,7 +8,7 @@ from pathlib import Path
 
 import ablations
 import pytest
-from ablation_judging import RULES, Judged
+from ablation_judging import RULES, Judged, rules
 from ablation_variants import BUNDLE, CHECKPOINT, VARIANTS, Length, Variant, train_variant
 from results_ablations import METRICS_SHOWN, MODES
 from results_page import render
@@ -132,7 +132,28 @@ def test_rules_know_the_people_of_the_other_parts(small_data: Path) -> None:
     people = ablations.cohort(small_data / "data")
     parts = ablations.parts_of(people)
     judged = Judged.of(people.participants, parts)
-    for found in ablations.rules(judged).values():
+    for found in rules(judged).values():
         assert found
         for table in found.values():
             assert table.has_rows_of(judged.people.trials())
+
+
+def test_small_variants_stand_for_every_kind_of_network() -> None:
+    variants, length = ablations.chosen(smoke=True)
+    assert {variant.preset for variant in variants} == {"compact", "paper", "direct"}
+    assert length.updates < 10
+    assert ablations.chosen(smoke=False) == (VARIANTS, Length())
+
+
+def test_a_variant_that_does_not_exist(
+    small_data: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("DTB_SHARED", str(small_data))
+    words = ["ablations.py", "--work", str(tmp_path), "--variant", "larger"]
+    monkeypatch.setattr("sys.argv", words)
+    with pytest.raises(SystemExit):
+        ablations.main()
+    assert "--variant is one of base, latents_4" in capsys.readouterr().err
