@@ -12,6 +12,7 @@ from torch import Tensor
 
 from dtb_models.cohort_norms import cohort_norms, default_indicators
 from dtb_models.config import compact_config, paper_config
+from dtb_models.edge_folds import basis_folds
 from dtb_models.encoder_fit import EncoderFit, Measurements, fit_encoder
 from dtb_models.hypernetwork import CompactHypernetwork, TwinNetwork, initial_weights
 from dtb_runtime.parcellation import Parcellation
@@ -62,7 +63,8 @@ def encoder(network: TwinNetwork, edges: Tensor) -> EncoderFit:
     assert isinstance(network.hypernetwork, CompactHypernetwork)
     scores = network.hypernetwork.components(edges[:N_TRAINING]).double().numpy()
     values = scores @ rng.standard_normal((3, N_LATENTS)) + rng.standard_normal((20, N_LATENTS))
-    return fit_encoder(scores, Measurements(values, np.full(values.shape, 8.0)), seed=0)
+    folds, _ = basis_folds(edges[:N_TRAINING], network.config, 0)
+    return fit_encoder(scores, Measurements(values, np.full(values.shape, 8.0)), folds)
 
 
 @pytest.fixture(scope="module")
