@@ -61,8 +61,8 @@ class ActingPart:
     def is_personal(self) -> Tensor:
         """Which weights differ between people, shape (n_weights,), 1 or 0: all but the clocks'.
 
-        How time on task tells is learned from everybody. A person's own drift, judged by the first
-        minutes, would be drawn out over the rest of the run, and forecasts get worse for it.
+        How time on task tells is learned from everybody. A person's own drift would be judged by
+        the first minutes and drawn out over the rest of the run.
         """
         w_x = torch.ones(self.shapes[0])
         w_x[:, self.config.n_inputs :] = 0
