@@ -220,15 +220,15 @@ class Bundle:
         stimulus: NDArray[np.float32],
         state: NDArray[np.float32] | None = None,
     ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-        """Run one main network over one stimulus.
+        """Run the main networks of one or several people over one stimulus.
 
         Parameters
         ----------
-        weights : numpy.ndarray, shape (n_weights,)
-            `Twin.weights`.
+        weights : numpy.ndarray, shape (n_weights,) or (people, n_weights)
+            `Twin.weights`, or several people's.
         stimulus : numpy.ndarray, shape (n_steps, n_inputs)
             Already delayed by one step (`stimulus.network_input`), at least one step.
-        state : numpy.ndarray, shape (hidden_size,), optional
+        state : numpy.ndarray, shape (hidden_size,) or (people, hidden_size), optional
             Hidden state before the first step, zeros by default.
 
         Returns
@@ -240,6 +240,10 @@ class Bundle:
         state : numpy.ndarray, shape (hidden_size,)
             After the last step: run on from here with the next part of the stimulus.
 
+            Of several people, all three have people along another axis before these. Together or
+            alone, a person's numbers are the same to the last digit; `inference.PEOPLE_PER_CALL` at
+            a time are fastest.
+
         Raises
         ------
         DataError
@@ -248,13 +252,14 @@ class Bundle:
             The graph gives another shape, or numbers that are not finite.
         """
         manifest = self.manifest
+        lead = (max(len(weights), 1),) if np.ndim(weights) == 2 else ()
         if state is None:
-            state = np.zeros(manifest.hidden_size, dtype=np.float32)
+            state = np.zeros((*lead, manifest.hidden_size), dtype=np.float32)
         arrays = []
         for name, array, shape in (
-            ("weights", weights, (manifest.n_weights,)),
+            ("weights", weights, (*lead, manifest.n_weights)),
             ("stimulus", stimulus, (max(len(stimulus), 1), manifest.n_inputs)),
-            ("state", state, (manifest.hidden_size,)),
+            ("state", state, (*lead, manifest.hidden_size)),
         ):
             arrays.append(np.ascontiguousarray(array, dtype=np.float32))
             if arrays[-1].shape != shape:
@@ -262,13 +267,17 @@ class Bundle:
                     f"{name} must have shape {shape} for bundle {self.name!r}, "
                     f"found {np.shape(array)}."
                 )
-        actions, bold, final_state = self._main.run(*arrays)
-        n_steps = len(arrays[1])
+        people = lead or (1,)
+        own_weights, own_stimulus, own_state = arrays
+        actions, bold, final_state = self._main.run(
+            own_weights.reshape(*people, -1), own_stimulus, own_state.reshape(*people, -1)
+        )
+        n_steps = len(own_stimulus)
         n_frames = -(-n_steps // manifest.bold_stride)
         for name, array, shape in (
-            ("actions", actions, (n_steps, manifest.n_actions)),
-            ("bold", bold, (n_frames, manifest.n_bold)),
-            ("final_state", final_state, (manifest.hidden_size,)),
+            ("actions", actions, (*people, n_steps, manifest.n_actions)),
+            ("bold", bold, (*people, n_frames, manifest.n_bold)),
+            ("final_state", final_state, (*people, manifest.hidden_size)),
         ):
             if array.shape != shape:
                 raise BundleError(
@@ -276,7 +285,9 @@ class Bundle:
                     f"expected {shape}. Export the bundle again."
                 )
             self._check_finite("main.onnx", name, array)
-        return actions, bold, final_state
+        if lead:
+            return actions, bold, final_state
+        return actions[0], bold[0], final_state[0]
 
     def _check_finite(self, file: str, name: str, array: NDArray[np.float32]) -> None:
         if not np.isfinite(array).all():

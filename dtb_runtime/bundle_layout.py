@@ -55,14 +55,14 @@ _WEIGHTS = TensorSpec("weights", ("people", "weights"))
 _MAIN = GraphSpec(
     "main.onnx",
     inputs=(
-        TensorSpec("weights", ("weights",)),
+        _WEIGHTS,
         TensorSpec("stimulus", ("time", "inputs")),
-        TensorSpec("state", ("hidden",)),
+        TensorSpec("state", ("people", "hidden")),
     ),
     outputs=(
-        TensorSpec("actions", ("time", "actions")),
-        TensorSpec("bold", ("frames", "regions")),
-        TensorSpec("final_state", ("hidden",)),
+        TensorSpec("actions", ("people", "time", "actions")),
+        TensorSpec("bold", ("people", "frames", "regions")),
+        TensorSpec("final_state", ("people", "hidden")),
     ),
 )
 _GRAPHS_PLAIN = MappingProxyType(

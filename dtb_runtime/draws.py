@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from .errors import UsageError
 from .glm import Contrast, fit_contrast, structure_bold
 from .indicators import Indicators, task_indicators
+from .inference import PEOPLE_PER_CALL
 from .mixture import mix
 from .prepared_run import PreparedRun
 from .responses import TrialDistributions, read_densities, read_hazards
@@ -72,30 +73,35 @@ def run_draws(
         raise UsageError(f"threads must be at least 1, found {threads}.")
     bundle = twin.bundle
 
-    def run_network(weights: NDArray[np.float32]) -> Outputs:
+    def run_networks(weights: NDArray[np.float32]) -> Outputs:
         return bundle.run_main(weights, run.network_input)[:2]
-
-    def run_latent(latent: NDArray[np.float32]) -> Outputs:
-        return run_network(bundle.decode(latent))
 
     outputs: Iterable[Outputs]
     if n_draws == 1:
-        outputs = map(run_network, [twin.weights])
-    elif threads == 1:
-        outputs = map(run_latent, twin.draws(n_draws))
+        outputs = [run_networks(twin.weights[np.newaxis])]
     else:
-        outputs = _in_threads(run_latent, twin.draws(n_draws), threads)
+        # One at a time, so that a draw's weights do not depend on how many there are.
+        weights = np.stack([bundle.decode(latent) for latent in twin.draws(n_draws)])
+        at_once = min(PEOPLE_PER_CALL, -(-n_draws // threads))
+        parts = [weights[i : i + at_once] for i in range(0, n_draws, at_once)]
+        outputs = map(run_networks, parts) if threads == 1 else _map(run_networks, parts, threads)
     # Only the networks run in threads: they let go of Python's lock, and reading them does not.
-    return ((_read_draw(bundle, run, actions, bold), bold) for actions, bold in outputs)
+    return (
+        (_read_draw(bundle, run, actions, bold), bold)
+        for several in outputs
+        for actions, bold in zip(*several, strict=True)
+    )
 
 
-def _in_threads(
-    work: Callable[[NDArray[np.float32]], Outputs], latents: NDArray[np.float32], threads: int
+def _map(
+    work: Callable[[NDArray[np.float32]], Outputs],
+    parts: Sequence[NDArray[np.float32]],
+    threads: int,
 ) -> Iterator[Outputs]:
     from concurrent.futures import ThreadPoolExecutor  # late: a point forecast needs none
 
-    with ThreadPoolExecutor(min(threads, len(latents))) as pool:
-        yield from pool.map(work, latents)
+    with ThreadPoolExecutor(min(threads, len(parts))) as pool:
+        yield from pool.map(work, parts)
 
 
 def mean_draw(draws: Sequence[Draw], run: PreparedRun) -> Draw:

@@ -28,6 +28,9 @@ CUDA: Final = "CUDAExecutionProvider"
 _ORT_FATAL: Final = 4
 _ORT_WARNING: Final = 2  # the level ONNX Runtime starts with
 
+PEOPLE_PER_CALL = 16
+"""How many people's main networks to run at once on a CPU: what a step costs however many there are
+is shared by them; more than this need memory and save nothing."""
 
 class OrtGraph:
     """One ONNX graph, ready to run.

@@ -25,6 +25,7 @@ ALLOWED_OPERATORS: Final = frozenset(
         "Exp",
         "Gemm",
         "Identity",
+        "MatMul",
         "Mul",
         "Neg",
         "Reciprocal",
@@ -35,6 +36,7 @@ ALLOWED_OPERATORS: Final = frozenset(
         "Split",
         "Sub",
         "Tanh",
+        "Transpose",
     }
 )
 """Operators of the default domain that a bundle may use: plain arithmetic that always ends."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from .inference import PEOPLE_PER_CALL
 from .stimulus import network_input
 from .tasks import get_task
 from .trials_seen import ObservedRun, press_targets
@@ -88,9 +89,10 @@ class TrialLikelihood:
         for run in self.runs:
             n_options = run.pressed.shape[1]
             outputs = np.empty((len(latents), *run.pressed.shape))
-            for i, own in enumerate(weights):
-                actions, _, _ = self.bundle.run_main(own, run.stimulus)
-                outputs[i] = actions[run.steps, :n_options]
+            for first in range(0, len(latents), PEOPLE_PER_CALL):
+                some = slice(first, first + PEOPLE_PER_CALL)
+                actions, _, _ = self.bundle.run_main(weights[some], run.stimulus)
+                outputs[some] = actions[:, run.steps, :n_options]
             np.clip(outputs, _SMALLEST, _LARGEST, out=outputs)
             logits.append(np.log(outputs) - np.log1p(-outputs))
         return logits

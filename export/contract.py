@@ -191,7 +191,7 @@ def _reads_bold_at_its_stride(role: str, model: onnx.ModelProto, manifest: Manif
     if role != "main":
         return None
     arrays = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
-    wanted = {"starts": 0, "axes": 0, "steps": manifest.bold_stride}
+    wanted = {"starts": 0, "axes": 1, "steps": manifest.bold_stride}
     for node in model.graph.node:
         if node.op_type == "Slice":
             names = dict(zip(("starts", "ends", "axes", "steps"), node.input[1:], strict=False))

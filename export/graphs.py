@@ -10,9 +10,10 @@ names are those of `dtb_runtime.manifest.Manifest.graphs`):
 - ``hypernetwork.onnx``: ``edges (people, edges)`` to ``weights (people, weights)`` and, in the
   compact preset, ``latent (people, latent)``. Edges are Fisher z.
 - ``decoder.onnx``: ``latent (people, latent)`` to ``weights (people, weights)``.
-- ``main.onnx``: ``weights (weights,)``, ``stimulus (time, inputs)`` already delayed by one step
-  and ``state (hidden,)`` to ``actions (time, actions)`` after the sigmoid, ``bold (frames,
-  regions)`` at steps 0, stride, 2 stride, ... and ``final_state (hidden,)``.
+- ``main.onnx``: ``weights (people, weights)``, one ``stimulus (time, inputs)`` for all of them,
+  already delayed by one step, and ``state (people, hidden)`` to ``actions (people, time, actions)``
+  after the sigmoid, ``bold (people, frames, regions)`` at steps 0, stride, 2 stride, ... and
+  ``final_state (people, hidden)``.
 """
 
 from __future__ import annotations
@@ -68,23 +69,28 @@ def main_graph(
     Notes
     -----
     Everything that does not depend on the hidden state stands outside the `Scan`: a step costs
-    microseconds per node. Inside, `Gemm` takes a row vector and adds the drive in the same kernel.
-    As a matrix times a column vector the same product was 35 times slower in ONNX Runtime 1.31.
+    microseconds per node. Inside, `MatMul` takes a row vector and a matrix per person; as a matrix
+    times a column vector the same product was 35 times slower in ONNX Runtime 1.31. For one person
+    a `Gemm` would save a tenth of the time, but a step's fixed cost is shared by all people of a
+    call (docs/decisions), and numbers must not depend on how many there are.
     """
     H, A, B = hidden_size, n_actions, n_bold
     constants = {
         "part_sizes": [H * n_inputs, H * H, H, H, A * H, B * H, A, B],
-        "shape_W_ih": [H, n_inputs],
-        "shape_W_hh": [H, H],
-        "shape_W_action": [A, H],
-        "shape_W_bold": [B, H],
-        "shape_row": [1, H],
-        "shape_rows": [-1, 1, H],
-        "shape_steps": [-1, H],
-        "shape_state": [H],
+        "shape_W_ih": [-1, n_inputs],  # the rows of all people, one below the other
+        "shape_W_hh": [-1, H, H],
+        "shape_W_action": [-1, A, H],
+        "shape_W_bold": [-1, B, H],
+        "shape_b_hidden": [-1],
+        "shape_b_action": [-1, 1, A],
+        "shape_b_bold": [-1, 1, B],
+        "shape_drive": [0, -1, 1, H],
+        "shape_first": [-1, 1, H],
+        "shape_hidden": [0, -1, H],
+        "shape_state": [-1, H],
         "first_step": [0],
         "last_step": [np.iinfo(np.int64).max],
-        "time_axis": [0],
+        "time_axis": [1],
         "bold_stride": [bold_stride],
     }
     initializers = [_int64(name, values) for name, values in constants.items()]
@@ -94,7 +100,7 @@ def main_graph(
     step = "h_new = Tanh (drive_h)"
     leaks = None if leak is None else np.asarray(leak, dtype=np.float32)
     if leaks is not None and not np.all(leaks == 1):
-        initializers.append(numpy_helper.from_array(leaks.reshape(1, H), "leak"))
+        initializers.append(numpy_helper.from_array(leaks.reshape(1, 1, H), "leak"))
         step = """
             h_target = Tanh (drive_h)
             h_change = Sub (h_target, h)
@@ -104,35 +110,49 @@ def main_graph(
     n_weights = n_main_weights(n_inputs, H, A + B)
     text = f"""
     {_HEADER}
-    main_network (float[{n_weights}] weights, float[time, {n_inputs}] stimulus, float[{H}] state)
-        => (float[time, {A}] actions, float[frames, {B}] bold, float[{H}] final_state)
-    {{
-        flat_W_ih, flat_W_hh, b_ih, b_hh, flat_W_action, flat_W_bold, b_action, b_bold
-            = Split <axis = 0> (weights, part_sizes)
+    main_network (
+        float[people, {n_weights}] weights, float[time, {n_inputs}] stimulus,
+        float[people, {H}] state
+    ) => (
+        float[people, time, {A}] actions, float[people, frames, {B}] bold,
+        float[people, {H}] final_state
+    ) {{
+        flat_W_ih, flat_W_hh, b_ih, b_hh, flat_W_action, flat_W_bold, flat_b_action, flat_b_bold
+            = Split <axis = 1> (weights, part_sizes)
         W_ih = Reshape (flat_W_ih, shape_W_ih)
-        W_hh = Reshape (flat_W_hh, shape_W_hh)
-        W_action = Reshape (flat_W_action, shape_W_action)
-        W_bold = Reshape (flat_W_bold, shape_W_bold)
-        b_hidden = Add (b_ih, b_hh)
+        flat_b_hidden = Add (b_ih, b_hh)
+        b_hidden = Reshape (flat_b_hidden, shape_b_hidden)
         drive = Gemm <transB = 1> (stimulus, W_ih, b_hidden)
-        drive_rows = Reshape (drive, shape_rows)
-        first_state = Reshape (state, shape_row)
+        drive_rows = Reshape (drive, shape_drive)
+        W_hh = Reshape (flat_W_hh, shape_W_hh)
+        W_hh_T = Transpose <perm = [0, 2, 1]> (W_hh)
+        first_state = Reshape (state, shape_first)
         last_state, hidden_rows = Scan <num_scan_inputs = 1, body = step (
-            float[1, {H}] h, float[1, {H}] drive_row
-        ) => (float[1, {H}] h_new, float[1, {H}] h_kept) {{
-            drive_h = Gemm <transB = 1> (h, W_hh, drive_row)
+            float[people, 1, {H}] h, float[people, 1, {H}] drive_row
+        ) => (float[people, 1, {H}] h_new, float[people, 1, {H}] h_kept) {{
+            from_others = MatMul (h, W_hh_T)
+            drive_h = Add (from_others, drive_row)
             {step}
             h_kept = Identity (h_new)
         }}> (first_state, drive_rows)
         final_state = Reshape (last_state, shape_state)
-        hidden = Reshape (hidden_rows, shape_steps)
-        action_logits = Gemm <transB = 1> (hidden, W_action, b_action)
+        hidden_by_time = Reshape (hidden_rows, shape_hidden)
+        hidden = Transpose <perm = [1, 0, 2]> (hidden_by_time)
+        W_action = Reshape (flat_W_action, shape_W_action)
+        W_action_T = Transpose <perm = [0, 2, 1]> (W_action)
+        b_action = Reshape (flat_b_action, shape_b_action)
+        from_hidden = MatMul (hidden, W_action_T)
+        action_logits = Add (from_hidden, b_action)
         falling = Neg (action_logits)
         odds_against = Exp (falling)
         one_to_odds = Add (odds_against, one)
         actions = Reciprocal (one_to_odds)
         hidden_at_frames = Slice (hidden, first_step, last_step, time_axis, bold_stride)
-        bold = Gemm <transB = 1> (hidden_at_frames, W_bold, b_bold)
+        W_bold = Reshape (flat_W_bold, shape_W_bold)
+        W_bold_T = Transpose <perm = [0, 2, 1]> (W_bold)
+        b_bold = Reshape (flat_b_bold, shape_b_bold)
+        bold_change = MatMul (hidden_at_frames, W_bold_T)
+        bold = Add (bold_change, b_bold)
     }}
     """
     return _model(text, initializers)

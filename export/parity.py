@@ -190,13 +190,9 @@ def _run_differences(
     with torch.no_grad():
         output = network.run(weights, torch.from_numpy(stimulus).expand(people, -1, -1))
         actions = torch.sigmoid(output.action_logits).numpy()
-    state = np.zeros(network.config.hidden_size, np.float32)
-    worst = [0.0, 0.0]
-    for i in range(people):
-        found_actions, found_bold, _ = main.run(found_weights[i], stimulus, state)
-        worst[0] = max(worst[0], _difference(actions[i], found_actions))
-        worst[1] = max(worst[1], _difference(output.bold[i].numpy(), found_bold))
-    return worst[0], worst[1]
+    state = np.zeros((people, network.config.hidden_size), np.float32)
+    found_actions, found_bold, _ = main.run(found_weights, stimulus, state)
+    return _difference(actions, found_actions), _difference(output.bold.numpy(), found_bold)
 
 
 def _difference(expected: NDArray[np.float32], found: NDArray[np.float32]) -> float:

@@ -122,8 +122,8 @@ def test_rejects_a_symbolic_axis_where_the_manifest_has_a_length(
 
 
 def test_rejects_another_number_of_regions(models: Models, manifest: Manifest) -> None:
-    models["main"].graph.output[1].type.tensor_type.shape.dim[1].dim_value = 99
-    assert_breach(models, manifest, "('bold', 'float32', ['frames', 99])")
+    models["main"].graph.output[1].type.tensor_type.shape.dim[2].dim_value = 99
+    assert_breach(models, manifest, "('bold', 'float32', ['people', 'frames', 99])")
 
 
 def test_rejects_double_precision_inputs(models: Models, manifest: Manifest) -> None:
@@ -174,14 +174,14 @@ def test_rejects_bold_at_another_stride(
         leak=config.leak,
     )
     (sentence,) = breaches(models, manifest)
-    assert "'steps': 10}, found {'starts': [0], 'axes': [0], 'steps': [5]}" in sentence
+    assert "'steps': 10}, found {'starts': [0], 'axes': [1], 'steps': [5]}" in sentence
 
 
 def test_rejects_bold_that_starts_later(models: Models, manifest: Manifest) -> None:
     for tensor in models["main"].graph.initializer:
         if tensor.name == "first_step":
             tensor.CopyFrom(numpy_helper.from_array(np.array([9], np.int64), "first_step"))
-    assert_breach(models, manifest, "found {'starts': [9], 'axes': [0], 'steps': [10]}.")
+    assert_breach(models, manifest, "found {'starts': [9], 'axes': [1], 'steps': [10]}.")
 
 
 def test_rejects_bold_at_every_step(models: Models, manifest: Manifest) -> None:

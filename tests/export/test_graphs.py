@@ -46,7 +46,7 @@ def numpy_main(
     stride: int,
     leak: NDArray[np.float64],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """The main network step by step, in float64, from the flat order of the weights."""
+    """One main network step by step, in float64, from the flat order of the weights."""
     shapes = [(H, I), (H, H), (H,), (H,), (A + B, H), (A + B,)]
     parts, start = [], 0
     for shape in shapes:
@@ -64,9 +64,12 @@ def numpy_main(
     return 1 / (1 + np.exp(-y[:, :A])), y[::stride, A:], h
 
 
+PEOPLE = 4
+
+
 @pytest.fixture
 def weights(rng: np.random.Generator) -> NDArray[np.float32]:
-    return rng.normal(0, 0.5, n_main_weights(I, H, A + B)).astype(np.float32)
+    return rng.normal(0, 0.5, (PEOPLE, n_main_weights(I, H, A + B))).astype(np.float32)
 
 
 @pytest.mark.parametrize("n_steps", [1, 9, 10, 11, 200])
@@ -81,13 +84,32 @@ def test_main_graph_computes_the_recurrence(
 ) -> None:
     leak = rng.uniform(0.05, 1, H) if is_leaky else np.ones(H)
     stimulus = rng.normal(size=(n_steps, I)).astype(np.float32)
-    state = rng.normal(size=H).astype(np.float32)
+    state = rng.normal(size=(PEOPLE, H)).astype(np.float32)
     found = run(tiny_main(stride, leak), weights=weights, stimulus=stimulus, state=state)
-    actions, bold, final_state = numpy_main(weights, stimulus, state, stride, leak)
-    assert found["bold"].shape == (-(-n_steps // stride), B)
-    np.testing.assert_allclose(found["actions"], actions, atol=1e-5)
-    np.testing.assert_allclose(found["bold"], bold, atol=1e-5)
-    np.testing.assert_allclose(found["final_state"], final_state, atol=1e-5)
+    assert found["bold"].shape == (PEOPLE, -(-n_steps // stride), B)
+    for person in range(PEOPLE):
+        expected = numpy_main(weights[person], stimulus, state[person], stride, leak)
+        for name, values in zip(("actions", "bold", "final_state"), expected, strict=True):
+            np.testing.assert_allclose(found[name][person], values, atol=1e-5)
+
+
+@pytest.mark.parametrize("hidden_size", [6, 37, 72])
+def test_a_persons_numbers_do_not_depend_on_who_runs_beside_them(
+    rng: np.random.Generator, hidden_size: int
+) -> None:
+    people, n_bold = 17, 60
+    sizes = {"n_inputs": 9, "hidden_size": hidden_size, "n_actions": A, "n_bold": n_bold}
+    leak = rng.uniform(0.05, 1, hidden_size)
+    model = main_graph(**sizes, bold_stride=10, leak=leak)
+    n_weights = n_main_weights(9, hidden_size, A + n_bold)
+    weights = rng.normal(0, 0.2, (people, n_weights)).astype(np.float32)
+    state = rng.normal(size=(people, hidden_size)).astype(np.float32)
+    stimulus = rng.random((203, 9)).astype(np.float32)
+    together = run(model, weights=weights, stimulus=stimulus, state=state)
+    for some in (slice(0, 1), slice(16, 17), slice(3, 5), slice(2, 10), slice(0, 16)):
+        alone = run(model, weights=weights[some], stimulus=stimulus, state=state[some])
+        for name, values in alone.items():
+            np.testing.assert_array_equal(values, together[name][some])
 
 
 def test_a_run_continued_from_its_state_is_the_whole_run(
@@ -95,13 +117,13 @@ def test_a_run_continued_from_its_state_is_the_whole_run(
 ) -> None:
     model = tiny_main(stride=3)
     stimulus = rng.normal(size=(20, I)).astype(np.float32)
-    zeros = np.zeros(H, np.float32)
+    zeros = np.zeros((PEOPLE, H), np.float32)
     whole = run(model, weights=weights, stimulus=stimulus, state=zeros)
     first = run(model, weights=weights, stimulus=stimulus[:9], state=zeros)
     rest = run(model, weights=weights, stimulus=stimulus[9:], state=first["final_state"])
     for name in ("actions", "bold"):
         np.testing.assert_allclose(
-            np.concatenate([first[name], rest[name]]), whole[name], atol=1e-6
+            np.concatenate([first[name], rest[name]], axis=1), whole[name], atol=1e-6
         )
     np.testing.assert_allclose(rest["final_state"], whole["final_state"], atol=1e-6)
 

@@ -129,7 +129,7 @@ def test_bold_read_one_step_late_fails(
 def test_another_leak_fails(compact_checkpoint: Checkpoint) -> None:
     graphs = network_graphs(compact_checkpoint.network)
     manifest = bundle_manifest(compact_checkpoint, graphs)
-    graphs["main"] = spoil(graphs["main"], lambda m: set_array(m, "leak", lambda v: v[:, ::-1]))
+    graphs["main"] = spoil(graphs["main"], lambda m: set_array(m, "leak", lambda v: v[..., ::-1]))
     with pytest.raises(BundleError, match="differ in "):
         check_parity(compact_checkpoint.network, graphs, manifest, n_steps=50)
 

@@ -302,6 +302,23 @@ def test_running_on_from_the_state_gives_the_same_as_one_run(
     assert tiny.run_main(weights, stimulus[:1])[1].shape == (1, 12)
 
 
+def test_several_people_run_at_once_as_one_after_the_other(
+    tiny: Bundle, rng: np.random.Generator
+) -> None:
+    weights = tiny.decode(rng.normal(size=(3, tiny.manifest.latent_size)).astype(np.float32))
+    stimulus = rng.random((50, 9)).astype(np.float32)
+    states = rng.random((3, 8)).astype(np.float32)
+    together = tiny.run_main(weights, stimulus, states)
+    for person in range(3):
+        alone = tiny.run_main(weights[person], stimulus, states[person])
+        for some, own in zip(together, alone, strict=True):
+            np.testing.assert_array_equal(some[person], own)
+    with pytest.raises(DataError, match=r"state must have shape \(3, 8\) .* found \(8,\)"):
+        tiny.run_main(weights, stimulus, states[0])
+    with pytest.raises(DataError, match=r"weights must have shape \(1, 287\) .* found \(0, "):
+        tiny.run_main(weights[:0], stimulus)
+
+
 def test_a_bundle_that_is_not_for_connectomes_says_so(
     generator: Any, correlations: NDArray[np.float64], tmp_path: Path
 ) -> None:
@@ -339,11 +356,11 @@ def test_a_main_network_that_gives_too_few_frames_is_refused(
 
     def cut(self: OrtGraph, *inputs: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
         outputs = run(self, *inputs)
-        return (outputs[0], outputs[1][:-1], outputs[2]) if len(outputs) == 3 else outputs
+        return (outputs[0], outputs[1][:, :-1], outputs[2]) if len(outputs) == 3 else outputs
 
     monkeypatch.setattr(OrtGraph, "run", cut)
     twin = tiny.personalize(correlations)
-    with pytest.raises(BundleError, match=r"main\.onnx .* gave bold of shape \(509, 12\), "):
+    with pytest.raises(BundleError, match=r"main\.onnx .* gave bold of shape \(16, 509, 12\), "):
         twin.forecast("stroop")
 
 

@@ -312,8 +312,11 @@ def test_trials_that_no_number_moves_leave_the_prior(
     tiny: Bundle, prior: LatentDistribution, runs: list[ObservedRun], monkeypatch: Any
 ) -> None:
     n_steps = max(run.events.n_steps for run in runs)
-    actions = np.full((n_steps, 3), 0.01, np.float32)
-    monkeypatch.setattr(Bundle, "run_main", lambda *_: (actions, None, None))
+
+    def run(_: Bundle, weights: NDArray[np.float32], *__: Any) -> tuple[Any, None, None]:
+        return np.full((len(weights), n_steps, 3), 0.01, np.float32), None, None
+
+    monkeypatch.setattr(Bundle, "run_main", run)
     found = calibrate_latent(tiny, prior, runs)
     assert found.posterior is prior
     assert found.n_trials > 20

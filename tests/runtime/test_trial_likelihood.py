@@ -130,8 +130,10 @@ def test_certain_hazards_have_finite_logits(
     """In float32 the sigmoid reaches 0 and 1."""
     n = len(RunEvidence.of(run, 3).stimulus)
     for output in (0.0, 1.0):
-        actions = np.full((n, 3), output, np.float32)
-        monkeypatch.setattr(Bundle, "run_main", lambda *_, own=actions: (own, None, None))
+        actions = np.full((len(LATENTS), n, 3), output, np.float32)
+        monkeypatch.setattr(
+            Bundle, "run_main", lambda _, w, __, own=actions: (own[: len(w)], None, None)
+        )
         own, found = likelihood(tiny, run)
         assert np.isfinite(found).all()
         assert np.isfinite(own.logits(LATENTS)[0]).all()
