@@ -55,7 +55,7 @@ def _group_claims(maps: Mapping[str, Any], with_aims: bool) -> list[Claim]:
     reliable = {task: number(r) for task, r in maps["group_reliability"].items()}
     names = {"group_t_r": "group t over task x region, r"}
     names |= {f"group_t_r:{task}": f"group t, {TASK_NAMES[task]}, r" for task in reliable}
-    names["averaged_group_t_r"] = "the same of averaged forecasts over task x region, r"
+    names["scanned_group_t_r"] = "the same of one scan of each twin, with noise, r"
     names |= {
         f"group_estimate_r:{task}": f"mean estimate, {TASK_NAMES[task]}, r" for task in reliable
     }

@@ -27,7 +27,7 @@ from .tasks import TASKS, get_task
 if TYPE_CHECKING:
     from .twin import Twin
 
-DRAWS = 16
+DRAWS = 32
 """Draws of the latent that a forecast averages over unless another number is asked for."""
 QUARTILES = (0.25, 0.75)
 """Quantiles of the response time that the quartile columns hold."""

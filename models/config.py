@@ -226,7 +226,7 @@ def compact_config(
     personal_units: int = 40,
     slow_units: int = 30,
     clock_units: int = len(CLOCK_TAU_S),
-    latent_size: int = 14,
+    latent_size: int = 12,
     bold_latents: int = 6,
     n_components: int = 32,
     action_reading: ActionReading = "hazard",

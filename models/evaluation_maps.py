@@ -1,9 +1,9 @@
 """Contrast maps that twins forecast, beside those measured in the same people's BOLD.
 
-Of the group: r over task and region of the one-sample t over people, as the paper has it. A t is a
-mean over a spread, so it is taken of one scan of each twin (``group_t_r``); the averaged forecast
-of each twin, whose spread is neither that of people nor that of scans, stands beside it
-(``averaged_group_t_r``), and so does r of the mean estimates. Of each person: r over regions,
+Of the group: r over task and region of the one-sample t over people, as the paper has it
+(``group_t_r``). A t is a mean over a spread, and the spread of forecasts is neither that of people
+nor that of scans; so the same of one scan of each twin stands beside it (``scanned_group_t_r``),
+and r of the mean estimates. Of each person: r over regions,
 beside what the mean of the other people's measured maps reaches. Between people: how much of the
 group's map each person has, and the amygdala.
 """
@@ -62,13 +62,13 @@ def map_figures(
     if not tasks:
         return None
     stacked = {task: _Stack.of(task, persons) for task in tasks}
-    sampled = {task: stack.sampled_t for task, stack in stacked.items()}
-    averaged = {task: stack.forecast["t"] for task, stack in stacked.items()}
+    scanned = {task: stack.scanned_t for task, stack in stacked.items()}
+    forecast = {task: stack.forecast["t"] for task, stack in stacked.items()}
     measured = {task: stack.measured["t"] for task, stack in stacked.items()}
-    of_averages = group_map_figures(averaged, measured)
+    of_scans = group_map_figures(scanned, measured)
     group = (
-        group_map_figures(sampled, measured)
-        | {f"averaged_{name}": r for name, r in of_averages.items()}
+        group_map_figures(forecast, measured)
+        | {f"scanned_{name}": r for name, r in of_scans.items()}
         | {f"group_estimate_r:{task}": stack.mean_r for task, stack in stacked.items()}
     )
     return {
@@ -99,7 +99,7 @@ class _Stack:
             name: np.stack([getattr(pair.forecast, name) for pair in pairs])
             for name in ("estimate", "t")
         }
-        self.sampled_t = np.stack([pair.sampled.t for pair in pairs])
+        self.scanned_t = np.stack([pair.scanned.t for pair in pairs])
         self.measured = {
             name: np.stack([getattr(pair.measured, name) for pair in pairs])
             for name in ("estimate", "t")

@@ -52,11 +52,11 @@ class PopulationSettings:
     """Longest gradient of the weights."""
     masked: bool = True
     """True: the hazard form of the action loss; False: the paper's unmasked form."""
-    slow_epochs: int = 40
+    slow_epochs: int = 120
     """Passes in which the slow units learn to carry the task's regressors."""
     slow_people: int = 24
     """People whose hidden activity the slow units learn from."""
-    slow_learning_rate: float = 3e-3
+    slow_learning_rate: float = 1e-2
     slow_segment_steps: int = 500
     held_out_fraction: float = 0.15
     """Of the people; they are only measured at the end. 0 trains on everybody."""

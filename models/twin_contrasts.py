@@ -30,10 +30,10 @@ class ContrastPair:
 
     forecast: Contrast
     """Of the mean over the draws of the person's latent, without noise."""
-    sampled: Contrast
-    """Of one scan of one draw: somebody who may be this person, with noise. Only over such scans
-    do statistics over people mean what they mean in a study: averaged forecasts are of people who
-    hardly differ, and have no noise to be compared with."""
+    scanned: Contrast
+    """Of one scan of one draw: somebody who may be this person, with noise. Such
+    scans spread over people as those of a study do; averaged forecasts are of people who hardly
+    differ, and have no noise."""
     measured: Contrast
     amygdala: tuple[float, float] | None
     """Forecast and measured estimate in the mean series of the right amygdala, where the task
@@ -79,12 +79,12 @@ def contrast_pair(
             )
     pair = paired_contrasts(run.events, ours, theirs, window_s)
     scan = _scan(forecast.twin, run.events)[: len(theirs)] * sd
-    sampled = run_contrast(run.events, scan, window_s)
-    if pair is None or sampled is None:
+    scanned = run_contrast(run.events, scan, window_s)
+    if pair is None or scanned is None:
         return None
     amygdala = (float(pair[0].estimate[-1]), float(pair[1].estimate[-1])) if has_amygdala else None
     mean, measured = (_cut(each, len(labels)) for each in pair)
-    return ContrastPair(mean, sampled, measured, amygdala)
+    return ContrastPair(mean, scanned, measured, amygdala)
 
 
 def _scan(twin: Twin, events: Events) -> NDArray[np.float32]:

@@ -106,7 +106,7 @@ _TRAINING: dict[str, Any] = {
     "sizes": {
         "hidden_size": 72,
         "personal_units": 40,
-        "latent_size": 14,
+        "latent_size": 12,
         "bold_latents": 6,
         "n_bold": 434,
     },
@@ -150,8 +150,8 @@ def maps_report() -> dict[str, Any]:
         "group": {
             "group_t_r": 0.97,
             "group_t_r:hammer": 0.97,
-            "averaged_group_t_r": 0.9,
-            "averaged_group_t_r:hammer": 0.9,
+            "scanned_group_t_r": 0.9,
+            "scanned_group_t_r:hammer": 0.9,
             "group_estimate_r:hammer": 0.98,
         },
         "group_reliability": {"hammer": 0.99},

@@ -81,12 +81,12 @@ def test_the_group_is_compared_by_its_t(people: list[Any], maps: dict[str, Any])
     ours, theirs = [], []
     for task in ("hammer", "stroop"):
         pairs = [p.contrasts[task] for p in people if task in p.contrasts]
-        ours.append(group_t([pair.sampled.t for pair in pairs]))
+        ours.append(group_t([pair.forecast.t for pair in pairs]))
         theirs.append(group_t([pair.measured.t for pair in pairs]))
         r = np.corrcoef(ours[-1], theirs[-1])[0, 1]
         assert maps["group"][f"group_t_r:{task}"] == pytest.approx(r)
-        r = np.corrcoef(group_t([pair.forecast.t for pair in pairs]), theirs[-1])[0, 1]
-        assert maps["group"][f"averaged_group_t_r:{task}"] == pytest.approx(r)
+        r = np.corrcoef(group_t([pair.scanned.t for pair in pairs]), theirs[-1])[0, 1]
+        assert maps["group"][f"scanned_group_t_r:{task}"] == pytest.approx(r)
     both = np.corrcoef(np.concatenate(ours), np.concatenate(theirs))[0, 1]
     assert maps["group"]["group_t_r"] == pytest.approx(both)
     forecast, measured = estimates(people, "hammer")
@@ -143,7 +143,7 @@ def test_one_forecast_for_everybody_tells_nobody_apart(people: list[Any]) -> Non
                 "contrasts": {
                     "hammer": ContrastPair(
                         people[0].contrasts["hammer"].forecast,
-                        p.contrasts["hammer"].sampled,
+                        p.contrasts["hammer"].scanned,
                         p.contrasts["hammer"].measured,
                         None,
                     )
@@ -156,8 +156,8 @@ def test_one_forecast_for_everybody_tells_nobody_apart(people: list[Any]) -> Non
     assert found is not None
     assert found["identification"]["hammer"] is None
     assert found["between_people"]["hammer"]["contrast_score"]["value"] is None
-    assert found["group"]["averaged_group_t_r:hammer"] is None
-    assert found["group"]["group_t_r:hammer"] is not None
+    assert found["group"]["group_t_r:hammer"] is None
+    assert found["group"]["scanned_group_t_r:hammer"] is not None
 
 
 def test_few_people_make_no_group(people: list[Any]) -> None:

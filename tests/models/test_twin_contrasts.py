@@ -62,9 +62,9 @@ def test_a_scan_is_of_somebody_who_may_be_the_person(
         assert pair is not None
         assert pair.amygdala is None  # conflict does not move it
         samples.append(pair)
-    np.testing.assert_array_equal(samples[0].sampled.t, samples[2].sampled.t)
+    np.testing.assert_array_equal(samples[0].scanned.t, samples[2].scanned.t)
     np.testing.assert_array_equal(samples[0].forecast.t, samples[1].forecast.t)
-    assert float(map_r(samples[0].sampled.t, samples[1].sampled.t)) < 0.999
+    assert float(map_r(samples[0].scanned.t, samples[1].scanned.t)) < 0.999
 
 
 def test_without_bold_or_regions_there_is_no_contrast(
