@@ -19,7 +19,8 @@ from dtb_models.in_threads import Steps
 from dtb_models.judged_trials import JudgedTrials
 from dtb_models.protocols import PROTOCOLS, JudgedPeople, JudgedRun, judged_people
 from dtb_models.rules import all_rules
-from dtb_runtime.bundle import Bundle, load_bundle
+from dtb_runtime.bundle import Bundle
+from dtb_runtime.bundle_loading import load_bundle
 
 CALIBRATED, NO_TRIALS, CONNECTOME = "calibrated", "no_trials", "connectome"
 """What a twin knows of its person: own trials, nothing, a connectome."""

@@ -62,8 +62,8 @@ def _latents(of_actions: int, of_bold: int = 6) -> dict[str, int]:
 
 VARIANTS = (
     Variant("base", "the compact preset as it is, trained shorter"),
-    Variant("latents_4", "4 latents of actions instead of 8", config=_latents(4)),
-    Variant("latents_6", "6 latents of actions", config=_latents(6)),
+    Variant("latents_4", "4 latents of actions instead of 6", config=_latents(4)),
+    Variant("latents_8", "8 latents of actions", config=_latents(8)),
     Variant("latents_12", "12 latents of actions", config=_latents(12)),
     Variant("personal_24", "24 personal units instead of 40", config={"personal_units": 24}),
     Variant("personal_64", "64 personal units", config={"personal_units": 64}),

@@ -22,7 +22,8 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dtb_runtime.bundle import Bundle, load_bundle
+from dtb_runtime.bundle import Bundle
+from dtb_runtime.bundle_loading import load_bundle
 from dtb_runtime.errors import DtbError
 from dtb_runtime.events import Responses
 from dtb_runtime.responses import read_hazards

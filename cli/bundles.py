@@ -38,7 +38,7 @@ _SPELLED = {"step_s": "step (s)", "tr_s": "TR (s)", "bold_regions": "BOLD region
 
 def bundles(json: JsonOption = False) -> None:
     """List the bundles that came with this installation."""
-    from dtb_runtime.bundle import DEFAULT_BUNDLE, available_bundles
+    from dtb_runtime.bundle_loading import DEFAULT_BUNDLE, available_bundles
 
     found = available_bundles()
     if json:
@@ -90,7 +90,7 @@ def inspect(
 
     With the [torch] extra, which brings onnx, the structure of the graphs is checked as well.
     """
-    from dtb_runtime.bundle import available_bundles, load_bundle
+    from dtb_runtime.bundle_loading import available_bundles, load_bundle
 
     loaded = load_bundle(bundle, device="cpu")
     folders = {info.name: info.folder for info in available_bundles()}

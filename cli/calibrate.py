@@ -100,7 +100,7 @@ def calibrate(
     neither: then from what people are like. Prints the forecast before and after, and writes the
     files that predict writes.
     """
-    from dtb_runtime.bundle import load_bundle
+    from dtb_runtime.bundle_loading import load_bundle
     from dtb_runtime.errors import OutputError, UsageError
     from dtb_runtime.outputs import summary, write_forecasts
 

@@ -99,7 +99,7 @@ def choose_parcellation(
         )
     if regions is not None:
         return read_regions_table(regions, name)
-    from dtb_runtime.bundle import load_bundle
+    from dtb_runtime.bundle_loading import load_bundle
 
     loaded = load_bundle(bundle or "", device="cpu")
     if loaded.manifest.parcellation is None:

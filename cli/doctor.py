@@ -101,8 +101,8 @@ def available_providers() -> list[str]:
 
 def check_bundles() -> tuple[list[dict[str, Any]], list[str]]:
     """Verify every shipped bundle; return what was found and what is broken."""
-    from dtb_runtime.bundle import SHIPPED_BUNDLES
     from dtb_runtime.bundle_files import read_bundle_files
+    from dtb_runtime.bundle_loading import SHIPPED_BUNDLES
 
     found: list[dict[str, Any]] = []
     problems = []
@@ -128,7 +128,7 @@ def run_self_test(bundle: str | None = None) -> tuple[dict[str, Any] | None, lis
     """
     import numpy as np
 
-    from dtb_runtime.bundle import DEFAULT_BUNDLE, load_bundle
+    from dtb_runtime.bundle_loading import DEFAULT_BUNDLE, load_bundle
 
     start_s = time.perf_counter()
     try:

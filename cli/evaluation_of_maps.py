@@ -86,7 +86,7 @@ def _halves(request: Request, ids: list[str]) -> tuple[tuple[str, ...], ...]:
 
 def _bundles(request: Request, ids: list[str], training: FoldTraining | None) -> HcpBundles:
     from dtb_models.evaluation_hcp import HalfBundle, HcpBundles
-    from dtb_runtime.bundle import load_bundle
+    from dtb_runtime.bundle_loading import load_bundle
 
     if training is None:
         bundle = load_bundle(request.people.bundle or "", device="cpu")

@@ -159,7 +159,7 @@ def _parts(
 ) -> tuple[BundlePart, ...]:
     """Return who is judged with which bundle."""
     from dtb_models.evaluation import BundlePart
-    from dtb_runtime.bundle import load_bundle
+    from dtb_runtime.bundle_loading import load_bundle
 
     everybody = [person.participant_id for person in group.judged]
     if training is None:

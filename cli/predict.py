@@ -81,7 +81,7 @@ def predict(
     and the task: trials (events), BOLD of every region (timeseries), the task's contrast
     (contrasts), and what is printed (summary). Intervals say how far off the person may be.
     """
-    from dtb_runtime.bundle import load_bundle
+    from dtb_runtime.bundle_loading import load_bundle
     from dtb_runtime.errors import UsageError
     from dtb_runtime.outputs import summary, write_forecasts
     from dtb_runtime.tasks import get_task

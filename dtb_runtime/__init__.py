@@ -22,17 +22,21 @@ Where things are::
     bundle_files       a bundle's folder, read once and verified
     onnx_scan          what an ONNX file holds, without the onnx package
     inference          ONNX Runtime: provider, threads, shapes
-    bundle             load_bundle, Bundle
+    bundle             Bundle (bundle_graphs: its networks at work)
+    bundle_loading     load_bundle, available_bundles
     twin               Twin (twin_file: saved and loaded)
     latent             distributions over latents
     trials_seen        a person's own trials (trial_likelihood: how probable they are)
     calibration        the latent given a person's own trials
     forecast           Forecast: what is expected of one twin in one run (prepared_run, draws)
-    responses          response-time distributions from action outputs (response_windows)
+    responses          from action outputs (response_windows) to trial_distributions
+                       (truncated_exponential)
     mixture            one distribution out of those of several draws
     glm, hrf           contrasts of BOLD
     indicators         scalars that sum up a forecast
-    norms              how unusual a person is for the training cohort (demographics: age, sex)
+    norms              where a person stands in the training cohort (norms_file: read and checked,
+                       demographics: age, sex)
+    strangeness        how unusual a connectome is for that cohort
     outputs            BIDS-named tables, sidecars, the summary (basis: what it rests on)
     tables             delimited text (json_object: strict JSON, array_files: .npy and .npz)
     atomic             files that appear whole or not at all
@@ -48,7 +52,8 @@ from typing import TYPE_CHECKING
 from .errors import DtbError
 
 if TYPE_CHECKING:
-    from .bundle import Bundle, available_bundles, load_bundle
+    from .bundle import Bundle
+    from .bundle_loading import available_bundles, load_bundle
     from .connectome import Connectome, read_connectome
     from .forecast import Forecast
     from .twin import Twin
@@ -69,8 +74,8 @@ _MODULE_OF = {
     "Connectome": "connectome",
     "Forecast": "forecast",
     "Twin": "twin",
-    "available_bundles": "bundle",
-    "load_bundle": "bundle",
+    "available_bundles": "bundle_loading",
+    "load_bundle": "bundle_loading",
     "read_connectome": "connectome",
 }
 

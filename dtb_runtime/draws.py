@@ -20,7 +20,8 @@ from .indicators import Indicators, task_indicators
 from .inference import PEOPLE_PER_CALL
 from .mixture import mix
 from .prepared_run import PreparedRun
-from .responses import TrialDistributions, read_densities, read_hazards
+from .responses import read_densities, read_hazards
+from .trial_distributions import TrialDistributions
 
 if TYPE_CHECKING:
     from .bundle import Bundle

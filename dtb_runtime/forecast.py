@@ -21,8 +21,8 @@ from .events import Events
 from .glm import Contrast
 from .indicators import Indicators, contrast_indicator
 from .prepared_run import PreparedRun, prepare_run
-from .responses import NO_RESPONSE, TrialDistributions
 from .tasks import TASKS, get_task
+from .trial_distributions import NO_RESPONSE, TrialDistributions
 
 if TYPE_CHECKING:
     from .twin import Twin

@@ -41,8 +41,8 @@ if TYPE_CHECKING:
 
     from .events import Events
     from .glm import Contrast
-    from .responses import TrialDistributions
     from .tasks import Task
+    from .trial_distributions import TrialDistributions
 
 AMYGDALA = "right_amygdala"
 """The structure, named so in a bundle's parcellation, whose t is ``amygdala_response``."""

@@ -32,6 +32,7 @@ PEOPLE_PER_CALL = 16
 """How many people's main networks to run at once on a CPU: what a step costs however many there are
 is shared by them; more than this need memory and save nothing."""
 
+
 class OrtGraph:
     """One ONNX graph, ready to run.
 

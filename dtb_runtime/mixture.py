@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .errors import UsageError
-from .responses import TrialDistributions
+from .trial_distributions import TrialDistributions
 
 _SHAPE_FIELDS = ("step_start_s", "step_length_s")
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from .atomic import write_files
 from .errors import UsageError
 from .forecast import Forecast, forecast_run
-from .norms import Strangeness
+from .strangeness import Strangeness
 
 if TYPE_CHECKING:
     from .bundle import Bundle

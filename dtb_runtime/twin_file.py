@@ -17,7 +17,7 @@ from .errors import DataError, TwinError, UsageError
 from .events import Responses, events_from_columns
 from .json_object import JsonObject
 from .latent import LatentDistribution
-from .norms import Strangeness
+from .strangeness import Strangeness
 from .tables import check_is_file
 from .tasks import TASKS
 from .trials_seen import MAX_PARTS, ObservedRun, canonical_order, cells, own_columns

@@ -1,6 +1,6 @@
 """What the people of a bundle are like: distributions that give one person's numbers a meaning.
 
-The arrays go into a bundle's ``norms.npz`` as they are; `dtb_runtime.norms` reads them.
+The arrays go into a bundle's ``norms.npz`` as they are; `dtb_runtime.norms_file` reads them.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dtb_runtime.bundle import Bundle
-from dtb_runtime.responses import TrialDistributions
+from dtb_runtime.trial_distributions import TrialDistributions
 from dtb_runtime.twin import Twin
 
 from .evaluated_people import EvaluatedPerson, Schedule, judge_run, trials_seen

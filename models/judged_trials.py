@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dtb_runtime.errors import UsageError
-from dtb_runtime.responses import TrialDistributions
+from dtb_runtime.trial_distributions import TrialDistributions
 
 from .cohorts import Run
 

@@ -10,8 +10,9 @@ import torch
 from numpy.typing import NDArray
 
 from dtb_runtime.glm import design_matrix, fit_contrast
-from dtb_runtime.responses import TrialDistributions, read_densities, read_hazards
+from dtb_runtime.responses import read_densities, read_hazards
 from dtb_runtime.tasks import DT_S, TR_S, get_task
+from dtb_runtime.trial_distributions import TrialDistributions
 
 from .cohorts import Participant, Run
 from .hypernetwork import TwinNetwork

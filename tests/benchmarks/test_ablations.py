@@ -17,7 +17,7 @@ from dtb_models.cohorts import Cohort
 from dtb_models.config import compact_config
 from dtb_models.judged_files import read_judged_trials
 from dtb_models.population_settings import PopulationSettings
-from dtb_runtime.bundle import load_bundle
+from dtb_runtime.bundle_loading import load_bundle
 
 N_PEOPLE = 25
 """In the small data folder."""

@@ -13,8 +13,7 @@ import pytest
 
 from dtb_cli import bundles as commands
 from dtb_export.contract import check_contract
-from dtb_runtime import bundle as runtime_bundle
-from dtb_runtime import load_bundle
+from dtb_runtime import bundle_loading, load_bundle
 
 Run = Callable[..., Any]
 
@@ -24,7 +23,7 @@ def shipped(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
     """An installation that ships the tiny bundle and no other."""
     folder = tmp_path / "shipped"
     shutil.copytree(tiny, folder / "tiny")
-    monkeypatch.setattr(runtime_bundle, "SHIPPED_BUNDLES", folder)
+    monkeypatch.setattr(bundle_loading, "SHIPPED_BUNDLES", folder)
     return folder
 
 
@@ -51,13 +50,13 @@ def test_bundles_lists_what_is_shipped(dtb_run: Run, shipped: Path) -> None:
 def test_the_default_bundle_is_marked(
     dtb_run: Run, shipped: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runtime_bundle, "DEFAULT_BUNDLE", "tiny")
+    monkeypatch.setattr(bundle_loading, "DEFAULT_BUNDLE", "tiny")
     assert "tiny (default)" in dtb_run("bundles").out
     assert json.loads(dtb_run("bundles", "--json").out)["bundles"][0]["default"] is True
 
 
 def test_no_bundles_are_said(dtb_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runtime_bundle, "SHIPPED_BUNDLES", tmp_path)
+    monkeypatch.setattr(bundle_loading, "SHIPPED_BUNDLES", tmp_path)
     done = dtb_run("bundles")
     assert done.code == 0
     assert "No bundles came with this installation" in done.out

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from dtb_cli import doctor
-from dtb_runtime import bundle as runtime_bundle
+from dtb_runtime import bundle_loading
 from dtb_runtime.forecast import Forecast
 from dtb_runtime.twin import Twin
 
@@ -25,8 +25,8 @@ def shipped(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
     """A sound installation: one wheel of ONNX Runtime, the tiny bundle shipped as the default."""
     folder = tmp_path / "shipped"
     shutil.copytree(tiny, folder / "tiny")
-    monkeypatch.setattr(runtime_bundle, "SHIPPED_BUNDLES", folder)
-    monkeypatch.setattr(runtime_bundle, "DEFAULT_BUNDLE", "tiny")
+    monkeypatch.setattr(bundle_loading, "SHIPPED_BUNDLES", folder)
+    monkeypatch.setattr(bundle_loading, "DEFAULT_BUNDLE", "tiny")
     return folder
 
 
@@ -136,7 +136,7 @@ def test_a_damaged_bundle_is_named_and_the_others_still_checked(
 def test_a_forecast_that_fails_is_a_problem(
     dtb_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runtime_bundle, "SHIPPED_BUNDLES", tmp_path)
+    monkeypatch.setattr(bundle_loading, "SHIPPED_BUNDLES", tmp_path)
     done = dtb_run("doctor", "--json")
     assert done.code == 1
     report = json.loads(done.out)

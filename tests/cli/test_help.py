@@ -88,9 +88,9 @@ def test_defaults_shown_in_help_are_those_of_the_layers_below() -> None:
     """They are written down again in the command line only so that help imports nothing heavy."""
     from dtb_cli import cohorts, evaluate, evaluate_reference, figures, options
     from dtb_models import direct_input, reference_training, simple_rules, simulation
-    from dtb_runtime import bundle
+    from dtb_runtime import bundle_loading
 
-    assert bundle.DEFAULT_BUNDLE == options.DEFAULT_BUNDLE
+    assert bundle_loading.DEFAULT_BUNDLE == options.DEFAULT_BUNDLE
     assert simulation.DEFAULT_SHARE == cohorts.DEFAULT_SHARE
     prefixes = {"", simple_rules.SHUFFLED_PREFIX, simple_rules.RULE_PREFIX}
     assert set(figures.COLUMNS) == prefixes

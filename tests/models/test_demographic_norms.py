@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from dtb_models.demographic_norms import MIN_OF_EACH_SEX, MIN_PEOPLE, demographic_norms
-from dtb_runtime.bundle import Bundle, load_bundle
+from dtb_runtime.bundle import Bundle
+from dtb_runtime.bundle_loading import load_bundle
 from dtb_runtime.errors import CohortError
-from dtb_runtime.norms import Norms, read_norms
+from dtb_runtime.norms import Norms
+from dtb_runtime.norms_file import read_norms
 
 N = 400
 NAMES = ("reaction_time", "stroop_effect")

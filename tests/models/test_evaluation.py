@@ -23,7 +23,8 @@ from dtb_models.evaluation import (
 from dtb_models.judged_trials import JudgedTrials
 from dtb_models.protocols import HALF_S, PROTOCOLS
 from dtb_models.simulation import SimulatedCohort
-from dtb_runtime.bundle import Bundle, load_bundle
+from dtb_runtime.bundle import Bundle
+from dtb_runtime.bundle_loading import load_bundle
 from dtb_runtime.errors import UsageError
 from dtb_runtime.forecast import Forecast
 from dtb_runtime.twin import Twin

@@ -13,7 +13,8 @@ import pytest
 from dtb_models.evaluation_hcp import HalfBundle, HcpBundles, evaluate_hcp
 from dtb_models.evaluation_report import Facts
 from dtb_models.hcp import HcpCohort
-from dtb_runtime.bundle import Bundle, load_bundle
+from dtb_runtime.bundle import Bundle
+from dtb_runtime.bundle_loading import load_bundle
 from dtb_runtime.errors import CohortError, UsageError
 
 TINY = Path(__file__).parents[1] / "bundles" / "tiny"

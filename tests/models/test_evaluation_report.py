@@ -25,7 +25,8 @@ from dtb_models.judged_files import read_judged_trials
 from dtb_models.metrics import differences, figures
 from dtb_models.protocols import PROTOCOLS
 from dtb_models.simulation import SimulatedCohort
-from dtb_runtime.bundle import Bundle, load_bundle
+from dtb_runtime.bundle import Bundle
+from dtb_runtime.bundle_loading import load_bundle
 from dtb_runtime.errors import OutputError
 from dtb_runtime.manifest_sections import participant_digest
 from dtb_runtime.tables import read_table

@@ -11,8 +11,9 @@ from dtb_models.cohorts import Participant
 from dtb_models.judged_trials import PREDICTED, RT_QUANTILES, JudgedTrials
 from dtb_models.protocols import second_half
 from dtb_runtime.errors import UsageError
-from dtb_runtime.responses import TrialDistributions, read_hazards
+from dtb_runtime.responses import read_hazards
 from dtb_runtime.tasks import DT_S, get_task
+from dtb_runtime.trial_distributions import TrialDistributions
 
 People = Callable[..., list[Participant]]
 

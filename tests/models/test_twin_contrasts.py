@@ -12,7 +12,8 @@ from dtb_models.contrast_maps import run_contrast
 from dtb_models.map_statistics import map_r
 from dtb_models.simulation import SimulatedCohort
 from dtb_models.twin_contrasts import contrast_pair
-from dtb_runtime.bundle import Bundle, load_bundle
+from dtb_runtime.bundle import Bundle
+from dtb_runtime.bundle_loading import load_bundle
 
 TINY = Path(__file__).parents[1] / "bundles" / "tiny"
 

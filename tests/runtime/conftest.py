@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dtb_runtime.bundle import Bundle, load_bundle
+from dtb_runtime.bundle import Bundle
 from dtb_runtime.bundle_layout import MANIFEST_FILE
+from dtb_runtime.bundle_loading import load_bundle
 from dtb_runtime.events import Responses
 from dtb_runtime.manifest import seal
 from dtb_runtime.responses import read_hazards

@@ -12,7 +12,8 @@ import pytest
 from numpy.typing import NDArray
 
 from dtb_runtime import calibration
-from dtb_runtime.bundle import Bundle, load_bundle
+from dtb_runtime.bundle import Bundle
+from dtb_runtime.bundle_loading import load_bundle
 from dtb_runtime.calibration import TRUST, Calibration, _Space, calibrate_latent
 from dtb_runtime.errors import UsageError
 from dtb_runtime.latent import LatentDistribution

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from dtb_runtime.bundle import Bundle
 from dtb_runtime.demographics import COHORT, SAME_AGE_AND_SEX, Percentile
 from dtb_runtime.errors import BundleError, UsageError
-from dtb_runtime.norms import Norms, read_norms
+from dtb_runtime.norms import Norms
+from dtb_runtime.norms_file import read_norms
 
 Arrays = dict[str, NDArray[Any]]
 

@@ -14,8 +14,9 @@ from dtb_runtime.indicators import (
     contrast_indicator,
     task_indicators,
 )
-from dtb_runtime.responses import TrialDistributions, read_densities
+from dtb_runtime.responses import read_densities
 from dtb_runtime.tasks import DT_S, HAMMER, STROOP, TASKS
+from dtb_runtime.trial_distributions import TrialDistributions
 
 NO_AMYGDALA: dict[str, float] = {}
 ONSETS_S = [0.0, 1.6, 3.2, 4.8]

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from dtb_runtime import inference
-from dtb_runtime.bundle import Bundle, load_bundle
+from dtb_runtime.bundle import Bundle
 from dtb_runtime.bundle_layout import GraphSpec, TensorSpec
+from dtb_runtime.bundle_loading import load_bundle
 from dtb_runtime.errors import BundleError, MissingDependencyError, UsageError
 from dtb_runtime.inference import CPU, CUDA, OrtGraph, has_cuda_device, import_onnxruntime
 from dtb_runtime.manifest import Manifest

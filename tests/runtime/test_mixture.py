@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from dtb_runtime.errors import UsageError
 from dtb_runtime.events import Events, default_schedule, events_from_columns
 from dtb_runtime.mixture import mix
-from dtb_runtime.responses import TrialDistributions, read_densities, read_hazards
+from dtb_runtime.responses import read_densities, read_hazards
 from dtb_runtime.tasks import DT_S
+from dtb_runtime.trial_distributions import TrialDistributions
 
 WEIGHTS = np.array([0.5, 0.2, 0.3])
 READINGS = pytest.mark.parametrize("read", [read_hazards, read_densities])

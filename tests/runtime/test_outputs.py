@@ -144,7 +144,7 @@ def test_every_column_is_described(out: Path) -> None:
             description = sidecar[f"response_time_{name}"]["Description"]
             assert description.startswith(f"{quantile} quantile of the response time")
             assert "what is not known of the person" in description
-        assert sidecar["Draws"] == 16
+        assert sidecar["Draws"] == 32
         assert sidecar["RestsOn"].startswith("This forecast rests on the connectome alone")
     assert set(read_json(stem.with_suffix(".json"))["choice"]["Levels"]) == {"red", "green", "blue"}
 
@@ -190,7 +190,7 @@ def test_the_summary(out: Path, twin: Twin, forecasts: list[Forecast], tiny: Bun
 
 def test_the_summary_says_how_sure_it_is(out: Path, twin: Twin, forecasts: list[Forecast]) -> None:
     written = read_json(out / "sub-01_desc-twin_summary.json")
-    assert written["draws"] == 16
+    assert written["draws"] == 32
     intervals = written["indicator_intervals"]
     assert set(intervals) == set(written["indicators"])
     for name in ("stroop_effect", "amygdala_response", "accuracy:stroop:congruent"):
@@ -220,7 +220,7 @@ def test_forecasts_of_different_numbers_of_draws_are_not_put_together(
     tmp_path: Path, twin: Twin, forecasts: list[Forecast]
 ) -> None:
     other = [forecasts[0], twin.forecast("stroop", draws=2)]
-    with pytest.raises(UsageError, match=r"same number of draws, found 2 and 16\. Forecast each"):
+    with pytest.raises(UsageError, match=r"same number of draws, found 2 and 32\. Forecast each"):
         write_forecasts(tmp_path / "out", twin, other)
     assert not (tmp_path / "out").exists()
 

@@ -12,13 +12,9 @@ from numpy.typing import NDArray
 
 from dtb_runtime.errors import DataError, UsageError
 from dtb_runtime.events import Events, events_from_columns
-from dtb_runtime.responses import (
-    NO_RESPONSE,
-    TrialDistributions,
-    read_densities,
-    read_hazards,
-)
+from dtb_runtime.responses import read_densities, read_hazards
 from dtb_runtime.tasks import DT_S, get_task
+from dtb_runtime.trial_distributions import NO_RESPONSE, TrialDistributions
 
 integrate = pytest.importorskip("scipy.integrate", reason="scipy is the independent reference")
 stats = pytest.importorskip("scipy.stats", reason="scipy is the independent reference")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from dtb_runtime import Bundle, available_bundles, load_bundle, read_connectome
-from dtb_runtime.bundle import DEFAULT_BUNDLE
+from dtb_runtime.bundle_loading import DEFAULT_BUNDLE
 
 NAMES = ("glasser360", "tcp434")
 LIMIT_BYTES = 20 * 10**6

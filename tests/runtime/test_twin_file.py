@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dtb_runtime.bundle import Bundle, load_bundle
+from dtb_runtime.bundle import Bundle
+from dtb_runtime.bundle_loading import load_bundle
 from dtb_runtime.errors import OutputError, TwinError, UsageError
 from dtb_runtime.trials_seen import ObservedRun
 from dtb_runtime.twin import Twin

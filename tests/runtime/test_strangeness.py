@@ -1,0 +1,28 @@
+"""How unusual a connectome is, in words."""
+
+from __future__ import annotations
+
+import pytest
+
+from dtb_runtime.strangeness import Strangeness
+
+
+@pytest.mark.parametrize(
+    ("distance", "similarity", "verdict"),
+    [
+        (50.0, 50.0, "is typical of"),
+        (95.0, 5.0, "is typical of"),
+        (97.5, 50.0, "is unusual for"),
+        (50.0, 2.5, "is unusual for"),
+        (100.0, 50.0, "lies outside"),
+        (50.0, 0.0, "lies outside"),
+    ],
+)
+def test_the_sentence_follows_the_stranger_of_the_two(
+    distance: float, similarity: float, verdict: str
+) -> None:
+    strangeness = Strangeness.in_words(3.0, distance, 0.5, similarity)
+    assert strangeness.sentence.startswith(f"This connectome {verdict} the training cohort")
+    assert f"farther from the cohort's mean than for {distance:.0f} %" in strangeness.sentence
+    assert f"(r = 0.50) than those of {100 - similarity:.0f} %" in strangeness.sentence
+    assert strangeness.is_outside == (verdict == "lies outside")
