@@ -5,7 +5,7 @@ The arrays go into a bundle's ``norms.npz`` as they are; `dtb_runtime.norms_file
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,16 +16,20 @@ from torch import Tensor
 from dtb_runtime.errors import UsageError
 from dtb_runtime.glm import design_matrix, fit_contrast, structure_bold
 from dtb_runtime.indicators import Indicators, combine_indicators, task_indicators
+from dtb_runtime.latent import LatentDistribution
 from dtb_runtime.norms import N_QUANTILES
 from dtb_runtime.parcellation import Parcellation
 from dtb_runtime.responses import read_densities, read_hazards
 from dtb_runtime.stimulus import network_input
-from dtb_runtime.tasks import DT_S, TR_S, get_task
+from dtb_runtime.tasks import DT_S, TASKS, TR_S, get_task
 
 from .array_types import BatchWeights
 from .demographic_norms import demographic_norms
 from .encoder_fit import EncoderFit
 from .hypernetwork import TwinNetwork
+from .population_mean import matched_mean
+
+_AT_ONCE = 16  # people whose networks run together; more need memory and save little
 
 
 @torch.no_grad()
@@ -44,16 +48,21 @@ def default_indicators(
         events = task.schedule()
         stimulus = torch.from_numpy(network_input(task.stimulus(events))).unsqueeze(0)
         design = design_matrix(events, events.n_frames, TR_S)
-        for i in range(len(weights)):
-            output = network.run(weights[i : i + 1], stimulus)
-            actions = torch.sigmoid(output.action_logits[0]).numpy()
-            distributions = read(actions, events, len(task.options), DT_S)
-            series = structure_bold(output.bold[0].numpy(), bold_regions, parcellation.structures)
-            t = {
-                structure: float(fit_contrast(bold[:, None], design, task.contrast).t[0])
-                for structure, bold in series.items()
-            }
-            per_person[i].append(task_indicators(task, events, distributions, t))
+        for first in range(0, len(weights), _AT_ONCE):
+            some = weights[first : first + _AT_ONCE]
+            output = network.run(some, stimulus.expand(len(some), -1, -1))
+            actions = torch.sigmoid(output.action_logits).numpy()
+            for i in range(len(some)):
+                distributions = read(actions[i], events, len(task.options), DT_S)
+                series = structure_bold(
+                    output.bold[i].numpy(), bold_regions, parcellation.structures
+                )
+                t = {
+                    structure: float(fit_contrast(bold[:, None], design, task.contrast).t[0])
+                    for structure, bold in series.items()
+                }
+                found = task_indicators(task, events, distributions, t)
+                per_person[first + i].append(found)
     return [combine_indicators(indicators) for indicators in per_person]
 
 
@@ -112,8 +121,6 @@ def cohort_norms(
         "edge_mean": edge_mean.numpy(),
         "edge_similarity": np.sort(similarity),
     }
-    if encoder is not None:
-        norms |= _latent_norms(network.latent(held_out).double().numpy(), encoder)
     people = default_indicators(network, weights, tasks, parcellation, bold_regions)
     names = [name for name in people[0].values if all(name in p.values for p in people)]
     if not names:
@@ -125,6 +132,15 @@ def cohort_norms(
     levels = np.linspace(0, 1, N_QUANTILES)
     norms["indicator_names"] = np.array(names, dtype=np.str_)
     norms["indicator_quantiles"] = np.quantile(values, levels, axis=0).T.astype(np.float32)
+    if encoder is not None:
+        norms |= _latent_norms(network.latent(held_out).double().numpy(), encoder)
+        means = dict(zip(names, values.mean(axis=0).tolist(), strict=True))
+
+        def indicators_of(latents: Tensor) -> list[Indicators]:
+            drawn = network.decode(latents)
+            return default_indicators(network, drawn, tasks, parcellation, bold_regions)
+
+        norms["population_mean"] = _population_mean(encoder, means, indicators_of)
     if phenotypes:
         by_name = {name: values[:, column] for column, name in enumerate(names)}
         ages = [_age(phenotype.get("age")) for phenotype in phenotypes]
@@ -134,7 +150,7 @@ def cohort_norms(
 
 
 def _latent_norms(held_out: NDArray[np.float64], encoder: EncoderFit) -> dict[str, NDArray[Any]]:
-    """Return where connectomes of left-out people put them, and both priors."""
+    """Return where connectomes of left-out people put them, and what both priors leave open."""
     left_out = np.concatenate([encoder.out_of_fold, held_out])
     size = left_out.shape[1]
     mean = encoder.out_of_fold.mean(0)
@@ -151,6 +167,23 @@ def _latent_norms(held_out: NDArray[np.float64], encoder: EncoderFit) -> dict[st
         "connectome_covariance": encoder.regression.covariance,
     }
     return {name: values.astype(np.float32) for name, values in arrays.items()}
+
+
+def _population_mean(
+    encoder: EncoderFit,
+    means: Mapping[str, float],
+    indicators_of: Callable[[Tensor], list[Indicators]],
+) -> NDArray[np.float32]:
+    """Return the prior's mean: draws from it shall respond as fast as people, task by task."""
+    times = [name for name in (f"reaction_time:{task}" for task in TASKS) if name in means]
+
+    def behavior(latents: NDArray[np.float32]) -> NDArray[np.float64]:
+        them = indicators_of(torch.from_numpy(latents))
+        return np.array([[who.values.get(name, np.nan) for name in times] for who in them])
+
+    population = LatentDistribution(encoder.population.intercept, encoder.population.covariance)
+    wanted = np.array([means[name] for name in times])
+    return matched_mean(population, wanted, behavior).astype(np.float32)
 
 
 def _age(value: str | float | None) -> float:
