@@ -29,16 +29,11 @@ if TYPE_CHECKING:
 
 MAX_STEPS = 25
 """Gauss-Newton steps after which the search ends wherever it is."""
-N_DRAWS = 192
+N_DRAWS = 512
 """Draws of the importance sampling."""
 TOLERANCE = 0.15
 """The search ends where the next step would be shorter than this, in posterior SDs. Importance
 sampling goes the rest of the way, and would go it from anywhere near."""
-
-TRUST = 0.7
-"""How much a trial counts against the prior, as a power of its likelihood. The model takes trials
-for independent, given the latent, but people drift, tire and change their mind about speed; counted
-in full, trials would give intervals too narrow and forecasts too far from the mean."""
 
 _DIFFERENCE = 0.1  # length of finite differences, in prior SDs at first, then in posterior SDs
 _SHORTEST = 0.01  # the posterior SD, in prior SDs, below which differences are not shortened
@@ -211,7 +206,7 @@ class _Space:
     def cost(self, places: NDArray[np.float64]) -> NDArray[np.float64]:
         """Cost of several places, shape (n,)."""
         fit = self.likelihood.log_likelihood(self._logits(places))
-        return np.asarray(0.5 * np.square(places).sum(axis=1) - TRUST * fit)
+        return np.asarray(0.5 * np.square(places).sum(axis=1) - fit)
 
     def whole(self, mean: NDArray[np.float64], root: NDArray[np.float64]) -> LatentDistribution:
         """The latent's distribution from that of a place; the other numbers follow the prior."""
@@ -243,9 +238,9 @@ class _Space:
         return _Point(
             place=place,
             log_likelihood=fit,
-            cost=float(0.5 * place @ place - TRUST * fit),
-            gradient=place + TRUST * (back @ (changes @ slope)),
-            curvature=np.eye(n) + TRUST * (back @ ((changes * curvature) @ changes.T) @ back.T),
+            cost=float(0.5 * place @ place - fit),
+            gradient=place + back @ (changes @ slope),
+            curvature=np.eye(n) + back @ ((changes * curvature) @ changes.T) @ back.T,
         )
 
 

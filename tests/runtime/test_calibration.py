@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from dtb_runtime import calibration
 from dtb_runtime.bundle import Bundle
 from dtb_runtime.bundle_loading import load_bundle
-from dtb_runtime.calibration import TRUST, Calibration, _Space, calibrate_latent
+from dtb_runtime.calibration import Calibration, _Space, calibrate_latent
 from dtb_runtime.errors import UsageError
 from dtb_runtime.latent import LatentDistribution
 from dtb_runtime.trial_likelihood import TrialLikelihood
@@ -52,7 +52,7 @@ def on_a_grid(
     units = np.stack(np.meshgrid(axis, axis, axis), axis=-1).reshape(-1, 3)
     latents = around.mean + units @ around.root.T
     offsets = latents - prior.mean
-    log_density = TRUST * reference(latents, list(join_runs(runs)))
+    log_density = reference(latents, list(join_runs(runs)))
     log_density -= 0.5 * np.einsum("pi,ij,pj->p", offsets, prior.precision, offsets)
     weight = np.exp(log_density - log_density.max())
     weight /= weight.sum()
@@ -150,7 +150,7 @@ def test_gradient_and_curvature_are_those_of_finer_differences(
     def cost(places: NDArray[np.float64]) -> NDArray[np.float64]:
         latents = prior.mean + places @ prior.root.T
         fit = reference_log_likelihood(latents, runs)
-        return 0.5 * np.square(places).sum(axis=1) - TRUST * fit
+        return 0.5 * np.square(places).sum(axis=1) - fit
 
     expected = (cost(h) - cost(-h)) / 2e-4
     for own, tolerance in ((point, 0.02), (first, 0.2)):  # steps in posterior SDs, in prior SDs
