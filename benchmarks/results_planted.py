@@ -52,7 +52,7 @@ def simulated(report: Report) -> Section:
     parts: list[Part] = []
     if planted is not None:
         parts.append(_targets(planted))
-    parts += contrast_parts(report, with_aims=True)
+    parts += contrast_parts(report)
     parts += task_parts(report, no_aims, SHOWN_OF_TASKS)
     tail = () if planted is None else _explained(planted)
     if parts:

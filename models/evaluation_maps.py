@@ -2,8 +2,8 @@
 
 Of the group: r over task and region of the one-sample t over people, as the paper has it
 (``group_t_r``). A t is a mean over a spread, and the spread of forecasts is neither that of people
-nor that of scans; so the same of one scan of each twin stands beside it (``scanned_group_t_r``),
-and r of the mean estimates. Of each person: r over regions,
+nor that of scans (`planted_maps`); so the same of one scan of each twin stands beside it
+(``scanned_group_t_r``), and r of the mean estimates. Of each person: r over regions,
 beside what the mean of the other people's measured maps reaches. Between people: how much of the
 group's map each person has, and the amygdala.
 """

@@ -17,6 +17,7 @@ from .evaluated_people import EvaluatedPerson
 from .evaluation_maps import figure_of_r
 from .explained_variance import correlation, explained_by
 from .planted import SCALES, Ceiling, PlantedPeople, ceilings, contrast_score, planted_people
+from .planted_maps import noiseless_group_t_r
 from .progress import OnProgress
 from .simulated_people import TRAITS
 from .simulation import SimulatedCohort
@@ -103,6 +104,7 @@ def planted_figures(
     linear = _linear(groups, persons, seed)
     return {
         "window_s": None if window_s is None else list(window_s),
+        "noiseless_group_t_r": noiseless_group_t_r(persons, groups.cohort, window_s),
         "n_training": len(groups.training.participant_ids),
         "n_new": len(groups.new.participant_ids),
         "targets": {

@@ -93,7 +93,24 @@ def simulate_bold(
     Ongoing activity has unit variance, the person's own connectome and first-order
     autocorrelation; responses are added in the same unit.
     """
-    bold = brain.series(events.n_frames, rng, TASK_AUTOCORRELATION)
+    return _with_responses(
+        brain.series(events.n_frames, rng, TASK_AUTOCORRELATION), events, responses
+    )
+
+
+def planted_bold(
+    events: Events, responses: Mapping[str, NDArray[np.float64]]
+) -> NDArray[np.float32]:
+    """Return one run's responses to trials and nothing else, shape (n_frames, n_regions)."""
+    n_regions = len(next(iter(responses.values())))
+    silence = np.zeros((events.n_frames, n_regions), np.float32)
+    return _with_responses(silence, events, responses)
+
+
+def _with_responses(
+    bold: NDArray[np.float32], events: Events, responses: Mapping[str, NDArray[np.float64]]
+) -> NDArray[np.float32]:
+    """Add responses to a new array, and return it read-only."""
     for trial_type, regressor in task_regressors(events).items():
         bold += np.outer(regressor, responses[trial_type]).astype(np.float32)
     bold.setflags(write=False)

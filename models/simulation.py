@@ -19,7 +19,7 @@ from .cohorts import Bold, CohortKind, Participant, Run, connectome_from_rest
 from .measured_traits import RealBehavior
 from .response_maps import ResponseMaps, synthetic_maps
 from .simulated_behavior import Temperament, perform
-from .simulated_bold import ResponseScales, simulate_bold
+from .simulated_bold import ResponseScales, planted_bold, simulate_bold
 from .simulated_connectome import ConnectomeModel, PersonBrain
 from .simulated_people import TRAIT_CORRELATIONS, TRAITS, TraitModel, person_generator
 from .tcp_layout import REST_RUNS
@@ -209,6 +209,14 @@ class SimulatedCohort:
             source=f"{participant_id} (truth)",
         )
 
+    def planted_bold(self, participant_id: str, run: Run) -> Bold:
+        """Return what the trials of one of a participant's runs evoke, without anything else.
+
+        Shape (n_frames, n_regions), in the unit of the scan.
+        """
+        responses = self._responses(self._known(participant_id), run.task)
+        return planted_bold(run.events, responses)
+
     def write_tcp(
         self,
         out_dir: str | Path,
@@ -290,11 +298,13 @@ class SimulatedCohort:
             source=participant_id,
         )
 
-    def _make_bold(self, participant_id: str, run_name: str) -> Bold:
-        person = self.participants[self._ids.index(participant_id)]
-        run = person.run(run_name)
+    def _responses(self, participant_id: str, task: str) -> Mapping[str, NDArray[np.float64]]:
         _, traits = self._factors_and_traits(participant_id)
-        responses = self._scales(participant_id, traits).responses(self._maps, run.task)
+        return self._scales(participant_id, traits).responses(self._maps, task)
+
+    def _make_bold(self, participant_id: str, run_name: str) -> Bold:
+        run = self.participants[self._ids.index(participant_id)].run(run_name)
+        responses = self._responses(participant_id, run.task)
         rng = self._generator(participant_id, f"bold {run_name}")
         return simulate_bold(run.events, self._brain(participant_id), responses, rng)
 

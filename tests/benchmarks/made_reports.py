@@ -122,6 +122,7 @@ def planted_report() -> dict[str, Any]:
         "window_s": None,
         "n_training": 228,
         "n_new": 200,
+        "noiseless_group_t_r": {"group_t_r": 0.18, "group_t_r:hammer": 0.8},
         "targets": {
             name: {
                 "ceiling_r": 0.42,
@@ -148,10 +149,10 @@ def maps_report() -> dict[str, Any]:
         "n_regions": 434,
         "n_people": {"hammer": 200},
         "group": {
-            "group_t_r": 0.97,
-            "group_t_r:hammer": 0.97,
-            "scanned_group_t_r": 0.9,
-            "scanned_group_t_r:hammer": 0.9,
+            "group_t_r": 0.9,
+            "group_t_r:hammer": 0.9,
+            "scanned_group_t_r": 0.97,
+            "scanned_group_t_r:hammer": 0.97,
             "group_estimate_r:hammer": 0.98,
         },
         "group_reliability": {"hammer": 0.99},

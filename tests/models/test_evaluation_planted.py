@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.stats import ttest_1samp
 
+from dtb_models.contrast_maps import run_contrast
 from dtb_models.evaluation_planted import PlantedGroups, forecast_targets, planted_figures
 from dtb_models.planted import contrast_score
 from dtb_models.simulation import SimulatedCohort
@@ -31,7 +33,7 @@ def person(participant: Any, latent: np.ndarray, expected_s: float, score: float
     forecast = Contrast("face", "shape", score * planted, planted, 100)
     return SimpleNamespace(
         participant_id=participant.participant_id,
-        runs=[SimpleNamespace(participant=participant)],
+        runs=[SimpleNamespace(participant=participant, run=participant.run("hammerAP_run-01"))],
         bundle=SimpleNamespace(
             digest="a", manifest=SimpleNamespace(bold_regions=c.parcellation.labels)
         ),
@@ -123,3 +125,37 @@ def test_who_was_not_judged_in_a_task_does_not_count(groups: PlantedGroups, new:
     row = planted_figures(groups, some, [], None)["targets"]["reaction_time"]
     assert row["twin_r"]["n"] == N_NEW - 1
     assert row["control/shuffled_r"] is None
+
+
+def test_planted_responses_without_noise_have_a_group_map_of_their_own(
+    found: dict[str, Any], cohort: SimulatedCohort, new: list[Any]
+) -> None:
+    """One-sample t of scipy on contrasts fitted to what was planted."""
+    estimates = []
+    for each in new:
+        run = each.runs[0].run
+        bold = cohort.planted_bold(each.participant_id, run)
+        contrast = run_contrast(run.events, bold)
+        assert contrast is not None
+        estimates.append(contrast.estimate)
+    planted = ttest_1samp(np.stack(estimates), 0).statistic
+    measured = ttest_1samp(np.stack([p.contrasts["hammer"].measured.t for p in new]), 0).statistic
+    r = np.corrcoef(planted, measured)[0, 1]
+    assert found["noiseless_group_t_r"] == {
+        "group_t_r": pytest.approx(r, rel=1e-6),
+        "group_t_r:hammer": pytest.approx(r, rel=1e-6),
+    }
+
+
+def test_what_is_planted_is_what_a_scan_has_besides_ongoing_activity(
+    cohort: SimulatedCohort,
+) -> None:
+    """Over many people ongoing activity averages out; its SD is 1."""
+    people = cohort.participants[:40]
+    left = []
+    for each in people:
+        run = each.run("stroopAP_run-01")
+        assert run.bold is not None
+        left.append(run.bold - cohort.planted_bold(each.participant_id, run))
+    assert np.std(left) == pytest.approx(1, abs=0.02)
+    assert np.abs(np.mean(left, axis=0)).mean() < 1.2 * np.sqrt(2 / np.pi / len(people))
