@@ -2,8 +2,8 @@
 
 A t over people is a mean over a spread. In scans most of the spread is noise; in the planted
 responses it is people alone, so even they give another map. What twins reach with forecasts that
-have no noise has to be held against this. Of the planted responses the contrast's estimate is taken:
-without noise a person's own t is a division by what the model's form leaves over.
+have no noise has to be held against this. Of the planted responses the contrast's estimate is
+taken: without noise a person's own t is a division by what the model's form leaves over.
 """
 
 from __future__ import annotations
