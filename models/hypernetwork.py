@@ -105,18 +105,17 @@ class DirectInput(nn.Module):
         base, _ = initial_weights(config, generator)
         self.base = nn.Parameter(base)
         self.edge_weights = nn.Linear(config.n_edges, config.hidden_size, bias=False)
-        bound = 1 / math.sqrt(config.n_edges)
-        with torch.no_grad():
-            self.edge_weights.weight.copy_(
-                (torch.rand(self.edge_weights.weight.shape, generator=generator) * 2 - 1) * bound
-            )
+        nn.init.zeros_(self.edge_weights.weight)
+        # Adam moves every weight by about its rate, and ten thousands of edges would add up to
+        # steps that no unit can bear: all edges together count as much as the other inputs.
+        self.scale = config.n_inputs / config.n_edges
         first = config.hidden_size * (config.n_inputs + config.hidden_size)
         self.after = config.n_weights - first - config.hidden_size
         self.before = first
 
     def forward(self, edges: BatchEdges, generator: torch.Generator | None = None) -> BatchWeights:
         """Return the weights of each person, shape (batch, n_weights)."""
-        drive = self.edge_weights(dropped(edges, self.dropout, generator))
+        drive = self.edge_weights(dropped(edges, self.dropout, generator)) * self.scale
         return self.base + functional.pad(drive, (self.before, self.after))
 
 
