@@ -22,8 +22,10 @@ MOST_RUNS = 8
 """Means that are tried, the given one among them."""
 FARTHEST = 0.5
 """SDs of the prior that the mean may be moved by; what would ask for more is no matter of shape."""
-CLOSE = 1e-4
-"""Relative difference from what is wanted that is left alone."""
+CLOSE = 1e-3
+"""Difference from what is wanted that is left alone, in SDs of the draws."""
+LEAST_KNOWN = 0.5
+"""Share of the draws whose figures must be known."""
 
 
 def matched_mean(
@@ -41,12 +43,12 @@ def matched_mean(
         Means over people.
     behavior : callable
         Takes latents, shape (draws, latent), and returns the figures of each, shape
-        (draws, n_figures).
+        (draws, n_figures); NaN where a draw does not say, which is then left out.
 
     Returns
     -------
     ndarray, shape (latent,)
-        The given mean where no step leads nearer.
+        The given mean where no step leads nearer, or too few draws say.
 
     Notes
     -----
@@ -60,15 +62,22 @@ def matched_mean(
         mean = _within(population, best + step)
         draws = LatentDistribution(mean, population.covariance).draws(DRAWS)
         figures = behavior(draws)
-        missing = wanted - figures.mean(axis=0)
-        off = float(np.max(np.abs(missing / wanted), initial=0.0))
+        known = np.isfinite(figures).all(axis=1)
+        if known.mean() < LEAST_KNOWN:
+            step = step / 2
+            continue
+        figures, away = figures[known], (draws - mean)[known]
+        missing, spread = wanted - figures.mean(axis=0), figures.std(axis=0)
+        if not (spread > 0).all():
+            return best
+        off = float(np.max(np.abs(missing) / spread, initial=0.0))
         if not off < least:
             step = step / 2
             continue
         best, least = mean, off
         if off < CLOSE:
             break
-        along = (draws - mean).T @ (figures - figures.mean(axis=0)) / len(draws)
+        along = away.T @ (figures - figures.mean(axis=0)) / len(away)
         effect = along.T @ population.precision @ along
         step = along @ np.linalg.pinv(effect, rcond=1e-6, hermitian=True) @ missing
     return best

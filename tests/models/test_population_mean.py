@@ -61,6 +61,18 @@ def test_figures_that_cannot_be_told_leave_the_mean(population: LatentDistributi
     np.testing.assert_array_equal(found, population.mean)
 
 
+def test_a_draw_that_does_not_say_is_left_out(population: LatentDistribution) -> None:
+    def behavior(latents: NDArray[np.float32]) -> Floats:
+        figures = 1 + latents[:, :1].astype(np.float64) / 10
+        figures[3] = np.nan
+        return figures
+
+    wanted = 1 + (population.mean[:1] + 0.1 * population.sd[0]) / 10
+    found = matched_mean(population, wanted, behavior)
+    drawn = LatentDistribution(found, population.covariance).draws(32)
+    assert np.nanmean(behavior(drawn)) == pytest.approx(wanted[0], rel=1e-5)
+
+
 def test_nothing_to_match_leaves_the_mean(population: LatentDistribution) -> None:
     found = matched_mean(population, np.zeros(0), lambda z: np.zeros((len(z), 0)))
     np.testing.assert_array_equal(found, population.mean)
@@ -68,6 +80,6 @@ def test_nothing_to_match_leaves_the_mean(population: LatentDistribution) -> Non
 
 def test_the_mean_stays_among_people(population: LatentDistribution) -> None:
     found = matched_mean(
-        population, np.array([1e6]), lambda z: 1 + z[:, :1].astype(np.float64) / 100
+        population, np.array([10.0]), lambda z: 1 + z[:, :1].astype(np.float64) / 100
     )
     assert distance(population, found) == pytest.approx(FARTHEST)
