@@ -17,7 +17,7 @@ from results_figures import CONTROL_NAMES, METRIC_NAMES, RULE_NAMES, Report
 from results_maps import real_brains
 from results_no_trials import no_trials
 from results_people import calibrated, new_people, temporal
-from results_planted import simulated
+from results_planted import calibrated_simulated, simulated
 from results_sections import Section
 
 from dtb_models.evaluation import MEANINGS
@@ -29,10 +29,13 @@ SECTIONS: Mapping[str, tuple[tuple[str, Callable[[Report], Section]], ...]] = {
         ("Real people, after their own first half", calibrated),
         ("Real people, no trial seen", no_trials),
     ),
-    "tcp_temporal": (("Real people, the paper's protocol", temporal),),
+    "tcp_temporal": (("Real people, the paper's split of time", temporal),),
     "tcp_new_people": (("New people, from simulated connectomes", new_people),),
     "simulated_tcp434": (("Simulated people with planted truth, `tcp434`", simulated),),
     "simulated_glasser360": (("Simulated people with planted truth, `glasser360`", simulated),),
+    "simulated_calibrated": (
+        ("Simulated people, connectome and own trials together", calibrated_simulated),
+    ),
     "hcp_leave_one_out": (("Real brains: face > shape maps from real connectomes", real_brains),),
 }
 """Name of an evaluation to the sections that are made of it, in the order of the page."""
@@ -57,8 +60,13 @@ _READ = """\
 - *reached?* is computed from the figures themselves, not from their intervals: an aim can be
   reached by chance, which the interval shows.
 - *bound*: the highest r that any forecast can have, since what it is compared with is noisy.
-- Judged are trials of the second 196.8 s of a run, response times where the answer was right.
-  People at or below chance are left out and counted, as in the paper."""
+- Judged are trials of the second 196.8 s of a run, response times where the answer was right. Of
+  simulated people, contrast maps and what was planted are taken over whole runs.
+- People at or below chance in a task are left out of it and counted, as in the paper; so are those
+  with fewer than 8 right answers in either half, for mean response times.
+- The settings of networks and calibration were chosen with cross-validated figures of the same 180
+  real people in view; no people were kept that no choice has seen. Their figures are therefore
+  somewhat optimistic."""
 _REPRODUCE = """\
 ## Reproduce
 
@@ -177,7 +185,7 @@ def _beside(cells: Mapping[str, str]) -> str:
 def _legend() -> str:
     """Return what metrics, rules and controls are."""
     meanings: dict[str, Any] = {f"rule/{rule.name}": rule.meaning for rule in RULES.values()}
-    meanings |= MEANINGS
+    meanings |= {name: method.meaning for name, method in MEANINGS.items()}
     methods = [(label, meanings[name]) for name, label in (RULE_NAMES | CONTROL_NAMES).items()]
     figures = [(label, METRICS[name].meaning) for name, label in METRIC_NAMES.items()]
     return "\n\n".join(

@@ -94,14 +94,16 @@ def calibrated(report: Report) -> Section:
 
 
 def temporal(report: Report) -> Section:
-    """Return the section about the paper's protocol."""
+    """Return the section about the paper's split of time."""
     return Section(
-        "Real people, the paper's protocol",
+        "Real people, the paper's split of time",
         what_is_real(report),
         (
             who_was_judged(report),
-            "As above, but the networks were trained on the first halves of the judged people "
-            "themselves.",
+            "The network was trained on the first halves of the judged people themselves, as in "
+            "the paper. All else differs: these twins begin as the population's, without a "
+            "connectome, and learn from their person's first half; the paper's came from real "
+            "connectomes. The paper's figures stand beside them for orientation.",
             *learning(report),
         ),
         task_parts(report, no_aims),

@@ -19,7 +19,14 @@ from results_claims import (
 from results_figures import RULE_NAMES, Report, figure_of
 from results_maps import contrast_parts
 from results_people import no_aims, task_parts
-from results_sections import Part, Section, warnings, what_is_real, who_was_judged
+from results_sections import (
+    Part,
+    Section,
+    learning,
+    warnings,
+    what_is_real,
+    who_was_judged,
+)
 
 LEAST_SHARE_OF_RT = 0.9
 LEAST_RT_R = 0.36
@@ -61,6 +68,29 @@ def simulated(report: Report) -> Section:
         f"Simulated people with planted truth, `{regions}`",
         what_is_real(report),
         (who_was_judged(report), *_who(planted)),
+        tuple(parts),
+        warnings(report),
+        report["command"],
+    )
+
+
+def calibrated_simulated(report: Report) -> Section:
+    """Return the section about simulated people whose twins know connectome and own trials."""
+    planted: Mapping[str, Any] | None = report["planted"]
+    parts = list(task_parts(report, no_aims, SHOWN_OF_TASKS))
+    tail = () if planted is None else _explained(planted)
+    if parts:
+        parts[-1] = Part(parts[-1].title, parts[-1].table, (*parts[-1].notes, *tail))
+    return Section(
+        "Simulated people, connectome and own trials together",
+        what_is_real(report),
+        (
+            who_was_judged(report),
+            "What the connectome predicts is the prior, the person's trials of the first 196.8 s "
+            "are the evidence; judged are those of the next 196.8 s. Beside it the same twins "
+            "from the connectome alone, and with other people's connectomes and their own trials.",
+            *learning(report),
+        ),
         tuple(parts),
         warnings(report),
         report["command"],

@@ -86,6 +86,12 @@ RUNS = (
         smoke="--people 24 --new 12",
     ),
     Run(
+        "simulated_calibrated",
+        f"evaluate --data simulated --protocol calibrated --people 228 --new 200 {_GLASSER360}",
+        folds_of="simulated_glasser360",
+        smoke="--people 24 --new 12",
+    ),
+    Run(
         "glasser360_checkpoint",
         f"train --behavior-from tcp {_GLASSER360} --activations hcp_rest --held-out 0",
         is_evaluation=False,

@@ -67,7 +67,7 @@ def test_every_section_begins_with_what_is_real(made_reports: Reports) -> None:
     for title, words in (
         ("Real people, after their own first half", "**Real:** choices and response times of 40"),
         ("Real people, no trial seen", "**Real:** choices and response times of 40"),
-        ("Real people, the paper's protocol", "**Real:**"),
+        ("Real people, the paper's split of time", "**Real:**"),
         ("New people, from simulated connectomes", "**Semi-synthetic:**"),
         ("Simulated people with planted truth, `tcp434`", "**Simulated:** everything."),
         ("Real brains: face > shape maps from real connectomes", "**Real:** resting connectomes"),
