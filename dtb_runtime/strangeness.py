@@ -41,8 +41,8 @@ class Strangeness:
             )
         if distance is not None:
             facts.append(
-                "what the network reads from it lies farther from the cohort's mean than for "
-                f"{distance_percentile:.0f} % of its people"
+                "what the network reads from it lies farther from the cohort's mean (Mahalanobis "
+                f"distance {distance:.2f}) than for {distance_percentile:.0f} % of its people"
             )
         unworded = cls(distance, distance_percentile, similarity, similarity_percentile, "")
         outlyingness = _outlyingness(unworded)

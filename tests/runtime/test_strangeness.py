@@ -23,6 +23,7 @@ def test_the_sentence_follows_the_stranger_of_the_two(
 ) -> None:
     strangeness = Strangeness.in_words(3.0, distance, 0.5, similarity)
     assert strangeness.sentence.startswith(f"This connectome {verdict} the training cohort")
-    assert f"farther from the cohort's mean than for {distance:.0f} %" in strangeness.sentence
+    nearer = f"farther from the cohort's mean (Mahalanobis distance 3.00) than for {distance:.0f} %"
+    assert nearer in strangeness.sentence
     assert f"(r = 0.50) than those of {100 - similarity:.0f} %" in strangeness.sentence
     assert strangeness.is_outside == (verdict == "lies outside")
