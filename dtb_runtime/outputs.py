@@ -30,6 +30,7 @@ from .errors import UsageError
 from .forecast import NOT_AVAILABLE, QUARTILES, Forecast
 from .indicators import combine_indicators
 from .inference import import_onnxruntime
+from .strangeness import Strangeness
 from .tasks import get_task
 from .twin import Twin
 
@@ -184,7 +185,7 @@ def summary(
         "percentiles": {
             name: _percentile(found) for name, found in percentiles.items() if found is not None
         },
-        "strangeness": None if twin.strangeness is None else _strangeness(twin),
+        "strangeness": None if twin.strangeness is None else _strangeness(twin.strangeness),
         "warnings": list(_warnings(twin, forecasts)),
         "files": [Path(file).name for file in files],
         "versions": {
@@ -239,12 +240,10 @@ def _warnings(twin: Twin, forecasts: Sequence[Forecast]) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*twin.warnings, *own)))
 
 
-def _strangeness(twin: Twin) -> dict[str, Any]:
-    if twin.strangeness is None:
-        return {}
+def _strangeness(strangeness: Strangeness) -> dict[str, Any]:
     return {
         key: _rounded(value) if isinstance(value, float) else value
-        for key, value in twin.strangeness.to_json().items()
+        for key, value in strangeness.to_json().items()
     }
 
 
