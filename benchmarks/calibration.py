@@ -26,10 +26,10 @@ from dtb_runtime.bundle import Bundle
 from dtb_runtime.bundle_loading import load_bundle
 from dtb_runtime.errors import DtbError
 from dtb_runtime.events import Responses
+from dtb_runtime.observed_run import ObservedRun
 from dtb_runtime.responses import read_hazards
 from dtb_runtime.stimulus import network_input
 from dtb_runtime.tasks import get_task
-from dtb_runtime.trials_seen import ObservedRun
 
 LIMIT_S = 5.0
 HALF_S = 196.8

@@ -31,7 +31,7 @@ from .person import Person
 from .threads import n_usable
 
 if TYPE_CHECKING:
-    from dtb_runtime.trials_seen import ObservedRun
+    from dtb_runtime.observed_run import ObservedRun
     from dtb_runtime.twin import Twin
 
 EXAMPLES = """\b

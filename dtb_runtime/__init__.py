@@ -26,8 +26,9 @@ Where things are::
     bundle_loading     load_bundle, available_bundles
     twin               Twin (twin_file: saved and loaded)
     latent             distributions over latents
-    trials_seen        a person's own trials (trial_likelihood: how probable they are)
-    calibration        the latent given a person's own trials
+    observed_run       a person's own trials (trials_seen: read, run_joining: joined to runs,
+                       press_targets: as targets, trial_likelihood: how probable they are)
+    calibration        the latent given a person's own trials (posterior_search: how it is found)
     forecast           Forecast: what is expected of one twin in one run (prepared_run, draws)
     responses          from action outputs (response_windows) to trial_distributions
                        (truncated_exponential)

@@ -1,14 +1,4 @@
-"""What a person's own trials say about the latent, with the connectome's prediction as prior.
-
-Under the hazard reading the trials' likelihood is that of a discrete-time survival model, and every
-step of it is a Bernoulli trial in the action's logit. So the likeliest latent is found by
-Gauss-Newton: the Jacobian of the logits by finite differences over the few numbers of the latent,
-the curvature ``p (1 - p)`` per step. Around it the posterior is nearly normal; what it is not is
-put right by importance sampling, whose mean and covariance are what is kept.
-
-Numbers of the latent that change BOLD but no action are not searched: given the others they follow
-the prior.
-"""
+"""What a person's own trials say about the latent, with the connectome's prediction as prior."""
 
 from __future__ import annotations
 
@@ -16,29 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from .errors import UsageError
 from .latent import LatentDistribution
+from .observed_run import ObservedRun
+from .posterior_search import FoundPosterior, find_posterior
+from .run_joining import join_runs
 from .trial_likelihood import TrialLikelihood
-from .trials_seen import ObservedRun, join_runs
 
 if TYPE_CHECKING:
     from .bundle import Bundle
-
-MAX_STEPS = 25
-"""Gauss-Newton steps after which the search ends wherever it is."""
-N_DRAWS = 512
-"""Draws of the importance sampling."""
-TOLERANCE = 0.15
-"""The search ends where the next step would be shorter than this, in posterior SDs. Importance
-sampling goes the rest of the way, and would go it from anywhere near."""
-
-_DIFFERENCE = 0.1  # length of finite differences, in prior SDs at first, then in posterior SDs
-_SHORTEST = 0.01  # the posterior SD, in prior SDs, below which differences are not shortened
-_STEP_SHARES = (1.0, 0.5, 0.25, 0.1)  # tried in turn until one leads down
-_FIRST_DAMPING, _MOST_DAMPING = 0.01, 1e3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,23 +70,20 @@ def calibrate_latent(
     likelihood = TrialLikelihood.of(bundle, join_runs(runs))
     n_trials = sum(run.n_observed for run in runs)
     n_answered = sum(run.n_answered for run in runs)
-    if n_trials == 0:
-        return Calibration(prior, 0, 0, 0.0, 0.0, 0, True, float(N_DRAWS))
-    space, first = _Space.around(prior, likelihood)
-    if not len(first.place):
-        fit = first.log_likelihood
-        return Calibration(prior, n_trials, n_answered, fit, fit, 0, True, float(N_DRAWS))
-    mode, steps, converged = _find_mode(space, first)
-    mean, root, effective_draws = _refine(space, mode, seed)
+    found = (
+        find_posterior(prior, likelihood, seed=seed)
+        if n_trials
+        else FoundPosterior.unchanged(prior, 0.0)
+    )
     return Calibration(
-        posterior=space.whole(mean, root),
+        posterior=found.posterior,
         n_trials=n_trials,
         n_answered=n_answered,
-        log_likelihood=mode.log_likelihood,
-        prior_log_likelihood=first.log_likelihood,
-        steps=steps,
-        converged=converged,
-        effective_draws=effective_draws,
+        log_likelihood=found.log_likelihood,
+        prior_log_likelihood=found.prior_log_likelihood,
+        steps=found.steps,
+        converged=found.converged,
+        effective_draws=found.effective_draws,
     )
 
 
@@ -137,169 +110,3 @@ def _check(
             )
     if seed < 0:
         raise UsageError(f"A seed must be 0 or more, found {seed}.")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Point:
-    """A place in the search and the shape of the cost there."""
-
-    place: NDArray[np.float64]
-    """Shape (n_active,), in prior SDs from the prior's mean."""
-    log_likelihood: float
-    cost: float
-    """Negative log of the posterior's density, up to a constant."""
-    gradient: NDArray[np.float64]
-    """Of the cost, shape (n_active,)."""
-    curvature: NDArray[np.float64]
-    """Of the cost, as Gauss and Newton take it, shape (n_active, n_active)."""
-
-    def step(self, damping: float = 0.0) -> NDArray[np.float64]:
-        """Where the lowest cost is expected from here, less far the more it is damped."""
-        damped = self.curvature + damping * np.diag(np.diag(self.curvature))
-        return np.asarray(np.linalg.solve(damped, -self.gradient), dtype=np.float64)
-
-    def laplace(self) -> LatentDistribution:
-        """The posterior, were this its mode and the cost a parabola."""
-        inverse_root = np.linalg.inv(np.linalg.cholesky(self.curvature))
-        return LatentDistribution(self.place, np.asarray(inverse_root.T @ inverse_root))
-
-    def basis(self) -> NDArray[np.float64]:
-        """Directions for finite differences near here, in rows.
-
-        A little longer than the posterior's own: where a step changes how the network behaves,
-        slopes over ever shorter differences would be ever steeper.
-        """
-        spread = self.laplace().covariance + _SHORTEST**2 * np.eye(len(self.place))
-        return np.asarray(_DIFFERENCE * np.linalg.cholesky(spread).T, dtype=np.float64)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Space:
-    """The numbers of the latent that actions depend on, standardized by the prior."""
-
-    likelihood: TrialLikelihood
-    prior: LatentDistribution
-    active: NDArray[np.int64]
-    """Which numbers of the latent they are, shape (n_active,)."""
-    scale: NDArray[np.float64]
-    """Root of the prior's covariance of them, shape (n_active, n_active)."""
-
-    @classmethod
-    def around(
-        cls, prior: LatentDistribution, likelihood: TrialLikelihood
-    ) -> tuple[_Space, _Point]:
-        """The space, and the prior's mean as a point in it."""
-        away = _DIFFERENCE * np.diag(prior.sd)
-        logits = likelihood.logits(prior.mean + np.vstack([np.zeros(prior.size), away]))
-        moved = np.any([(own[1:] != own[:1]).any(axis=(1, 2)) for own in logits], axis=0)
-        active = np.flatnonzero(moved)
-        scale = np.linalg.cholesky(prior.covariance[np.ix_(active, active)])
-        space = cls(likelihood, prior, active, np.asarray(scale, dtype=np.float64))
-        basis = np.linalg.solve(scale, away[np.ix_(active, active)]).T
-        kept = [own[np.concatenate([[0], active + 1])] for own in logits]
-        return space, space._point(np.zeros(len(active)), basis, kept)
-
-    def point(self, place: NDArray[np.float64], basis: NDArray[np.float64]) -> _Point:
-        """A place, with slopes from finite differences along the rows of a basis."""
-        return self._point(place, basis, self._logits(np.vstack([place, place + basis])))
-
-    def cost(self, places: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Cost of several places, shape (n,)."""
-        fit = self.likelihood.log_likelihood(self._logits(places))
-        return np.asarray(0.5 * np.square(places).sum(axis=1) - fit)
-
-    def whole(self, mean: NDArray[np.float64], root: NDArray[np.float64]) -> LatentDistribution:
-        """The latent's distribution from that of a place; the other numbers follow the prior."""
-        prior, active = self.prior, self.active
-        # Their regression on the active ones.
-        along = prior.covariance[:, active] @ np.linalg.inv(self.scale).T
-        moved, spread = along @ mean, along @ root
-        rest = prior.covariance - along @ along.T
-        rest[active] = rest[:, active] = 0.0  # nothing, but for rounding
-        return LatentDistribution(prior.mean + moved, spread @ spread.T + rest)
-
-    def _logits(self, places: NDArray[np.float64]) -> list[NDArray[np.float64]]:
-        latents = np.tile(self.prior.mean, (len(places), 1))
-        latents[:, self.active] += places @ self.scale.T
-        return self.likelihood.logits(latents)
-
-    def _point(
-        self,
-        place: NDArray[np.float64],
-        basis: NDArray[np.float64],
-        logits: list[NDArray[np.float64]],
-    ) -> _Point:
-        here = [own[0] for own in logits]
-        fit = float(self.likelihood.log_likelihood([own[:1] for own in logits])[0])
-        slope, curvature = self.likelihood.residuals(here)
-        n = len(basis)
-        changes = np.hstack([(own[1:] - own[0]).reshape(n, own[0].size) for own in logits])
-        back = np.linalg.inv(basis)
-        return _Point(
-            place=place,
-            log_likelihood=fit,
-            cost=float(0.5 * place @ place - fit),
-            gradient=place + back @ (changes @ slope),
-            curvature=np.eye(n) + back @ ((changes * curvature) @ changes.T) @ back.T,
-        )
-
-
-def _find_mode(space: _Space, point: _Point) -> tuple[_Point, int, bool]:
-    """Walk from a point to the likeliest one: that point, the steps, and whether it was reached."""
-    damping = _FIRST_DAMPING
-    for n_steps in range(MAX_STEPS):
-        if point.step() @ -point.gradient < TOLERANCE**2:
-            return point, n_steps, True
-        place = _lower(space, point, point.step(damping))
-        while place is None and damping < _MOST_DAMPING:
-            damping *= 10.0
-            place = _lower(space, point, point.step(damping))
-        if place is None:
-            return point, n_steps, False
-        damping *= 0.3
-        point = space.point(place, point.basis())
-    return point, MAX_STEPS, False
-
-
-def _lower(space: _Space, point: _Point, step: NDArray[np.float64]) -> NDArray[np.float64] | None:
-    """A place of lower cost along a step, None if there is none."""
-    for share in _STEP_SHARES:
-        place = point.place + share * step
-        if space.cost(place[np.newaxis])[0] < point.cost:
-            return place
-    return None
-
-
-def _refine(
-    space: _Space, mode: _Point, seed: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
-    """Mean of the posterior, root of its covariance, and how many draws they are worth."""
-    laplace = mode.laplace()
-    draws = laplace.standard_draws(N_DRAWS, seed=seed)
-    log_weight = 0.5 * np.square(draws).sum(axis=1)
-    log_weight -= space.cost(laplace.mean + draws @ laplace.root.T)
-    weight = np.exp(log_weight - log_weight.max())
-    weight /= weight.sum()
-    # A few draws that the normal approximation finds too seldom must not decide alone.
-    weight = np.minimum(weight, N_DRAWS**-0.5)
-    weight /= weight.sum()
-    effective = float(1.0 / np.square(weight).sum())
-    center = weight @ draws
-    spread = _shrunk(((draws - center).T * weight) @ (draws - center), effective)
-    root = laplace.root @ np.linalg.cholesky(spread)
-    return mode.place + laplace.root @ center, root, effective
-
-
-def _shrunk(covariance: NDArray[np.float64], effective: float) -> NDArray[np.float64]:
-    """Draw a weighted covariance towards 1, as far as chance alone can have taken it from there.
-
-    Ledoit and Wolf's rule; equal weights would give exactly 1, so chance is only in what weights
-    differ. At 16 numbers and some 70 effective draws the covariance as it is is hardly nearer to
-    that of thousands of draws than the normal approximation; after this it is.
-    """
-    one = np.eye(len(covariance))
-    spread = np.trace(covariance) ** 2 + np.square(covariance).sum()
-    chance = spread * max(1.0 / effective - 1.0 / N_DRAWS, 0.0)
-    distance = np.square(covariance - one).sum()
-    share = 1.0 if distance <= chance else chance / distance
-    return np.asarray((1.0 - share) * covariance + share * one, dtype=np.float64)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .calibration import Calibration
     from .events import Events
     from .latent import LatentDistribution
-    from .trials_seen import ObservedRun
+    from .observed_run import ObservedRun
 
 NO_CONNECTOME = "No connectome was given: before any trial, this is the population's mean."
 """Note of a twin made without a connectome."""
@@ -181,7 +181,9 @@ class Twin:
         """
         # Late: a forecast needs neither of them.
         from .calibration import calibrate_latent
-        from .trials_seen import ObservedRun, canonical_order, read_observed
+        from .observed_run import ObservedRun
+        from .run_joining import canonical_order
+        from .trials_seen import read_observed
 
         if self.prior is None:
             raise UsageError(f"{why_no_prior(self.bundle)} So it cannot learn from trials.")

@@ -17,10 +17,11 @@ from .errors import DataError, TwinError, UsageError
 from .events import Responses, events_from_columns
 from .json_object import JsonObject
 from .latent import LatentDistribution
+from .observed_run import ObservedRun, cells, own_columns
+from .run_joining import MAX_PARTS, canonical_order
 from .strangeness import Strangeness
 from .tables import check_is_file
 from .tasks import TASKS
-from .trials_seen import MAX_PARTS, ObservedRun, canonical_order, cells, own_columns
 from .twin import Twin
 
 if TYPE_CHECKING:

@@ -17,11 +17,11 @@ from dtb_runtime.bundle import Bundle
 from dtb_runtime.errors import UsageError
 from dtb_runtime.events import Events
 from dtb_runtime.forecast import Forecast
+from dtb_runtime.observed_run import ObservedRun
 from dtb_runtime.parcellation import Parcellation
 from dtb_runtime.stimulus import network_input
 from dtb_runtime.tasks import TASKS, get_task
 from dtb_runtime.trial_distributions import TrialDistributions
-from dtb_runtime.trials_seen import ObservedRun
 from dtb_runtime.twin import Twin
 
 from .cohorts import Participant, Run

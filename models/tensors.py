@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dtb_runtime.errors import CohortError
+from dtb_runtime.press_targets import press_targets
 from dtb_runtime.stimulus import network_input
 from dtb_runtime.tasks import N_INPUTS, get_task
-from dtb_runtime.trials_seen import press_targets
 
 from .bold_targets import N_DESIGN_SIGNALS, design_signals, interpolated_bold
 from .cohorts import Participant
@@ -72,7 +72,7 @@ class BlockForm:
     scale: BoldScale
     """Of the training people, applied to all."""
     masked: bool
-    """See `dtb_runtime.trials_seen.press_targets`."""
+    """See `dtb_runtime.press_targets.press_targets`."""
     bold_stride: int
     """10 for BOLD at TR, 1 for the paper's BOLD at every step."""
 

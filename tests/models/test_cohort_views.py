@@ -16,8 +16,8 @@ from dtb_models.cohorts import Participant, Run, contributors
 from dtb_models.protocols import HALF_S
 from dtb_models.simulation import SimulatedCohort
 from dtb_runtime.errors import UsageError
+from dtb_runtime.observed_run import ObservedRun
 from dtb_runtime.parcellation import Parcellation
-from dtb_runtime.trials_seen import ObservedRun
 
 
 @pytest.fixture(scope="module")

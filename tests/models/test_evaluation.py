@@ -42,8 +42,8 @@ def quick() -> object:
     """Few draws: what forecasts and calibrations are is tested elsewhere."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("dtb_runtime.forecast.DRAWS", 2)
-        patched.setattr("dtb_runtime.calibration.N_DRAWS", 8)
-        patched.setattr("dtb_runtime.calibration.MAX_STEPS", 2)
+        patched.setattr("dtb_runtime.posterior_search.N_DRAWS", 8)
+        patched.setattr("dtb_runtime.posterior_search.MAX_STEPS", 2)
         yield
 
 

@@ -44,8 +44,8 @@ def bundle() -> Bundle:
 def quick() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("dtb_runtime.forecast.DRAWS", 2)
-        patched.setattr("dtb_runtime.calibration.N_DRAWS", 8)
-        patched.setattr("dtb_runtime.calibration.MAX_STEPS", 2)
+        patched.setattr("dtb_runtime.posterior_search.N_DRAWS", 8)
+        patched.setattr("dtb_runtime.posterior_search.MAX_STEPS", 2)
         yield
 
 

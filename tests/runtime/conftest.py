@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 from dtb_runtime.bundle import Bundle
 from dtb_runtime.bundle_layout import MANIFEST_FILE
 from dtb_runtime.bundle_loading import load_bundle
-from dtb_runtime.events import Responses
+from dtb_runtime.events import SCHEDULES_DIR, Events, Responses
 from dtb_runtime.manifest import seal
+from dtb_runtime.observed_run import ObservedRun
 from dtb_runtime.responses import read_hazards
 from dtb_runtime.stimulus import network_input
 from dtb_runtime.tasks import get_task
-from dtb_runtime.trial_likelihood import SLIPS
-from dtb_runtime.trials_seen import ObservedRun
+from dtb_runtime.trial_likelihood import SLIPS, RunEvidence
 
 BUNDLES = Path(__file__).parents[1] / "bundles"
 Document = dict[str, Any]
@@ -196,6 +196,83 @@ def observe(tiny: Bundle) -> Callable[..., ObservedRun]:
         return run
 
     return observe
+
+
+@pytest.fixture
+def hammer() -> Events:
+    """The default schedule of hammer."""
+    return get_task("hammer").schedule()
+
+
+@pytest.fixture
+def stroop() -> Events:
+    """The default schedule of stroop."""
+    return get_task("stroop").schedule()
+
+
+@pytest.fixture
+def answers() -> Callable[..., Responses]:
+    """The same response to every trial of a schedule."""
+
+    def answers(events: Events, time_s: float = 0.7, correct: bool = True) -> Responses:
+        n = events.n_trials
+        return Responses(
+            response_time_s=np.full(n, time_s),
+            correct=np.full(n, correct),
+            usable=np.ones(n, np.bool_),
+        )
+
+    return answers
+
+
+@pytest.fixture
+def recorded() -> Callable[..., list[list[str]]]:
+    """Rows of the default schedule with responses as a scanner's file has them; header first."""
+
+    def recorded(task: str, *, seed: int = 1) -> list[list[str]]:
+        rng = np.random.default_rng(seed)
+        lines = (SCHEDULES_DIR / f"{task}.tsv").read_text(encoding="utf-8").splitlines()
+        header, *rows = (line.split("\t") for line in lines)
+        out = [[*header, "response_time", "accuracy_binarized"]]
+        for row in rows:
+            time, kind = f"{rng.uniform(0.3, 1.5):.4f}", rng.random()
+            if kind < 0.1:
+                out.append([*row, "n/a", "0"])
+            else:
+                out.append([*row, time, "1" if kind < 0.9 else "0"])
+        return out
+
+    return recorded
+
+
+@pytest.fixture
+def write() -> Callable[[Path, list[list[str]]], Path]:
+    """Write such rows as a table."""
+
+    def write(path: Path, rows: list[list[str]]) -> Path:
+        path.parent.mkdir(exist_ok=True, parents=True)
+        path.write_text("\n".join("\t".join(row) for row in rows) + "\n", encoding="utf-8")
+        return path
+
+    return write
+
+
+@pytest.fixture
+def assert_same_run() -> Callable[[ObservedRun, ObservedRun], None]:
+    """The network and the likelihood see no difference between two runs."""
+
+    def assert_same_run(one: ObservedRun, other: ObservedRun) -> None:
+        for name in ("onset_s", "duration_s", "onset_step", "offset_step", "correct_option"):
+            np.testing.assert_array_equal(getattr(one.events, name), getattr(other.events, name))
+        for name in ("response_time_s", "correct", "usable"):
+            np.testing.assert_array_equal(
+                getattr(one.responses, name), getattr(other.responses, name)
+            )
+        a, b = (RunEvidence.of(run, 3) for run in (one, other))
+        for x, y in ((a.stimulus, b.stimulus), (a.steps, b.steps), (a.pressed, b.pressed)):
+            np.testing.assert_array_equal(x, y)
+
+    return assert_same_run
 
 
 def make_correlations(person: int) -> NDArray[np.float64]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from dtb_runtime.basis import Basis
 from dtb_runtime.bundle import Bundle
 from dtb_runtime.events import Responses, default_schedule
-from dtb_runtime.trials_seen import ObservedRun
+from dtb_runtime.observed_run import ObservedRun
 
 
 def observed(task: str, *, missing: int, too_fast: int) -> ObservedRun:

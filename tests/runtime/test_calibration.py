@@ -11,14 +11,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dtb_runtime import calibration
+from dtb_runtime import posterior_search
 from dtb_runtime.bundle import Bundle
 from dtb_runtime.bundle_loading import load_bundle
-from dtb_runtime.calibration import Calibration, _Space, calibrate_latent
+from dtb_runtime.calibration import Calibration, calibrate_latent
 from dtb_runtime.errors import UsageError
 from dtb_runtime.latent import LatentDistribution
+from dtb_runtime.observed_run import ObservedRun
+from dtb_runtime.posterior_search import Space, find_mode
+from dtb_runtime.run_joining import join_runs
 from dtb_runtime.trial_likelihood import TrialLikelihood
-from dtb_runtime.trials_seen import ObservedRun, join_runs
 
 Observe = Callable[..., ObservedRun]
 Reference = Callable[[NDArray[np.float64], list[ObservedRun]], NDArray[np.float64]]
@@ -110,7 +112,7 @@ def test_with_many_draws_it_is_that_of_the_grid_to_a_few_percent(
     monkeypatch: pytest.MonkeyPatch,
     n_trials: int,
 ) -> None:
-    monkeypatch.setattr(calibration, "N_DRAWS", 2000)
+    monkeypatch.setattr(posterior_search, "N_DRAWS", 2000)
     run = observe("stroop", person, n_trials=n_trials)
     found = calibrate_latent(tiny, prior, [run])
     mean, covariance = on_a_grid(reference_log_likelihood, prior, [run], found.posterior)
@@ -126,46 +128,14 @@ def test_importance_sampling_is_nearer_than_the_normal_approximation(
 ) -> None:
     refined = calibrate_latent(tiny, prior, runs).posterior
     mean, _ = on_a_grid(reference_log_likelihood, prior, runs, refined)
-    monkeypatch.setattr(calibration, "TOLERANCE", 0.001)
-    space, first = _Space.around(prior, TrialLikelihood.of(tiny, join_runs(runs)))
-    mode, _, _ = calibration._find_mode(space, first)
+    monkeypatch.setattr(posterior_search, "TOLERANCE", 0.001)
+    space, first = Space.around(prior, TrialLikelihood.of(tiny, join_runs(runs)))
+    mode, _, _ = find_mode(space, first)
     normal = space.whole(mode.place, mode.laplace().root)
     distance = [
         np.linalg.norm(np.linalg.solve(normal.root, own.mean - mean)) for own in (refined, normal)
     ]
     assert distance[0] < 0.5 * distance[1]
-
-
-def test_gradient_and_curvature_are_those_of_finer_differences(
-    tiny: Bundle,
-    prior: LatentDistribution,
-    runs: list[ObservedRun],
-    reference_log_likelihood: Reference,
-) -> None:
-    """At the prior's mean, in prior SDs; the reference by central differences in float64."""
-    space, first = _Space.around(prior, TrialLikelihood.of(tiny, join_runs(runs)))
-    point = space.point(first.place, 0.1 * first.laplace().root.T)
-    h = 1e-4 * np.eye(3)
-
-    def cost(places: NDArray[np.float64]) -> NDArray[np.float64]:
-        latents = prior.mean + places @ prior.root.T
-        fit = reference_log_likelihood(latents, runs)
-        return 0.5 * np.square(places).sum(axis=1) - fit
-
-    expected = (cost(h) - cost(-h)) / 2e-4
-    for own, tolerance in ((point, 0.02), (first, 0.2)):  # steps in posterior SDs, in prior SDs
-        off = np.linalg.solve(own.curvature, own.gradient - expected)
-        assert np.sqrt(off @ own.curvature @ off) < tolerance * np.sqrt(
-            expected @ np.linalg.solve(own.curvature, expected)
-        )
-    # Of the true curvature Gauss and Newton leave out what vanishes on average.
-    true = np.array(
-        [[(cost(a + b) - cost(a - b) - cost(b - a) + cost(-a - b))[0] / 4e-4
-          for b in 1e-2 * np.eye(3)[:, np.newaxis]] for a in 1e-2 * np.eye(3)[:, np.newaxis]]
-    )  # fmt: skip
-    root = np.linalg.cholesky(true)
-    ratio = np.linalg.solve(root, np.linalg.solve(root, point.curvature).T)
-    assert np.abs(np.log(np.linalg.eigvalsh(ratio))).max() < np.log(2.0)
 
 
 def test_no_trials_are_the_prior_exactly(
@@ -324,18 +294,10 @@ def test_trials_that_no_number_moves_leave_the_prior(
     assert found.log_likelihood == found.prior_log_likelihood < 0
 
 
-def test_differences_do_not_shrink_without_end() -> None:
-    """Beside a jump in behavior, a curvature of 1e16 would ask for steps that see only the jump."""
-    curvature = np.diag([1.0, 1e4, 1e16])
-    point = calibration._Point(np.zeros(3), 0.0, 0.0, np.zeros(3), curvature)
-    lengths = np.linalg.norm(point.basis(), axis=1)
-    np.testing.assert_allclose(lengths, [0.1, 0.1 * np.sqrt(2e-4), 0.001], rtol=1e-3)
-
-
 def test_a_search_without_an_end_says_so(
     tiny: Bundle, runs: list[ObservedRun], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(calibration, "MAX_STEPS", 1)
+    monkeypatch.setattr(posterior_search, "MAX_STEPS", 1)
     twin = tiny.population_twin().calibrate(runs)
     assert twin.calibration is not None
     assert not twin.calibration.converged

@@ -10,8 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 from dtb_runtime.bundle import Bundle
+from dtb_runtime.observed_run import ObservedRun
 from dtb_runtime.trial_likelihood import RunEvidence, TrialLikelihood
-from dtb_runtime.trials_seen import ObservedRun
 
 Observe = Callable[..., ObservedRun]
 Reference = Callable[[NDArray[np.float64], list[ObservedRun]], NDArray[np.float64]]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from dtb_runtime.bundle import Bundle
 from dtb_runtime.connectome import Connectome
 from dtb_runtime.errors import UsageError
-from dtb_runtime.trials_seen import ObservedRun
+from dtb_runtime.observed_run import ObservedRun
 from dtb_runtime.twin import Twin, checked_participant_id
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from dtb_runtime.bundle import Bundle
 from dtb_runtime.bundle_loading import load_bundle
 from dtb_runtime.errors import OutputError, TwinError, UsageError
-from dtb_runtime.trials_seen import ObservedRun
+from dtb_runtime.observed_run import ObservedRun
 from dtb_runtime.twin import Twin
 
 
