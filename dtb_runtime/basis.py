@@ -18,7 +18,7 @@ class Basis:
     """What is known of the person that a twin stands for."""
 
     prior: Literal["connectome", "population"]
-    """What was known before any trial was seen."""
+    """What was known before any trial was seen; bare edges are a connectome too."""
     has_distribution: bool
     """Whether the twin says how sure it is of the person."""
     n_trials: Mapping[str, int]
@@ -29,8 +29,6 @@ class Basis:
     @classmethod
     def of(cls, twin: Twin) -> Basis:
         """What this twin rests on."""
-        from .twin import NO_CONNECTOME  # late: twin imports what this module serves
-
         n_trials, n_answered = dict[str, int](), dict[str, int]()
         for task in TASKS:
             runs = [run for run in twin.observed if run.task == task]
@@ -38,7 +36,7 @@ class Basis:
                 n_trials[task] = sum(run.n_observed for run in runs)
                 n_answered[task] = sum(run.n_answered for run in runs)
         return cls(
-            prior="population" if NO_CONNECTOME in twin.notes else "connectome",
+            prior="population" if twin.origin == "population" else "connectome",
             has_distribution=twin.posterior is not None,
             n_trials=MappingProxyType(n_trials),
             n_answered=MappingProxyType(n_answered),

@@ -14,7 +14,7 @@ from .connectome import Connectome
 from .errors import UsageError
 from .manifest import Manifest
 from .norms import Norms
-from .twin import NO_CONNECTOME, Twin, checked_participant_id, why_no_prior
+from .twin import Origin, Twin, checked_participant_id, why_no_prior
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,6 +80,7 @@ class Bundle:
         return self._twins(
             aligned.edges()[np.newaxis],
             [checked_participant_id(participant_id)],
+            origin="connectome",
             notes=connectome.notes,
             connectome_digest=aligned.digest(),
         )[0]
@@ -110,7 +111,7 @@ class Bundle:
             raise UsageError(f"There are {len(values)} people but {len(ids)} participant ids.")
         if not len(values):
             return []
-        return self._twins(values, [checked_participant_id(name) for name in ids])
+        return self._twins(values, [checked_participant_id(name) for name in ids], origin="edges")
 
     def population_twin(self, *, participant_id: str | None = None) -> Twin:
         """Make the twin of a person whose connectome is not known.
@@ -139,7 +140,7 @@ class Bundle:
             weights=self.decode(latent),
             participant_id=checked_participant_id(participant_id),
             strangeness=None,
-            notes=(NO_CONNECTOME,),
+            origin="population",
             prior=prior.population,
         )
 
@@ -218,6 +219,7 @@ class Bundle:
         edges: NDArray[np.float32],
         participant_ids: Sequence[str | None],
         *,
+        origin: Origin,
         notes: tuple[str, ...] = (),
         connectome_digest: str | None = None,
     ) -> list[Twin]:
@@ -230,6 +232,7 @@ class Bundle:
                 weights=own,
                 participant_id=participant_id,
                 strangeness=self.norms.strangeness(row, latent),
+                origin=origin,
                 connectome_digest=connectome_digest,
                 notes=notes,
                 prior=None if prior is None or latent is None else prior.around(latent),

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,12 +24,15 @@ if TYPE_CHECKING:
     from .observed_run import ObservedRun
 
 NO_CONNECTOME = "No connectome was given: before any trial, this is the population's mean."
-"""Note of a twin made without a connectome."""
+"""Warning of a twin made without a connectome."""
 NOT_CONVERGED = (
     "The search for what this person's trials say did not come to its end: the twin lies between "
     "what was known before and what they say. Check that the trials are this person's own."
 )
 """Warning of a twin whose calibration did not converge."""
+
+Origin = Literal["connectome", "edges", "population"]
+"""What a twin was made from before any trial was seen: a connectome, bare edges, or neither."""
 
 _PARTICIPANT = re.compile(r"(?:sub-)?([A-Za-z0-9]+)")
 
@@ -52,8 +55,10 @@ class Twin:
     """``sub-<label>``, or None."""
     strangeness: Strangeness | None
     """How unusual the connectome is for the training cohort; None if the bundle cannot say."""
+    origin: Origin
+    """What it was made from before any trial was seen."""
     connectome_digest: str | None = None
-    """SHA-256 of the connectome it was made from; None for bare edges."""
+    """SHA-256 of the connectome it was made from; None without one, and for bare edges."""
     notes: tuple[str, ...] = ()
     """What was set or is doubtful about the connectome."""
     prior: LatentDistribution | None = None
@@ -83,6 +88,8 @@ class Twin:
         """Sentences that every output of this twin carries: the bundle's, then its own."""
         outside = self.strangeness is not None and self.strangeness.is_outside
         own = (self.strangeness.sentence,) if self.strangeness is not None and outside else ()
+        if self.origin == "population":
+            own = (NO_CONNECTOME, *own)
         if self.calibration is not None and not self.calibration.converged:
             own = (*own, NOT_CONVERGED)
         return (*self.bundle.warnings, *self.notes, *own)
@@ -166,16 +173,16 @@ class Twin:
         ----------
         trials : ObservedRun or path, or sequence of them
             Runs, or parts of runs, of the tasks this bundle knows, with the person's responses:
-            events.tsv files, or what `read_observed` makes of them. None leaves everything as it
-            is.
+            events.tsv files, or what `read_observed` makes of them. An empty sequence keeps prior
+            and latent.
         seed : int
             Of the draws that refine the posterior.
 
         Raises
         ------
         UsageError
-            This bundle cannot be calibrated, a file's task cannot be told, or trials that were
-            given before.
+            This bundle cannot be calibrated, None instead of trials, a file's task cannot be told,
+            or trials that were given before.
         EventsError
             An events file cannot be used.
         """
@@ -187,7 +194,12 @@ class Twin:
 
         if self.prior is None:
             raise UsageError(f"{why_no_prior(self.bundle)} So it cannot learn from trials.")
-        given = [trials] if isinstance(trials, ObservedRun | Path | str) else trials
+        given = [trials] if isinstance(trials, ObservedRun | Path | str | None) else trials
+        if any(run is None for run in given):
+            raise UsageError(
+                "Expected runs to learn from, found None, which ObservedRun.until gives where no "
+                "trial begins before its time. Leave it out; an empty list keeps prior and latent."
+            )
         new = [run if isinstance(run, ObservedRun) else read_observed(run) for run in given]
         if not new and self.calibration is not None:
             return self

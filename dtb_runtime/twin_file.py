@@ -6,7 +6,7 @@ import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,7 @@ from .run_joining import MAX_PARTS, canonical_order
 from .strangeness import Strangeness
 from .tables import check_is_file
 from .tasks import TASKS
-from .twin import Twin
+from .twin import Origin, Twin
 
 if TYPE_CHECKING:
     from .bundle import Bundle
@@ -35,6 +35,7 @@ MAX_FILE_BYTES = 64 * 1024**2
 _Arrays = dict[str, NDArray[Any]]
 _NUMBERS = ("onset", "duration", "response_time")
 _FLAGS = ("correct", "usable")
+_ORIGINS = {"connectome": "a connectome", "edges": "bare edges", "population": "no connectome"}
 
 
 def twin_bytes(twin: Twin) -> bytes:
@@ -45,6 +46,7 @@ def twin_bytes(twin: Twin) -> bytes:
         "bundle": twin.bundle.name,
         "bundle_digest": twin.bundle.digest,
         "participant_id": twin.participant_id,
+        "origin": twin.origin,
         "connectome_digest": twin.connectome_digest,
         "strangeness": None if strangeness is None else strangeness.to_json(),
         "notes": list(twin.notes),
@@ -83,6 +85,13 @@ def read_twin(path: Path, bundle: Bundle) -> Twin:
     participant_id, connectome_digest = (
         about.optional_text(key) for key in ("participant_id", "connectome_digest")
     )
+    origin = about.one_of("origin", get_args(Origin))
+    if (origin == "connectome") != (connectome_digest is not None):
+        raise TwinError(
+            f"{path} says that it was made from {_ORIGINS[origin]}, but holds "
+            f"{'no digest of one' if connectome_digest is None else 'the digest of a connectome'}. "
+            "Personalize again."
+        )
     strangeness = _strangeness(about.optional_child("strangeness"))
     notes = about.texts("notes")
     observed = _observed(about.take("observed"), arrays, path)
@@ -118,6 +127,7 @@ def read_twin(path: Path, bundle: Bundle) -> Twin:
         weights=bundle.decode(values) if has_latent else values,
         participant_id=participant_id,
         strangeness=strangeness,
+        origin=origin,
         connectome_digest=connectome_digest,
         notes=notes,
         prior=prior,

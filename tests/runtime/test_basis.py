@@ -38,6 +38,11 @@ def test_a_bundle_that_cannot_say_how_sure_it_is_says_that(
     assert "does not say how far off a person may be" in basis.sentence
 
 
+def test_bare_edges_are_those_of_a_connectome(tiny: Bundle) -> None:
+    (twin,) = tiny.personalize_edges(np.zeros((1, 66), np.float32))
+    assert Basis.of(twin).prior == "connectome"
+
+
 def test_nothing_at_all_is_a_forecast_of_anybody(tiny: Bundle) -> None:
     basis = Basis.of(tiny.population_twin())
     assert basis.prior == "population"

@@ -150,6 +150,15 @@ def test_a_twin_without_a_connectome_is_the_population(tiny: Bundle) -> None:
         tiny.population_twin(participant_id="../x")
 
 
+def test_a_twin_says_what_it_was_made_from(
+    twin: Twin, tiny: Bundle, runs: list[ObservedRun]
+) -> None:
+    (of_edges,) = tiny.personalize_edges(np.zeros((1, 66), np.float32))
+    made = (twin, of_edges, tiny.population_twin())
+    assert [one.origin for one in made] == ["connectome", "edges", "population"]
+    assert [one.calibrate(runs[1]).origin for one in made] == [one.origin for one in made]
+
+
 def test_calibrating_makes_a_new_twin(twin: Twin, runs: list[ObservedRun], tiny: Bundle) -> None:
     learned = twin.calibrate(runs)
     assert learned.posterior is not None
@@ -176,6 +185,14 @@ def test_no_trials_change_no_number(twin: Twin, runs: list[ObservedRun]) -> None
     assert same.calibration.n_trials == 0
     learned = twin.calibrate(runs[1])
     assert learned.calibrate([], seed=5) is learned
+
+
+def test_none_is_no_trials(twin: Twin, runs: list[ObservedRun]) -> None:
+    """It is what `until` gives where nothing began before the time."""
+    assert runs[0].until(0.0) is None
+    for trials in (None, [runs[0], None]):
+        with pytest.raises(UsageError, match=r"found None, which ObservedRun\.until gives where"):
+            twin.calibrate(trials)  # type: ignore[arg-type]
 
 
 def test_block_by_block_is_all_at_once(

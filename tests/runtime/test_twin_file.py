@@ -47,6 +47,7 @@ def test_a_saved_twin_gives_the_same_numbers(twin: Twin, tiny: Bundle, saved: Pa
     np.testing.assert_array_equal(loaded.weights, twin.weights)
     np.testing.assert_array_equal(loaded.latent, twin.latent)
     assert loaded.participant_id == twin.participant_id
+    assert loaded.origin == twin.origin == "connectome"
     assert loaded.strangeness == twin.strangeness
     assert loaded.connectome_digest == twin.connectome_digest
     assert loaded.warnings == twin.warnings
@@ -64,6 +65,18 @@ def test_a_twin_without_latent_is_saved_as_weights(
     assert loaded.participant_id is None
     assert loaded.notes == twin.notes != ()
     np.testing.assert_array_equal(loaded.weights, twin.weights)
+
+
+def test_a_saved_twin_says_what_it_was_made_from(
+    tiny: Bundle, learned: Twin, learned_file: Path, tmp_path: Path
+) -> None:
+    assert tiny.load_twin(learned_file).origin == learned.origin == "population"
+    (twin,) = tiny.personalize_edges(np.zeros((1, 66), np.float32))
+    twin.save(tmp_path / "edges.npz")
+    assert tiny.load_twin(tmp_path / "edges.npz").origin == "edges"
+    document = about(learned_file)
+    # Words may change, what the twin rests on must not: the file holds no sentence about it.
+    assert (document["origin"], document["notes"]) == ("population", [])
 
 
 def test_saving_twice_gives_the_same_bytes_and_needs_force(twin: Twin, saved: Path) -> None:
@@ -136,6 +149,9 @@ def test_a_file_too_large_for_a_twin_is_not_read(
         ("participant_id", 7, "participant_id: expected one line of text, found 7"),
         ("notes", "text", "notes: expected a list of texts"),
         ("strangeness", {}, "strangeness: the key 'distance' is missing"),
+        ("origin", "brain", "origin: expected 'connectome' or 'edges' or 'population', found 'br"),
+        ("origin", "edges", "made from bare edges, but holds the digest of a connectome"),
+        ("connectome_digest", None, "made from a connectome, but holds no digest of one"),
         ("invented", 1, "unknown key 'invented'"),
     ],
 )
