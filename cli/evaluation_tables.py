@@ -8,16 +8,6 @@ from typing import Any
 
 from . import terminal
 
-CONTROLS = {
-    "control/connectome_alone": "no trials",
-    "control/population": "anybody",
-    "control/shuffled": "shuffled",
-    "connectome/edge_sums": "CPM",
-    "connectome/components": "ridge",
-    "control/direct_input": "direct",
-}
-"""Methods beside the twin, and what a narrow column calls them."""
-
 
 def print_evaluation(report: Mapping[str, Any], out: Path | None) -> None:
     """Print what `dtb_models.evaluation_report` or `evaluation_hcp` made.
@@ -31,7 +21,7 @@ def print_evaluation(report: Mapping[str, Any], out: Path | None) -> None:
     """
     _print_heading(report)
     for task in report["judged"]:
-        if any(name.endswith(f":{task}") for name in _figures(report, "twin")):
+        if _has(report, "twin", task):
             terminal.print_table(_task_table(report, task))
     _print_legend(report)
     if report["maps"] is not None and "between_people" in report["maps"]:
@@ -42,6 +32,7 @@ def print_evaluation(report: Mapping[str, Any], out: Path | None) -> None:
         terminal.print_table(_planted_table(report["planted"]))
         if report["planted"]["explained"]:
             terminal.print_table(_explained_table(report["planted"]["explained"]))
+        terminal.print_lines(*report["planted"]["notes"])
     learned = report["calibration"]
     if learned is not None:
         terminal.print_lines(
@@ -78,91 +69,68 @@ def _print_heading(report: Mapping[str, Any]) -> None:
     terminal.print_lines("")
 
 
-def _figures(report: Mapping[str, Any], method: str) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = report["methods"].get(method, {}).get("figures", {})
-    return found
-
-
 def _task_table(report: Mapping[str, Any], task: str) -> terminal.Table:
+    from dtb_models.evaluation import MEANINGS
     from dtb_models.metric_definitions import METRICS
+    from dtb_models.report_figures import best_rule, bound, method_figures
 
-    shown = [method for method in CONTROLS if _has(report, method, task)]
+    controls = {name: method.label for name, method in MEANINGS.items() if name != "twin"}
+    shown = [method for method in controls if _has(report, method, task)]
     rows = []
     for metric in METRICS.values():
         name = f"{metric.name}:{task}"
-        own = _figures(report, "twin").get(name)
+        own = method_figures(report, "twin").get(name)
         if own is None:
             continue
         rule = best_rule(report, name)
+        others = [method_figures(report, m).get(name, {}).get("value") for m in shown]
         rows.append(
             (
                 metric.name,
                 f"{own['n']}",
                 number(own["value"]),
                 f"{number(own['low'])} to {number(own['high'])}",
-                number(None if rule is None else _figures(report, f"rule/{rule}")[name]["value"]),
-                *(number(_figures(report, m).get(name, {}).get("value")) for m in shown),
-                number(_bound(report, name)),
-                rule or "",
+                number(None if rule is None else method_figures(report, rule)[name]["value"]),
+                *(number(value) for value in others),
+                number(bound(report, name)),
+                _rule_name(rule),
             )
         )
-    columns = ("figure", "n", "twin", "95 %", "rule", *(CONTROLS[m] for m in shown))
+    columns = ("figure", "n", "twin", "95 %", "rule", *(controls[m] for m in shown))
     return terminal.Table((*columns, "bound", "which rule"), rows, title=task)
 
 
 def _has(report: Mapping[str, Any], method: str, task: str) -> bool:
-    return any(name.endswith(f":{task}") for name in _figures(report, method))
+    from dtb_models.report_figures import method_figures
+
+    return any(name.endswith(f":{task}") for name in method_figures(report, method))
 
 
-def best_rule(report: Mapping[str, Any], name: str) -> str | None:
-    """Return which of the rules beside a figure is the best at it; None without one."""
-    from dtb_models.metric_definitions import METRICS
-    from dtb_models.rules import rules_beside
-
-    goal = METRICS[name.partition(":")[0]].goal
-    values = {
-        rule: _figures(report, f"rule/{rule}")[name]["value"]
-        for rule in rules_beside(name)
-        if name in _figures(report, f"rule/{rule}")
-    }
-    known = {rule: value for rule, value in values.items() if value is not None}
-    if not known:
-        return None
-    if goal == "higher":
-        return max(known, key=lambda rule: known[rule])
-    if goal == "lower":
-        return min(known, key=lambda rule: known[rule])
-    return min(known, key=lambda rule: abs(known[rule] - float(goal)))
-
-
-def _bound(report: Mapping[str, Any], name: str) -> float | None:
-    metric, _, task = name.partition(":")
-    if metric != "rt_r":
-        return None
-    bound: float | None = report["reliability"].get(f"mean_rt:{task}", {}).get("bound_of_truth")
-    return bound
+def _rule_name(method: str | None) -> str:
+    return "" if method is None else method.removeprefix("rule/")
 
 
 def _print_legend(report: Mapping[str, Any]) -> None:
+    from dtb_models.evaluation import MEANINGS
     from dtb_models.metric_definitions import METRICS
+    from dtb_models.report_figures import best_rule, method_figures
 
-    figures = _figures(report, "twin")
+    figures = method_figures(report, "twin")
     if not figures:
         return
     shown = {name.partition(":")[0] for name in figures}
-    rules = {best_rule(report, name) for name in figures} - {None}
+    rules = {rule for name in figures if (rule := best_rule(report, name)) is not None}
     both = figures.get("rt_trial_type_r:both")
     lines = [f"{name}: {METRICS[name].meaning}." for name in METRICS if name in shown]
     if both is not None:
         lines.append(f"rt_trial_type_r over both tasks: {number(both['value'])}.")
     lines += [
-        f"{short}: {report['methods'][method]['meaning']}."
-        for method, short in CONTROLS.items()
-        if method in report["methods"]
+        f"{own.label}: {report['methods'][method]['meaning']}."
+        for method, own in MEANINGS.items()
+        if method in report["methods"] and method != "twin"
     ]
     lines += [
-        f"{rule}: {report['methods'][f'rule/{rule}']['meaning']}."
-        for rule in sorted(map(str, rules))
+        f"{_rule_name(rule)}: {report['methods'][rule]['meaning']}." for rule in sorted(rules)
     ]
     lines.append("bound: the r that a perfect forecast would have, since response times are noisy.")
     terminal.print_lines(*lines, "")
@@ -259,15 +227,17 @@ def _identification_table(found: Mapping[str, Any]) -> terminal.Table:
 
 
 def _planted_table(planted: Mapping[str, Any]) -> terminal.Table:
-    targets = planted["targets"]
-    columns = ("twin_r", "ceiling_r", "share_of_ceiling", "control/shuffled_r")
-    linear = ("connectome/edge_sums_r", "connectome/components_r")
+    from dtb_models.evaluation import MEANINGS
+
+    methods = ("control/shuffled", "connectome/edge_sums", "connectome/components")
+    columns = ("ceiling_r", "share_of_ceiling", *(f"{method}_r" for method in methods))
     rows = []
-    for name, found in targets.items():
+    for name, found in planted["targets"].items():
         twin = found.get("twin_r") or {}
-        cells = [twin.get("value"), *(found.get(column) for column in (*columns[1:], *linear))]
+        cells = [twin.get("value"), *(found.get(column) for column in columns)]
         rows.append((name, *(number(cell) for cell in cells)))
-    header = ("r over new people", "twin", "ceiling", "share", "shuffled", "CPM", "ridge")
+    labels = [MEANINGS[method].label for method in methods]
+    header = ("r over new people", "twin", "ceiling", "share", *labels)
     return terminal.Table(header, rows, title="planted")
 
 

@@ -76,7 +76,7 @@ def writing(folder: Path) -> Iterator[None]:
     except (OSError, SafetensorError) as error:
         raise OutputError(
             f"The training cannot be written to {folder}: {error}. Make room for it or choose a "
-            "folder you can write to, then go on with --resume."
+            "folder you can write to, then go on with --resume (resume=True)."
         ) from error
 
 

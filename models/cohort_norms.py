@@ -27,6 +27,7 @@ from .array_types import BatchWeights
 from .demographic_norms import demographic_norms
 from .encoder_fit import EncoderFit
 from .hypernetwork import TwinNetwork
+from .phenotypes import Phenotype, phenotype_cells, phenotype_numbers
 from .population_mean import matched_mean
 
 _AT_ONCE = 16  # people whose networks run together; more need memory and save little
@@ -77,7 +78,7 @@ def cohort_norms(
     bold_regions: tuple[str, ...],
     *,
     encoder: EncoderFit | None = None,
-    phenotypes: Sequence[Mapping[str, str | float]] = (),
+    phenotypes: Sequence[Phenotype] = (),
 ) -> dict[str, NDArray[Any]]:
     """Return the arrays of ``norms.npz``.
 
@@ -96,7 +97,7 @@ def cohort_norms(
         Of the compact preset, for the priors and for distances of left-out people: an encoder fits
         its own people closer than any new one.
     phenotypes : sequence of mapping, optional
-        Of the people of `weights`, for norms by ``age`` and ``sex``.
+        Of the people of `weights`, for norms by ``age`` and ``sex``, in any case.
 
     Returns
     -------
@@ -143,9 +144,9 @@ def cohort_norms(
         norms["population_mean"] = _population_mean(encoder, means, indicators_of)
     if phenotypes:
         by_name = {name: values[:, column] for column, name in enumerate(names)}
-        ages = [_age(phenotype.get("age")) for phenotype in phenotypes]
-        sexes = [str(phenotype.get("sex", "")) for phenotype in phenotypes]
-        norms |= demographic_norms(by_name, ages, sexes)
+        norms |= demographic_norms(
+            by_name, phenotype_numbers(phenotypes, "age"), phenotype_cells(phenotypes, "sex")
+        )
     return norms
 
 
@@ -184,13 +185,6 @@ def _population_mean(
     population = LatentDistribution(encoder.population.intercept, encoder.population.covariance)
     wanted = np.array([means[name] for name in times])
     return matched_mean(population, wanted, behavior).astype(np.float32)
-
-
-def _age(value: str | float | None) -> float:
-    try:
-        return float("nan" if value is None else value)
-    except ValueError:
-        return float("nan")
 
 
 def _shrunk(covariance: NDArray[np.float64], n_people: int) -> NDArray[np.float64]:

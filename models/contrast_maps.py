@@ -7,60 +7,18 @@ compared by is therefore always a correlation over regions.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dtb_runtime.errors import DataError, UsageError
+from dtb_runtime.errors import UsageError
 from dtb_runtime.events import Events
 from dtb_runtime.glm import Contrast, design_matrix, fit_contrast
 from dtb_runtime.tasks import TR_S, get_task
 
-Floats = NDArray[np.float64]
-
 LEAD_IN_S = 24.0
 """Trials that began earlier than this before a window do not reach into it."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ContrastMaps:
-    """A task's contrast in every region of several people. Arrays are read-only."""
-
-    task: str
-    """Name of the task."""
-    participant_ids: tuple[str, ...]
-    """Whose maps these are, in the order of the rows."""
-    estimate: Floats
-    """Difference of the two trial types' effects, shape (n_people, n_regions)."""
-    t: Floats
-    """`estimate` over its standard error, shape (n_people, n_regions); NaN where the design
-    explains a series without any rest."""
-
-    @classmethod
-    def stack(
-        cls, task: str, participant_ids: Sequence[str], contrasts: Sequence[Contrast]
-    ) -> ContrastMaps:
-        """Put people's contrasts together.
-
-        Raises
-        ------
-        DataError
-            If there is nobody, or people differ in their number of regions.
-        """
-        widths = {len(contrast.t) for contrast in contrasts}
-        if len(widths) != 1 or len(contrasts) != len(participant_ids):
-            raise DataError(
-                f"Contrast maps of {task} need one contrast per person and the same regions for "
-                f"everybody, found {len(contrasts)} contrasts of {len(participant_ids)} people "
-                f"with {sorted(widths)} regions."
-            )
-        estimate = np.stack([contrast.estimate for contrast in contrasts])
-        t = np.stack([contrast.t for contrast in contrasts])
-        for array in (estimate, t):
-            array.setflags(write=False)
-        return cls(task, tuple(participant_ids), estimate, t)
 
 
 def run_contrast(

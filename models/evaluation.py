@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
+from typing import NamedTuple
 
 from dtb_runtime.bundle import Bundle
 from dtb_runtime.errors import UsageError
@@ -30,18 +31,38 @@ from .protocols import HALF_S, JudgedPeople, JudgedRun, Protocol, judged_people
 from .rules import RULES, all_rules
 from .twin_contrasts import Window
 
-MEANINGS: Mapping[str, str] = MappingProxyType(
+
+class Meaning(NamedTuple):
+    """A method in words."""
+
+    label: str
+    """What tables call it."""
+    meaning: str
+    """What it is."""
+
+
+MEANINGS: Mapping[str, Meaning] = MappingProxyType(
     {
-        "twin": "the person's twin",
-        "control/connectome_alone": "the same twin before it learned from trials",
-        "control/population": "one twin for everybody: nothing is known of the person",
-        "control/shuffled": "twins made from other people's connectomes",
-        "control/direct_input": "a network that takes the connectome as additional input",
-        "connectome/edge_sums": "linear model of the sums of significant edges (CPM)",
-        "connectome/components": "ridge regression on principal components of the edges",
+        "twin": Meaning("twin", "the person's twin"),
+        "control/connectome_alone": Meaning(
+            "connectome alone", "the same twin before it learned from trials"
+        ),
+        "control/population": Meaning(
+            "population", "one twin for everybody: nothing is known of the person"
+        ),
+        "control/shuffled": Meaning("shuffled", "twins made from other people's connectomes"),
+        "connectome/edge_sums": Meaning(
+            "CPM", "linear model of the sums of significant edges (CPM)"
+        ),
+        "connectome/components": Meaning(
+            "ridge", "ridge regression on principal components of the edges"
+        ),
+        "control/direct_input": Meaning(
+            "direct input", "a network that takes the connectome as additional input"
+        ),
     }
 )
-"""What each method but the rules is."""
+"""Each method but the rules, in the order of columns."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,7 +93,7 @@ class Evaluation:
     def meaning(self, method: str) -> str:
         """What a method is, in a few words."""
         name = method.removeprefix("rule/")
-        return RULES[name].meaning if name in RULES else MEANINGS[method]
+        return RULES[name].meaning if name in RULES else MEANINGS[method].meaning
 
 
 def judged_by(
@@ -110,7 +131,8 @@ def judged_by(
     if protocol.name == "calibrated" and not learns:
         raise UsageError(
             f"Bundle {bundles[0].name!r} cannot learn from trials, so there is nothing to "
-            "calibrate. Take --protocol new-people or temporal, or a bundle of the compact preset."
+            "calibrate. Take --protocol new-people or temporal (PROTOCOLS['new-people'] or "
+            "PROTOCOLS['temporal']), or a bundle of the compact preset."
         )
     needs_connectomes = not (protocol.sees_first_half and learns)
     judged = {each.participant_id: each.participant for each in people.runs}
@@ -119,8 +141,8 @@ def judged_by(
         raise UsageError(
             f"Under this protocol twins are made from connectomes alone, but {len(without)} of "
             f"{len(judged)} people have none, first {without[0]}. Give the derivatives with their "
-            "resting scans; or take --protocol calibrated, where control/population is what is "
-            "known without any."
+            "resting scans; or take --protocol calibrated (PROTOCOLS['calibrated']), where "
+            "control/population is what is known without any."
         )
     return people
 

@@ -16,9 +16,11 @@ from dtb_runtime.trial_distributions import TrialDistributions
 from dtb_runtime.twin import Twin
 
 from .evaluated_people import EvaluatedPerson, Schedule, judge_run, trials_seen
-from .in_threads import Steps, in_threads
+from .in_threads import MadeOnce, Steps, in_threads
 from .judged_trials import JudgedTrials
-from .protocols import JudgedPeople
+from .map_statistics import map_r
+from .metric_definitions import FEWEST_FOR_R
+from .protocols import JudgedPeople, JudgedRun
 
 N_SHUFFLES = 10
 """Derangements whose figures are averaged where no trial is seen: one alone has an r of +-0.1."""
@@ -66,6 +68,41 @@ def donors(
                 }
         shuffles.append(given)
     return shuffles
+
+
+def shuffled_r(
+    ids: Sequence[str],
+    forecast: NDArray[np.float64],
+    measured: NDArray[np.float64],
+    donors: Sequence[Mapping[str, EvaluatedPerson]],
+) -> float | None:
+    """Return r over people of what was measured in them with what is forecast of their donors.
+
+    Parameters
+    ----------
+    ids : sequence of str
+        Whose values these are.
+    forecast, measured : numpy.ndarray, shape (n_people,)
+        NaN where not known.
+    donors : sequence of mapping of str to EvaluatedPerson
+        Whose connectome each person gets, for each shuffle.
+
+    Returns
+    -------
+    float or None
+        Mean over the shuffles; None without one in which five people can be compared and differ.
+    """
+    place = {one: row for row, one in enumerate(ids)}
+    found = []
+    for given in donors:
+        exchanged = np.full(len(place), np.nan)
+        for one, donor in given.items():
+            if one in place and donor.participant_id in place:
+                exchanged[place[one]] = forecast[place[donor.participant_id]]
+        if np.sum(np.isfinite(exchanged) & np.isfinite(measured)) >= FEWEST_FOR_R:
+            found.append(float(map_r(exchanged, measured)))
+    finite = [r for r in found if np.isfinite(r)]
+    return float(np.mean(finite)) if finite else None
 
 
 def shuffled_run_tables(
@@ -150,7 +187,7 @@ def in_order(people: JudgedPeople, tables: Mapping[str, Sequence[JudgedTrials]])
 
 
 class PopulationForecasts:
-    """What is forecast for anybody, by bundle and schedule; each is made once.
+    """What is forecast for anybody, by bundle and schedule; each is made once, in any thread.
 
     Parameters
     ----------
@@ -161,24 +198,20 @@ class PopulationForecasts:
 
     def __init__(self, people: Sequence[EvaluatedPerson]) -> None:
         self._people = people
-        self._twins: dict[str, Twin | None] = {}
-        self._made: dict[tuple[str, str, Schedule], TrialDistributions] = {}
+        self._twins: MadeOnce[str, Twin | None] = MadeOnce()
+        self._made: MadeOnce[tuple[str, str, Schedule], TrialDistributions] = MadeOnce()
 
     def tables(self, person: EvaluatedPerson) -> tuple[JudgedTrials, ...] | None:
         """Return a person's judged trials as forecast for anybody; None if nothing is known."""
         bundle = person.bundle
-        if bundle.digest not in self._twins:
-            self._twins[bundle.digest] = self._twin(bundle)
-        twin = self._twins[bundle.digest]
-        if twin is None:
-            return None
-        tables = []
-        for each in person.runs:
-            key = (bundle.digest, each.run.task, Schedule.of(each.run.events))
-            if key not in self._made:
-                self._made[key] = twin.forecast(each.run.task, each.run.events).distributions
-            tables.append(judge_run(each, self._made[key]))
-        return tuple(tables)
+        twin = self._twins.get(bundle.digest, lambda: self._twin(bundle))
+        return None if twin is None else tuple(self._judged(each, twin) for each in person.runs)
+
+    def _judged(self, each: JudgedRun, twin: Twin) -> JudgedTrials:
+        run = each.run
+        key = (twin.bundle.digest, run.task, Schedule.of(run.events))
+        made = self._made.get(key, lambda: twin.forecast(run.task, run.events).distributions)
+        return judge_run(each, made)
 
     def _twin(self, bundle: Bundle) -> Twin | None:
         if bundle.norms.prior is not None:

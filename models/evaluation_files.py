@@ -48,13 +48,15 @@ def check_place(out: Path, *, resume: bool, force: bool) -> None:
         If the place is a file, or holds an evaluation and neither is set.
     """
     if out.exists() and not out.is_dir():
-        raise OutputError(f"--out {out} is a file, expected a folder. Choose another name.")
+        raise OutputError(
+            f"{out} is a file, expected a folder. Choose another name for --out (out=...)."
+        )
     names = (METRICS_FILE, JUDGED_FOLDER, PREDICTIONS_FOLDER, FOLDS_FOLDER)
     found = [name for name in names if (out / name).exists()]
     if found and not (resume or force):
         raise OutputError(
-            f"{out} holds an evaluation already ({found[0]}). Go on with --resume, replace it with "
-            "--force, or choose another folder."
+            f"{out} holds an evaluation already ({found[0]}). Go on with --resume "
+            "(resume=True), replace it with --force (force=True), or choose another folder."
         )
 
 

@@ -17,15 +17,10 @@ from dtb_runtime.tasks import get_task
 from .evaluated_people import OnPerson
 from .evaluation_maps import figure_of_mean, identification_json
 from .evaluation_report import Facts, json_values, n_known, versions
+from .group_halves import group_reliability, halves_r
 from .hcp import HcpCohort
-from .identification import identify
-from .map_statistics import (
-    group_reliability,
-    halves_r,
-    map_r,
-    mean_of_others,
-    others_forecasts_r,
-)
+from .identification import identify, is_same_for_everybody
+from .map_statistics import map_r, mean_of_others, others_forecasts_r
 from .progress import OnProgress
 
 Floats = NDArray[np.float64]
@@ -93,7 +88,8 @@ def evaluate_hcp(
     own = predicted[np.arange(len(ids)), np.arange(len(ids))] if predicted.ndim == 3 else predicted
     twin_r, others_r = map_r(own, measured), map_r(mean_of_others(measured), measured)
     anybody = maps.population()
-    reliability = group_reliability(measured) if len(ids) >= 4 else float("nan")
+    seed = facts.seed
+    reliability = group_reliability(measured, seed) if len(ids) >= 4 else float("nan")
     judged_bundles = {bundle.digest: bundle for bundle in bundles.own.values()}
     found: dict[str, Any] = {
         "data": dict(facts.data),
@@ -133,11 +129,11 @@ def evaluate_hcp(
                 "control/population_all_r": None
                 if anybody is None
                 else float(map_r(anybody.mean(axis=0), measured.mean(axis=0))),
-                "half_against_other_half_r": halves_r(own, measured),
-                "rule/half_against_other_half_r": halves_r(measured, measured),
+                "half_against_other_half_r": halves_r(own, measured, seed),
+                "rule/half_against_other_half_r": halves_r(measured, measured, seed),
                 "control/population_half_against_other_half_r": None
                 if anybody is None
-                else halves_r(anybody, measured),
+                else halves_r(anybody, measured, seed),
                 "unseen_half_r": [maps.unseen_r(half) for half in bundles.halves],
                 "reliability": reliability,
                 "bound": float(np.sqrt(np.maximum(reliability, 0.0))),
@@ -244,7 +240,7 @@ class _Maps:
 
 def _identification(predicted: Floats, measured: Floats, *, from_group: bool) -> dict[str, Any]:
     """Tell people apart; at chance where the forecast is the same for everybody."""
-    if np.ptp(predicted, axis=-2).max() == 0:
+    if is_same_for_everybody(predicted):
         predicted = np.broadcast_to(measured.mean(axis=0), measured.shape)
         from_group = False  # equal maps tie, equal departures are nothing to compare
     return identification_json(identify(predicted, measured, from_group=from_group))

@@ -16,14 +16,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dtb_runtime.errors import DataError
 from dtb_runtime.tasks import TASKS
 
 from . import metric_sums
 from .bootstrap import Figure, bootstrap
 from .evaluated_people import EvaluatedPerson
-from .identification import Identification, identify
-from .map_statistics import group_map_figures, group_reliability, map_r, mean_of_others
+from .evaluation_controls import shuffled_r
+from .group_halves import group_reliability
+from .identification import Identification, identify, is_same_for_everybody
+from .map_statistics import group_map_figures, map_r, mean_of_others
 from .metric_definitions import FEWEST_FOR_R
 from .metric_sums import People
 from .planted import contrast_score
@@ -135,45 +136,28 @@ class _Stack:
         measured = contrast_score(self.measured["estimate"], direction)
         found: dict[str, Any] = {
             "contrast_score": _pair(forecast, measured),
-            "control/shuffled:contrast_score": self._shuffled(forecast, measured, donors),
+            "control/shuffled:contrast_score": shuffled_r(self.ids, forecast, measured, donors),
         }
         if np.isfinite(self.amygdala).all():
             ours, theirs = self.amygdala.T
             found["amygdala"] = _pair(ours, theirs)
-            found["control/shuffled:amygdala"] = self._shuffled(ours, theirs, donors)
+            found["control/shuffled:amygdala"] = shuffled_r(self.ids, ours, theirs, donors)
         return found
 
-    def _shuffled(
-        self, forecast: Floats, measured: Floats, donors: Sequence[Mapping[str, EvaluatedPerson]]
-    ) -> float | None:
-        place = {one: row for row, one in enumerate(self.ids)}
-        found = []
-        for given in donors:
-            rows = [
-                (row, place[given[one].participant_id])
-                for one, row in place.items()
-                if one in given and given[one].participant_id in place
-            ]
-            if len(rows) >= FEWEST_FOR_R:
-                own, other = np.array(rows).T
-                found.append(float(map_r(forecast[other], measured[own])))
-        finite = [r for r in found if np.isfinite(r)]
-        return float(np.mean(finite)) if finite else None
-
     def identification(self, seed: int) -> dict[str, Any] | None:
-        """Whether own maps are closer than others'; only where one bundle made all of them."""
-        if len({person.bundle.digest for person in self.persons}) > 1:
+        """Whether own maps are closer than others'.
+
+        None where several bundles made the forecasts, or all people have the same.
+        """
+        forecast, measured = self.forecast["estimate"], self.measured["estimate"]
+        n_bundles = len({person.bundle.digest for person in self.persons})
+        if n_bundles > 1 or is_same_for_everybody(forecast):
             return None
-        maps = self.forecast["estimate"], self.measured["estimate"]
-        try:
-            return {
-                "maps": identification_json(identify(*maps, seed=seed)),
-                "departures_from_the_mean": identification_json(
-                    identify(*maps, seed=seed, from_group=True)
-                ),
-            }
-        except DataError:  # the forecast is the same for everybody, so it tells nobody apart
-            return None
+        departures = identify(forecast, measured, seed=seed, from_group=True)
+        return {
+            "maps": identification_json(identify(forecast, measured, seed=seed)),
+            "departures_from_the_mean": identification_json(departures),
+        }
 
 
 def identification_json(found: Identification) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from dtb_runtime.errors import MissingDependencyError
 from .cohorts import Participant
 from .connectome_prediction import METHODS, MIN_PEOPLE, predict_from_connectomes
 from .evaluated_people import EvaluatedPerson
+from .evaluation_controls import shuffled_r
 from .evaluation_maps import figure_of_r
 from .explained_variance import correlation, explained_by
 from .planted import SCALES, Ceiling, PlantedPeople, ceilings, contrast_score, planted_people
@@ -97,11 +98,12 @@ def planted_figures(
     Returns
     -------
     dict
-        JSON values.
+        JSON values; ``notes`` are sentences about what could not be done.
     """
     best = ceilings(groups.training, groups.new)
     forecasts = forecast_targets(persons, groups.cohort)
-    linear = _linear(groups, persons, seed)
+    linear, notes = _linear(groups, persons, seed)
+    ids = [person.participant_id for person in persons]
     return {
         "window_s": None if window_s is None else list(window_s),
         "noiseless_group_t_r": noiseless_group_t_r(persons, groups.cohort, window_s),
@@ -111,13 +113,15 @@ def planted_figures(
             name: _target(
                 best[name],
                 forecasts.get(name.replace("true_contrast_scale", "contrast_score")),
-                _exchanged(persons, donors),
+                ids,
+                donors,
                 {method: values[name] for method, values in linear.items() if name in values},
             )
             for name in best
             if name not in (*TRAITS, *SCALES)
         },
         "explained": _explained(groups, persons, seed),
+        "notes": list(notes),
     }
 
 
@@ -148,7 +152,8 @@ def forecast_targets(
 def _target(
     ceiling: Ceiling,
     forecast: Floats | None,
-    exchanged: Sequence[NDArray[np.int64]],
+    ids: Sequence[str],
+    donors: Sequence[Mapping[str, EvaluatedPerson]],
     linear: Mapping[str, Floats],
 ) -> dict[str, Any]:
     known = np.ones(len(ceiling.observed), np.bool_) if forecast is None else np.isfinite(forecast)
@@ -159,15 +164,10 @@ def _target(
     }
     if forecast is not None:
         own = figure_of_r(forecast, ceiling.observed)
-        others = [
-            correlation(np.where(rows >= 0, forecast[rows], np.nan), ceiling.observed)
-            for rows in exchanged
-        ]
-        finite = [r for r in others if np.isfinite(r)]
         found |= {
             "twin_r": own.to_json(),
             "share_of_ceiling": _finite(own.value / best if best > LEAST_CEILING else np.nan),
-            "control/shuffled_r": float(np.mean(finite)) if finite else None,
+            "control/shuffled_r": shuffled_r(ids, forecast, ceiling.observed, donors),
         }
     return found | {
         f"connectome/{method}_r": _finite(correlation(values[known], ceiling.observed[known]))
@@ -175,45 +175,35 @@ def _target(
     }
 
 
-def _exchanged(
-    persons: Sequence[EvaluatedPerson], donors: Sequence[Mapping[str, EvaluatedPerson]]
-) -> list[NDArray[np.int64]]:
-    """Row of whose connectome each person gets, for each shuffle; -1 for nobody's."""
-    place = {person.participant_id: row for row, person in enumerate(persons)}
-    return [
-        np.array([place[given[one].participant_id] if one in given else -1 for one in place])
-        for given in donors
-    ]
-
-
 def _linear(
     groups: PlantedGroups, persons: Sequence[EvaluatedPerson], seed: int
-) -> dict[str, dict[str, Floats]]:
-    """Return what linear models of the edges predict of each measured target."""
-    edges = [person.edges for person in persons]
+) -> tuple[dict[str, dict[str, Floats]], tuple[str, ...]]:
+    """Return what linear models of the edges predict of each measured target, or why nothing."""
     train = groups.training_edges
+    if train is None:
+        return {}, ()
+    known = [person.edges for person in persons if person.edges is not None]
     names = [
         name
         for name, values in groups.training.targets.items()
         if name not in (*TRAITS, *SCALES) and np.isfinite(values).sum() >= MIN_PEOPLE
     ]
-    known = [own for own in edges if own is not None]
-    if train is None or len(known) < len(edges) or not names:
-        return {}
+    left_out = "Linear models of what was planted are left out"
+    if len(known) < len(persons):
+        return {}, (f"{left_out}: not everybody who is judged has a connectome.",)
+    if not names:
+        return {}, (f"{left_out}: fewer than {MIN_PEOPLE} people to learn from.",)
     values = np.stack([groups.training.targets[name] for name in names], axis=1)
-    try:
-        return {
-            method: dict(
-                zip(
-                    names,
-                    predict_from_connectomes(train, values, np.stack(known), seed, method=method).T,
-                    strict=True,
-                )
+    found: dict[str, dict[str, Floats]] = {}
+    for method in METHODS:
+        try:
+            predicted = predict_from_connectomes(
+                train, values, np.stack(known), seed, method=method
             )
-            for method in METHODS
-        }
-    except MissingDependencyError:
-        return {}
+        except MissingDependencyError as error:
+            return {}, (f"{left_out}. {error}",)
+        found[method] = dict(zip(names, predicted.T, strict=True))
+    return found, ()
 
 
 def _explained(

@@ -24,8 +24,6 @@ from .cohorts import Bold, CohortKind, Participant, connectome_from_rest
 from .response_maps import read_betas
 from .tcp_layout import existing_folder
 
-REST_TR_S = 0.72
-"""Time between frames of rest; correlations do not need it."""
 REST_RUN = "rest"
 N_REGIONS = 360
 """Regions where no parcellation is given: Glasser's."""

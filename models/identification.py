@@ -97,6 +97,17 @@ def identify(
     return Identification(similarity, pairwise_rate, pairwise_p, top_rate, top_p, is_exact)
 
 
+def is_same_for_everybody(predicted: ArrayLike) -> bool:
+    """Whether everybody has the same predicted map, which tells nobody apart.
+
+    Parameters
+    ----------
+    predicted : array_like, shape (n_people, n_regions) or (n_people, n_people, n_regions)
+        As in `identify`.
+    """
+    return bool(np.ptp(np.asarray(predicted, np.float64), axis=-2).max() == 0)
+
+
 def _standardized(maps: NDArray[np.float64], which: str, from_group: bool) -> NDArray[np.float64]:
     """Return each map with mean 0 and length 1, so that products are correlations."""
     bad = ~np.isfinite(maps).all(axis=1)

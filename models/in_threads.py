@@ -1,15 +1,17 @@
-"""Work on many people, several at a time, that tells how far it is."""
+"""Work on many people, several at a time, that does nothing twice and tells how far it is."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from threading import Lock
+from typing import Generic, TypeVar
 
 from .progress import OnProgress
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+Key = TypeVar("Key", bound=Hashable)
 
 
 def in_threads(
@@ -36,6 +38,27 @@ def in_threads(
                 yield future.result()
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+class MadeOnce(Generic[Key, Result]):
+    """Values by key, each made once, however many threads ask for it at a time."""
+
+    def __init__(self) -> None:
+        self._made: dict[Key, Result] = {}
+        self._making: dict[Key, Lock] = {}
+        self._lock = Lock()
+
+    def get(self, key: Key, make: Callable[[], Result]) -> Result:
+        """Return the value of a key, made now if nobody did before.
+
+        Threads that ask for it meanwhile wait; those that ask for another key do not.
+        """
+        with self._lock:
+            making = self._making.setdefault(key, Lock())
+        with making:
+            if key not in self._made:
+                self._made[key] = make()
+            return self._made[key]
 
 
 class Steps:

@@ -12,6 +12,7 @@ from torch import Tensor
 from dtb_runtime.tasks import TASKS
 
 from .cohorts import Participant
+from .z_scores import z_scores
 
 MIN_TRIALS = 5
 """Fewer right trials give no mean and spread worth starting from."""
@@ -29,13 +30,8 @@ def trial_statistics(participants: Sequence[Participant]) -> NDArray[np.float64]
         [value for task in TASKS for value in _task_statistics(person, task)]
         for person in participants
     ]
-    values = np.array(rows)
-    known = np.isfinite(values)
-    count = np.maximum(known.sum(0), 1)
-    mean = np.where(known, values, 0).sum(0) / count
-    away = np.where(known, values - mean, 0)
-    sd = np.sqrt(np.square(away).sum(0) / count)
-    return np.asarray(away / np.where(sd > 0, sd, 1))
+    scores, _ = z_scores(np.array(rows))
+    return scores
 
 
 def latent_start(participants: Sequence[Participant], n_latents: int, seed: int) -> Tensor:

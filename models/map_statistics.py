@@ -1,10 +1,8 @@
-"""Statistics of maps: of a group, of two maps, of a group's halves."""
+"""Statistics of maps: of a group, and of two maps."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import combinations
-from math import comb
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,10 +13,6 @@ Floats = NDArray[np.float64]
 
 FEWEST_REGIONS = 3
 """Over fewer regions a correlation of maps is always 1, -1 or nothing."""
-MAX_SPLITS = 200
-"""Random halvings of a group that has more than twice as many."""
-MOST_HALVINGS = 126
-"""Halvings of ten people, each counted in both directions."""
 
 
 def group_t(maps: ArrayLike) -> Floats:
@@ -39,7 +33,7 @@ def group_t(maps: ArrayLike) -> Floats:
     DataError
         If `maps` is not a table.
     """
-    table = _table(maps)
+    table = map_table(maps)
     known = np.isfinite(table)
     n = known.sum(axis=0)
     several = n > 1
@@ -148,7 +142,7 @@ def others_forecasts_r(predicted: ArrayLike, measured: ArrayLike) -> Floats:
     DataError
         If there are fewer than two people, or a shape does not fit.
     """
-    table, forecasts = _table(measured), np.asarray(predicted, np.float64)
+    table, forecasts = map_table(measured), np.asarray(predicted, np.float64)
     n = len(table)
     if n < 2 or forecasts.shape not in ((n, *table.shape), table.shape):
         raise DataError(
@@ -168,7 +162,7 @@ def mean_of_others(maps: ArrayLike) -> Floats:
     DataError
         If there are fewer than two people, or a value is not finite.
     """
-    table = _table(maps)
+    table = map_table(maps)
     if len(table) < 2 or not np.isfinite(table).all():
         raise DataError(
             "The mean of the other people needs finite maps of at least two people, found "
@@ -177,57 +171,14 @@ def mean_of_others(maps: ArrayLike) -> Floats:
     return np.asarray((table.sum(axis=0) - table) / (len(table) - 1))
 
 
-def group_reliability(maps: ArrayLike, seed: int = 0) -> float:
-    """Return how well the mean map of so many other people would agree with this one.
-
-    The mean correlation of the mean maps of two halves, over all halvings (200 random ones where
-    there are more), stepped up to the whole group (Spearman-Brown). A perfect prediction of what
-    people have in common reaches the square root of this.
-
-    Parameters
-    ----------
-    maps : array_like, shape (n_people, n_regions)
-        Finite; with an odd number of people one half has one more.
-    seed : int
-        Decides the random halvings.
+def map_table(maps: ArrayLike) -> Floats:
+    """Return maps as a table, shape (n_people, n_regions).
 
     Raises
     ------
     DataError
-        If there are fewer than four people, or a value is not finite.
+        If they are none.
     """
-    table = _table(maps)
-    n = len(table)
-    if n < 4 or not np.isfinite(table).all():
-        raise DataError(f"Halves of a group need finite maps of at least four people, found {n}.")
-    if comb(n, n // 2) <= 2 * MAX_SPLITS:
-        halves = [np.array(half) for half in combinations(range(n), n // 2)]
-    else:
-        rng = np.random.default_rng(seed)
-        halves = [rng.permutation(n)[: n // 2] for _ in range(MAX_SPLITS)]
-    found = []
-    for half in halves:
-        rest = np.setdiff1d(np.arange(n), half)
-        found.append(float(map_r(table[half].mean(0), table[rest].mean(0))))
-    r = float(np.mean(found))
-    return 2 * r / (1 + r)
-
-
-def halves_r(maps: Floats, measured: Floats) -> float:
-    """Return r of the mean map of half of the people with the other half's mean measured map.
-
-    Mean over all halvings of up to ten people, else over some.
-    """
-    n = len(measured)
-    halves = combinations(range(n), n // 2)
-    found = []
-    for _, half in zip(range(2 * MOST_HALVINGS), halves, strict=False):
-        rest = np.setdiff1d(np.arange(n), half)
-        found.append(float(map_r(maps[list(half)].mean(axis=0), measured[rest].mean(axis=0))))
-    return float(np.mean(found))
-
-
-def _table(maps: ArrayLike) -> Floats:
     table = np.asarray(maps, np.float64)
     if table.ndim != 2 or table.shape[1] == 0:
         raise DataError(f"Maps must be a table of people by regions, found shape {table.shape}.")

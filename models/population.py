@@ -24,7 +24,7 @@ from .imagined_people import wrong_choice_loss
 from .population_settings import PopulationSettings
 from .progress import OnProgress
 from .state_file import StateFile
-from .tensors import RunBlock, TrainingData
+from .tensors import TrainingData
 from .windows import Windows, WindowSampler
 
 STATE_FILE = "population_state.safetensors"
@@ -208,7 +208,13 @@ def fit_population(
         progress = state_file.load()
         update = int(progress["update"])
         history = [PopulationLoss(**loss) for loss in progress["history"]]
-    sampler = _sampler(config, settings, data.blocks, len(start))
+    sampler = WindowSampler(
+        data.blocks,
+        len(start),
+        ActingPart(config),
+        settings.window_steps,
+        settings.burn_in_steps,
+    )
     sums, n_summed = [0.0, 0.0], 0
     while update < settings.updates:
         trials, divergence = _step(population, optimizer, sampler, settings, update)
@@ -235,17 +241,6 @@ def fit_population(
         mean=population.mean.detach().cpu(),
         sd=population.log_sd.detach().exp().cpu(),
         history=tuple(history),
-    )
-
-
-def _sampler(
-    config: NetworkConfig,
-    settings: PopulationSettings,
-    blocks: tuple[RunBlock, ...],
-    n_people: int,
-) -> WindowSampler:
-    return WindowSampler(
-        blocks, n_people, ActingPart(config), settings.window_steps, settings.burn_in_steps
     )
 
 

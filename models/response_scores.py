@@ -19,6 +19,7 @@ from dtb_runtime.tasks import get_task
 from .bold_targets import trial_type_effects
 from .cohorts import Participant
 from .tensors import TrainingData
+from .z_scores import z_scores
 
 Floats = NDArray[np.float64]
 
@@ -67,12 +68,7 @@ def response_scores(
             left_over.append(rest / size if size > 0 else rest)
     if left_over and column < n_scores:
         values[:, column:] = _components(np.concatenate(left_over, 1), n_scores - column)
-    known = np.isfinite(values)
-    count = np.maximum(known.sum(0), 1)
-    mean = np.where(known, values, 0).sum(0) / count
-    away = np.where(known, values - mean, 0)
-    sd = np.sqrt(np.square(away).sum(0) / count)
-    return ResponseScores(away / np.where(sd > 0, sd, 1), known & (sd > 0))
+    return ResponseScores(*z_scores(values))
 
 
 def _maps(participants: Sequence[Participant], data: TrainingData, task: str) -> Floats:

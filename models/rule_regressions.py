@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dtb_runtime.events import MIN_RESPONSE_TIME_S
-from dtb_runtime.tables import is_missing, to_number
 from dtb_runtime.tasks import TASKS
 
+from .phenotypes import Phenotype, phenotype_cells, phenotype_numbers
 from .protocols import MIN_RIGHT_TRIALS, first_half, run_of_task
 from .rule_trials import RuleTrials, unit_means
 
@@ -63,22 +63,21 @@ def other_task_mean_s(trials: RuleTrials) -> Values:
     return means
 
 
-def demographic_predictors(phenotypes: Sequence[Mapping[str, str | float]]) -> Values | None:
+def demographic_predictors(phenotypes: Sequence[Phenotype]) -> Values | None:
     """Return people's phenotypes as numbers, shape (n_people, n_predictors).
 
     Age in decades around the people's mean, which also stands in where it is unknown; every other
     column as one indicator for each of its values but the first. None if nothing differs between
     the people.
     """
-    rows = [{name.lower(): value for name, value in each.items()} for each in phenotypes]
     columns = []
     for name in PHENOTYPE:
-        cells = [str(row.get(name, "n/a")) for row in rows]
         if name == "age":
-            age = np.array([_number(cell) for cell in cells])
+            age = phenotype_numbers(phenotypes, name)
             if np.isfinite(age).any():
                 columns.append(np.where(np.isfinite(age), age - np.nanmean(age), 0.0) / 10)
         else:
+            cells = phenotype_cells(phenotypes, name)
             columns += [
                 np.array([float(cell == level) for cell in cells])
                 for level in sorted(set(cells))[1:]
@@ -137,10 +136,3 @@ def _fitted(predictors: Values, target: Values, at: Values) -> Values:
     design = np.column_stack([np.ones(len(predictors)), predictors - center])
     coefficients = np.linalg.lstsq(design, target, rcond=None)[0]
     return np.asarray(coefficients[0] + (at - center) @ coefficients[1:])
-
-
-def _number(cell: str) -> float:
-    try:
-        return np.nan if is_missing(cell) else to_number(cell)
-    except ValueError:
-        return np.nan

@@ -120,7 +120,7 @@ class StateFile:
         except (SafetensorError, KeyError, TypeError, json.JSONDecodeError, OSError) as error:
             raise CheckpointError(
                 f"{self.path} is not a readable training state ({error}). "
-                "Start again without --resume."
+                "Start again without --resume (resume=False)."
             ) from error
         self._check(found)
 
@@ -134,7 +134,8 @@ class StateFile:
                 # torch lists what is missing over several lines.
                 raise CheckpointError(
                     f"{self.path} lacks parts of the training state "
-                    f"({' '.join(str(error).split())}). Start again without --resume."
+                    f"({' '.join(str(error).split())}). Start again without --resume "
+                    "(resume=False)."
                 ) from error
         for name, optimizer in self.optimizers.items():
             moments: dict[int, dict[str, Tensor]] = {}

@@ -181,7 +181,9 @@ def _check_target(target: Path, force: bool) -> None:
             "Choose a new folder."
         )
     if any(target.iterdir()) and not force:
-        raise OutputError(f"{target} exists. Choose a new folder, or replace it with --force.")
+        raise OutputError(
+            f"{target} exists. Choose a new folder, or replace it with --force (force=True)."
+        )
 
 
 def _write_all_series(cohort: Cohort, folder: Path, progress: Progress) -> None:

@@ -75,7 +75,8 @@ def preset_config(
         return config, tuple(bold_regions)
     if hidden_size is not None:
         raise UsageError(
-            "The compact preset has personal, slow and clock units; give --personal-units."
+            "The compact preset has personal, slow and clock units; give --personal-units "
+            "(personal_units=...)."
         )
     default = compact_config(n_edges, len(bold_regions))
     latent_size = latent_size or default.latent_size
@@ -137,7 +138,7 @@ def train(
     if cohort.parcellation is None:
         raise CohortError(
             "Training needs the cohort's region table (labels, networks, hemispheres); it has "
-            "none. Give one with --regions."
+            "none. Give one with --regions (a cohort with a parcellation)."
         )
     parcellation = cohort.parcellation
     own_config, labels = preset_config(preset, parcellation, bold_regions=bold_regions)

@@ -1,4 +1,4 @@
-"""Tables of an evaluation: the best rule by the figure's own goal, and what is not there."""
+"""Tables of an evaluation: what stands beside each figure, and what is not there."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dtb_cli.evaluation_tables import CONTROLS, best_rule, number, print_evaluation
+from dtb_cli.evaluation_tables import number, print_evaluation
 from dtb_models.evaluation import MEANINGS
 
 
@@ -46,13 +46,6 @@ def report() -> dict[str, Any]:
     }
 
 
-def test_the_best_rule_is_the_best_at_this_figure(report: dict[str, Any]) -> None:
-    assert best_rule(report, "rt_r:stroop") == "loo_regression"
-    assert best_rule(report, "rt_rmse_s:stroop") == "own_mean"
-    assert best_rule(report, "coverage_90:stroop") == "own_mean_condition"  # nearest to 0.9
-    assert best_rule(report, "choice_concordance:stroop") is None
-
-
 def test_each_figure_stands_beside_rule_control_and_bound(
     report: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -66,6 +59,10 @@ def test_each_figure_stands_beside_rule_control_and_bound(
         *("rt_r", "7", "0.812", "0.100", "to", "0.900", "0.750", "-0.100", "0.990"),
         "loo_regression",
     ]
+    label = MEANINGS["control/population"].label
+    assert next(line for line in lines if line.startswith("figure")).split()[-4:-3] == [label]
+    assert f"{label}: in words." in lines
+    assert "loo_regression: in words." in lines
     row = next(line.split() for line in lines if line.startswith("choice_brier "))
     assert row[2] == "n/a"
     assert lines[-2:] == ["A note.", "Warning: Take care."]
@@ -76,5 +73,17 @@ def test_numbers_have_three_decimals() -> None:
     assert [number(x) for x in (None, 0.12345, -0.0, 12.0)] == ["n/a", "0.123", "0.000", "12.000"]
 
 
-def test_every_method_beside_the_twin_has_a_column() -> None:
-    assert set(CONTROLS) == set(MEANINGS) - {"twin"}
+def test_what_is_missing_beside_planted_truth_is_said(
+    report: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = {"twin_r": {"value": 0.4}, "ceiling_r": 0.8, "share_of_ceiling": 0.5}
+    report["planted"] = {
+        "targets": {"reaction_time": target | {"control/shuffled_r": 0.0}},
+        "explained": {},
+        "notes": ["No linear models."],
+    }
+    print_evaluation(report, None)
+    lines = capsys.readouterr().out.splitlines()
+    row = next(line.split() for line in lines if line.startswith("reaction_time"))
+    assert row == ["reaction_time", "0.400", "0.800", "0.500", "0.000", "n/a", "n/a"]
+    assert "No linear models." in lines

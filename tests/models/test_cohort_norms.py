@@ -240,9 +240,9 @@ def test_indicators_depend_on_age_and_sex_where_enough_people_tell_theirs(
     monkeypatch.setattr("dtb_models.demographic_norms.MIN_OF_EACH_SEX", 1)
     phenotypes: list[dict[str, str | float]] = [
         {"age": "31.5", "sex": "F"},
-        {"age": 60.0, "sex": "M"},
+        {"Age": 60.0, "Sex": "M"},
         {"age": "n/a", "sex": "M"},
-        {"age": 44.0, "sex": "F"},
+        {"AGE": 44.0, "sex": "F"},
     ]
     norms = cohort_norms(
         network,

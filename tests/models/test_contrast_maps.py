@@ -12,13 +12,9 @@ import pytest
 from nilearn.glm import OLSModel
 from nilearn.glm.first_level import make_first_level_design_matrix
 
-from dtb_models.contrast_maps import (
-    ContrastMaps,
-    paired_contrasts,
-    run_contrast,
-)
+from dtb_models.contrast_maps import paired_contrasts, run_contrast
 from dtb_models.simulated_bold import task_regressors
-from dtb_runtime.errors import DataError, UsageError
+from dtb_runtime.errors import UsageError
 from dtb_runtime.events import Events
 from dtb_runtime.glm import design_matrix, fit_contrast
 from dtb_runtime.tasks import get_task
@@ -114,19 +110,6 @@ def test_windows_that_are_none_are_refused(events: Events) -> None:
     for window in ((50.0, 50.0), (-1.0, 50.0)):
         with pytest.raises(UsageError, match="must start in the run and end after it starts"):
             run_contrast(events, bold, window)
-
-
-def test_maps_are_stacked_in_order(events: Events, rng: np.random.Generator) -> None:
-    bold = rng.standard_normal((2, 493, 3)).astype(np.float32)
-    contrasts = [c for c in (run_contrast(events, each) for each in bold) if c is not None]
-    maps = ContrastMaps.stack("hammer", ["sub-a", "sub-b"], contrasts)
-    np.testing.assert_array_equal(maps.t[1], contrasts[1].t)
-    np.testing.assert_array_equal(maps.estimate[0], contrasts[0].estimate)
-    assert not maps.t.flags.writeable
-    with pytest.raises(DataError, match="found 2 contrasts of 1 people with \\[3\\] regions"):
-        ContrastMaps.stack("hammer", ["sub-a"], contrasts)
-    with pytest.raises(DataError, match="found 0 contrasts of 0 people"):
-        ContrastMaps.stack("hammer", [], [])
 
 
 def test_trials_after_the_scan_give_no_contrast(events: Events) -> None:

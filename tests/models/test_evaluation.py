@@ -260,7 +260,7 @@ def test_the_paper_layout_is_judged_from_connectomes(cohort: SimulatedCohort) ->
 @pytest.mark.parametrize(
     ("name", "protocol", "message"),
     [
-        ("tiny_plain", "calibrated", "cannot learn from trials"),
+        ("tiny_plain", "calibrated", r"cannot learn .* temporal \(PROTOCOLS\['new-people'\] or"),
         ("tiny", "new-people", "made from connectomes alone, but 2 of 2 people have none"),
         ("tiny_plain", "temporal", "made from connectomes alone"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from dtb_models.evaluation_maps import figure_of_mean, figure_of_r, map_figures
 from dtb_models.map_statistics import group_t
 from dtb_models.twin_contrasts import ContrastPair
+from dtb_runtime.errors import DataError
 from dtb_runtime.glm import Contrast
 
 N, REGIONS = 12, 40
@@ -158,6 +160,14 @@ def test_one_forecast_for_everybody_tells_nobody_apart(people: list[Any]) -> Non
     assert found["between_people"]["hammer"]["contrast_score"]["value"] is None
     assert found["group"]["group_t_r:hammer"] is None
     assert found["group"]["scanned_group_t_r:hammer"] is not None
+
+
+def test_a_flat_map_is_said_and_not_taken_for_one_forecast_for_all(people: list[Any]) -> None:
+    pair = people[0].contrasts["hammer"]
+    flat = replace(pair, measured=contrast(np.ones(REGIONS), np.ones(REGIONS)))
+    first = SimpleNamespace(**{**vars(people[0]), "contrasts": {"hammer": flat}})
+    with pytest.raises(DataError, match=r"The measured map of person 0 .* is flat or not finite"):
+        map_figures([first, *people[1:]], [], None)
 
 
 def test_few_people_make_no_group(people: list[Any]) -> None:

@@ -13,6 +13,7 @@ from dtb_models.evaluation_planted import PlantedGroups, forecast_targets, plant
 from dtb_models.planted import contrast_score
 from dtb_models.simulation import SimulatedCohort
 from dtb_models.twin_contrasts import ContrastPair
+from dtb_runtime.errors import MissingDependencyError
 from dtb_runtime.glm import Contrast
 from dtb_runtime.parcellation import Parcellation
 
@@ -127,6 +128,30 @@ def test_who_was_not_judged_in_a_task_does_not_count(groups: PlantedGroups, new:
     row = planted_figures(groups, some, [], None)["targets"]["reaction_time"]
     assert row["twin_r"]["n"] == N_NEW - 1
     assert row["control/shuffled_r"] is None
+
+
+def test_a_linear_control_that_is_not_there_is_said(
+    found: dict[str, Any], groups: PlantedGroups, new: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert found["notes"] == []
+
+    def unavailable(*_: Any, **__: Any) -> Any:
+        raise MissingDependencyError("scikit-learn is not installed.")
+
+    monkeypatch.setattr("dtb_models.evaluation_planted.predict_from_connectomes", unavailable)
+    without = planted_figures(groups, new, [], None)
+    assert without["notes"] == [
+        "Linear models of what was planted are left out. scikit-learn is not installed."
+    ]
+    assert not any(name.startswith("connectome/") for name in without["targets"]["reaction_time"])
+
+
+def test_people_without_a_connectome_have_no_linear_control(
+    groups: PlantedGroups, new: list[Any]
+) -> None:
+    first = SimpleNamespace(**{**vars(new[0]), "edges": None})
+    (note,) = planted_figures(groups, [first, *new[1:]], [], None)["notes"]
+    assert note.endswith("are left out: not everybody who is judged has a connectome.")
 
 
 def one_sample_t(values: np.ndarray) -> np.ndarray:

@@ -202,7 +202,7 @@ def test_numbers_that_json_does_not_have_are_null() -> None:
 def test_an_evaluation_is_not_written_over(tmp_path: Path, found: dict[str, Any]) -> None:
     check_place(tmp_path / "new", resume=False, force=False)
     write_report(tmp_path, found)
-    with pytest.raises(OutputError, match=r"holds an evaluation already \(metrics.json\)"):
+    with pytest.raises(OutputError, match=r"already \(metrics.json\).* --force \(force=True\)"):
         check_place(tmp_path, resume=False, force=False)
     check_place(tmp_path, resume=True, force=False)
     check_place(tmp_path, resume=False, force=True)

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dtb_models.group_halves import group_reliability
 from dtb_models.hcp import HcpCohort, without_global_signal
 from dtb_models.identification import identify
-from dtb_models.map_statistics import group_reliability, group_t, map_r, mean_of_others
+from dtb_models.map_statistics import group_t, map_r, mean_of_others
 from dtb_models.region_pairs import homotopic_pairs
 from dtb_runtime.errors import CohortError, UsageError
 from dtb_runtime.parcellation import Parcellation, read_regions_table

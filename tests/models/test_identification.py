@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dtb_models import identification
-from dtb_models.identification import identify
+from dtb_models.identification import identify, is_same_for_everybody
 from dtb_runtime.errors import DataError
 
 
@@ -76,6 +76,14 @@ def test_the_same_prediction_for_everybody_is_chance(rng: np.random.Generator) -
     assert found.pairwise_rate == pytest.approx(1 / 2)
     assert found.top_rate == pytest.approx(1 / 8)
     assert found.pairwise_p == found.top_p == 1
+
+
+def test_maps_that_differ_in_one_person_are_not_the_same(rng: np.random.Generator) -> None:
+    one = rng.standard_normal(8)
+    for same in (np.tile(one, (5, 1)), np.tile(rng.standard_normal((5, 1, 8)), (1, 5, 1))):
+        assert is_same_for_everybody(same)
+        same[..., 3, 2] += 1e-9
+        assert not is_same_for_everybody(same)
 
 
 def test_p_is_uniform_where_predictions_say_nothing(rng: np.random.Generator) -> None:

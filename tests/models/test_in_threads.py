@@ -1,4 +1,4 @@
-"""Work in threads: in order, and no more after an error."""
+"""Work in threads: in order, nothing twice, and no more after an error."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from dtb_models.in_threads import Steps, in_threads
+from dtb_models.in_threads import MadeOnce, Steps, in_threads
 
 
 @pytest.mark.parametrize("jobs", [1, 3])
@@ -38,6 +38,53 @@ def test_an_error_ends_the_work(jobs: int) -> None:
     with pytest.raises(ValueError, match="no"):
         list(results)
     assert len(begun) < 1000
+
+
+def test_what_several_ask_for_is_made_once() -> None:
+    made = MadeOnce[str, list[str]]()
+    asking = threading.Semaphore(0)
+    calls: list[str] = []
+
+    def ask(_: int) -> list[str]:
+        asking.release()
+
+        def make() -> list[str]:
+            for _ in range(4):
+                assert asking.acquire(timeout=10)  # until all four ask
+            calls.append("a")
+            return ["a"]
+
+        return made.get("a", make)
+
+    first, *others = in_threads(ask, range(4), 4)
+    assert calls == ["a"]
+    assert all(each is first for each in others)
+
+
+def test_other_keys_do_not_wait() -> None:
+    made = MadeOnce[str, str]()
+    is_b_made = threading.Event()
+
+    def make(key: str) -> str:
+        if key == "b":
+            is_b_made.set()
+        else:
+            assert is_b_made.wait(10)
+        return key
+
+    assert list(in_threads(lambda key: made.get(key, lambda: make(key)), "ab", 2)) == ["a", "b"]
+
+
+def test_what_could_not_be_made_is_made_for_the_next() -> None:
+    made = MadeOnce[int, int]()
+
+    def fail() -> int:
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        made.get(1, fail)
+    assert made.get(1, lambda: 5) == 5
+    assert made.get(1, fail) == 5
 
 
 def test_steps_are_counted_and_never_more_than_there_are() -> None:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from itertools import combinations
-
 import numpy as np
 import pytest
 from scipy.stats import ttest_1samp
 
 from dtb_models.map_statistics import (
     group_map_figures,
-    group_reliability,
     group_t,
-    halves_r,
     map_r,
     mean_of_others,
     others_forecasts_r,
@@ -77,23 +73,6 @@ def test_the_mean_of_others_leaves_one_out(rng: np.random.Generator) -> None:
         mean_of_others(maps[:1])
 
 
-def test_group_reliability_is_the_mean_of_all_halvings(rng: np.random.Generator) -> None:
-    maps = rng.standard_normal(50) + rng.standard_normal((5, 50))
-    found = []
-    for half in combinations(range(5), 2):
-        rest = [i for i in range(5) if i not in half]
-        found.append(np.corrcoef(maps[list(half)].mean(0), maps[rest].mean(0))[0, 1])
-    r = np.mean(found)
-    assert group_reliability(maps) == pytest.approx(2 * r / (1 + r))
-    with pytest.raises(DataError, match="at least four people, found 3"):
-        group_reliability(maps[:3])
-
-
-def test_group_reliability_of_a_known_signal(rng: np.random.Generator) -> None:
-    maps = rng.standard_normal(5000) + 3 * rng.standard_normal((30, 5000))
-    assert group_reliability(maps, seed=1) == pytest.approx(30 / (30 + 9), abs=0.02)
-
-
 def test_shapes_that_do_not_go_together_are_refused() -> None:
     with pytest.raises(DataError, match=r"people by regions, found shape \(4,\)"):
         group_t(np.ones(4))
@@ -121,12 +100,3 @@ def test_forecasts_of_others_are_held_against_the_own_map(rng: np.random.Generat
 def test_forecasts_of_others_need_everybody(shape: tuple[int, ...]) -> None:
     with pytest.raises(DataError, match="at least two people and one map of everybody"):
         others_forecasts_r(np.ones(shape), np.ones((4, 20)))
-
-
-def test_halves_are_held_against_the_other_half(rng: np.random.Generator) -> None:
-    maps, measured = rng.standard_normal((2, 4, 20))
-    expected = [
-        np.corrcoef(maps[list(half)].mean(0), np.delete(measured, list(half), axis=0).mean(0))[0, 1]
-        for half in combinations(range(4), 2)
-    ]
-    assert halves_r(maps, measured) == pytest.approx(np.mean(expected))

@@ -267,7 +267,7 @@ def test_unknown_bold_regions_are_named() -> None:
     [
         ("paper", {"latent_size": 4}, "paper preset has no latent"),
         ("direct", {"personal_units": 4}, "direct preset has no latent and no personal units"),
-        ("compact", {"hidden_size": 4}, "give --personal-units"),
+        ("compact", {"hidden_size": 4}, r"give --personal-units \(personal_units="),
     ],
 )
 def test_sizes_that_a_preset_does_not_have_are_refused(
