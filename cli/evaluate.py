@@ -88,7 +88,8 @@ def evaluate(
             show_default=False,
             help="temporal: trained on the first half of the same people's runs; new-people: "
             "people held out, of whom no trial is seen (default of simulated); calibrated: people "
-            "held out, after their own first half (default of tcp). All judge the second half.",
+            "held out, after their own first half (default of tcp). All judge the trials of the "
+            "second half; maps of new-people are of whole runs.",
         ),
     ] = None,
     bundle: Annotated[
@@ -202,7 +203,8 @@ def evaluate(
             "--out",
             metavar="DIR",
             show_default=False,
-            help="Folder for metrics.json, every prediction, and what was trained.",
+            help="Folder for metrics.json, judged trials, every prediction, and what was trained; "
+            "without it nothing is written.",
         ),
     ] = None,
     resume: Annotated[
@@ -216,8 +218,8 @@ def evaluate(
 
     The people are real or simulated; either a bundle is judged on them (--bundle), or networks are
     trained on some and judged on the others. Prints a table; with --out writes every figure
-    (metrics.json), every judged trial and every prediction, from which anybody can compute the
-    figures again.
+    (metrics.json), every prediction and every judged trial. From the judged trials anybody can
+    compute the figures of choices and response times again.
 
     The authors' public model is measured by another command: dtb-run evaluate reference --help
     """

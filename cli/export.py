@@ -34,7 +34,7 @@ def export(
             metavar="JSON",
             show_default=False,
             help="metrics.json of an evaluation whose figures go into manifest and model card; "
-            "may be given several times.",
+            "may be given several times, once for each kind of evaluation.",
         ),
     ] = None,
     force: ForceOption = False,

@@ -29,7 +29,7 @@ from dtb_runtime.manifest_sections import FileEntry, Normalization, Training
 from dtb_runtime.tasks import DT_S
 
 from .contract import check_graphs
-from .evaluation_figures import read_figures
+from .evaluation_figures import read_all_figures
 from .model_card import model_card
 from .network_graphs import network_graphs
 from .parity import check_parity
@@ -59,7 +59,7 @@ def export_bundle(
     name : str, optional
         Name of the bundle, by default the checkpoint's.
     figures : sequence of Path
-        ``metrics.json`` of evaluations whose figures the bundle is to carry.
+        ``metrics.json`` of evaluations whose figures the bundle is to carry, each of another kind.
     force : bool
         Replace a bundle that is there; a folder that holds anything else is never replaced.
 
@@ -77,7 +77,8 @@ def export_bundle(
         If PyTorch and ONNX Runtime disagree, or the graphs break the contract. Nothing is left
         behind then.
     DataError
-        If a file of `figures` is none.
+        If a file of `figures` is none, judges people whom its bundle may know, or is of the same
+        kind as another.
     OutputError
         If the folder exists already or cannot be written.
     """
@@ -85,8 +86,8 @@ def export_bundle(
     check_target(target, force=force)
     if not isinstance(checkpoint, Checkpoint):
         checkpoint = load_checkpoint(checkpoint)
-    measured = {name: value for path in figures for name, value in read_figures(path).items()}
-    checkpoint = replace(checkpoint, measured={**checkpoint.measured, **measured})
+    measured = {**checkpoint.measured, **read_all_figures(figures)}
+    checkpoint = replace(checkpoint, measured=measured)
     contents = bundle_contents(checkpoint, name=name)
     try:
         with _staging(target) as staging:

@@ -8,7 +8,9 @@ from collections.abc import Mapping, Sequence
 from dtb_models.simple_rules import RULE_PREFIX, RULES, SHUFFLED_PREFIX
 from dtb_runtime.manifest import Manifest
 
-from .evaluation_figures import figures_table, protocols_of
+from .evaluation_figures import evaluations_in
+from .evaluation_sections import evaluation_sections
+from .map_figures import MAPS
 
 NOT_A_DEVICE = (
     "This is research software, not a medical device. It must not be used to diagnose, to choose "
@@ -18,15 +20,15 @@ NOT_A_DEVICE = (
 _REAL_AND_SIMULATED: Mapping[str, str] = {
     "simulated": (
         "**Real:** nothing that this bundle learned from. "
-        "**Simulated:** all {n} people it was trained and measured on."
+        "**Simulated:** all {n} people it was {used}."
     ),
     "semi-synthetic": (
-        "**Real:** the behavior (choices and response times) of the {n} people it was trained and "
-        "measured on. **Simulated:** their connectomes and their BOLD, drawn around that behavior."
+        "**Real:** the behavior (choices and response times) of the {n} people it was {used}. "
+        "**Simulated:** their connectomes and their BOLD, drawn around that behavior."
     ),
     "real": (
-        "**Real:** connectomes, behavior and BOLD of the {n} people it was trained and measured "
-        "on. **Simulated:** nothing."
+        "**Real:** connectomes, behavior and BOLD of the {n} people it was {used}. "
+        "**Simulated:** nothing."
     ),
 }
 
@@ -61,30 +63,14 @@ _CREDITS: tuple[tuple[str, str], ...] = (
         "(MIT).",
     ),
 )
-"""What the credit applies to, as a pattern in the training's description or the parcellation's
-name, and the credit that its terms ask for."""
+"""What the credit applies to, as a pattern in the training's description, the parcellation's name
+or the data of an evaluation, and the credit that its terms ask for."""
 
 _METHOD_CREDIT = (
     "Method: Takahashi, Soda, Tomita, Yamashita, Digital Twin Brain: Generating Multitask Behavior "
     "from Connectomes for Personalized Therapy, BME Frontiers 7:0231 (2026), "
     "doi 10.34133/bmef.0231."
 )
-
-_PROTOCOLS: Mapping[str, str] = {
-    "calibrated": (
-        "Twins that saw the first half of their person's trials, judged on the second half. By "
-        "cross-validation over people: bundles trained the same way, each judged on people it was "
-        "not trained on."
-    ),
-    "new-people": (
-        "Twins made from the connectome alone, of people that the bundle was not trained on "
-        "(cross-validation over people, bundles trained the same way)."
-    ),
-    "temporal": (
-        "Twins of people whose first halves the bundle was trained on, judged on the second half."
-    ),
-}
-"""What an evaluation's protocol means, above its table."""
 
 _READINGS = {
     "hazard": "hazards: the chance to press in this step, given no press so far in the trial",
@@ -121,9 +107,11 @@ def model_card(manifest: Manifest) -> str:
 def _head(manifest: Manifest) -> str:
     training = manifest.training
     n_people = training.n_train + training.n_validation + training.n_test
+    # Figures of evaluations are of other people; above each table stands who they were.
+    used = "trained and measured on" if training.n_test else "trained on"
     lines = [
         f"# {manifest.name}",
-        _REAL_AND_SIMULATED[training.kind].format(n=n_people),
+        _REAL_AND_SIMULATED[training.kind].format(n=n_people, used=used),
         training.description,
     ]
     lines += [f"> {warning}" for warning in manifest.warnings]
@@ -178,10 +166,7 @@ def _training_data(manifest: Manifest) -> str:
 
 def _figures(manifest: Manifest) -> str:
     measured = manifest.measured
-    parts = ["## Measured figures"]
-    for protocol in protocols_of(measured):
-        meaning = _PROTOCOLS.get(protocol, f"Protocol {protocol}.")
-        parts += [meaning, figures_table(measured, protocol)]
+    parts = ["## Measured figures", *evaluation_sections(measured)]
     names = sorted(name for name in measured if "/" not in name)
     if names:
         parts += [_held_out_figures(manifest, names)]
@@ -214,9 +199,14 @@ def _held_out_figures(manifest: Manifest, names: Sequence[str]) -> str:
 def _limits(manifest: Manifest) -> str:
     limits = []
     if manifest.training.kind != "real" and manifest.parcellation is not None:
+        measured = (
+            "was measured for face > shape maps only"
+            if MAPS in evaluations_in(manifest.measured)
+            else "has not been measured"
+        )
         limits.append(
             "What it reads from a connectome was learned from simulated connectomes. How well it "
-            "does that for real people has not been measured."
+            f"does that for real people {measured}."
         )
     limits += [
         "A figure means little by itself: on these tasks simple rules (always the right option, "
@@ -240,6 +230,7 @@ def _limits(manifest: Manifest) -> str:
 
 def _credits(manifest: Manifest) -> str:
     name = "" if manifest.parcellation is None else manifest.parcellation.name
-    text = f"{manifest.training.description} {name}"
+    judged = "HCP" if MAPS in evaluations_in(manifest.measured) else ""
+    text = f"{manifest.training.description} {name} {judged}"
     found = [credit for pattern, credit in _CREDITS if re.search(pattern, text)]
     return "## Credits\n\n" + "\n".join(f"- {credit}" for credit in (*found, _METHOD_CREDIT))

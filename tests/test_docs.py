@@ -15,6 +15,10 @@ import numpy as np
 import pytest
 
 from dtb_cli.app import main
+from dtb_export.evaluation_figures import SEMI_SYNTHETIC, SIMULATED
+from dtb_export.map_figures import MAP_METHODS, MAPS
+from dtb_models.metric_definitions import METRICS
+from dtb_models.protocols import PROTOCOLS
 from dtb_runtime import bundle_layout, edges, manifest, manifest_sections, norms, onnx_scan
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -185,6 +189,21 @@ def test_the_format_page_lists_every_key_of_a_manifest() -> None:
     keys |= set(manifest_sections.Training.__dataclass_fields__)
     keys |= {*manifest_sections.Normalization.__dataclass_fields__, "fisher_clip", "sha256", "size"}
     assert sorted(key for key in keys if f"`{key}`" not in section) == []
+
+
+def test_the_page_about_evaluations_names_every_metric() -> None:
+    text = (ROOT / "docs" / "evaluate.md").read_text(encoding="utf-8")
+    section = text.partition("## The figures")[2]
+    assert sorted(name for name in METRICS if f"`{name}`" not in section) == []
+
+
+def test_the_format_page_lists_the_evaluations_in_measured() -> None:
+    text = (ROOT / "docs" / "bundle-format.md").read_text(encoding="utf-8")
+    section = text.partition("### Names in `measured`")[2].partition("\n## ")[0]
+    names = {f"`{name}`" for name in (*PROTOCOLS, MAPS)}
+    names |= {f"`{prefix}...`" for prefix in (SIMULATED, SEMI_SYNTHETIC)}
+    names |= {f"`{method}`" for method in MAP_METHODS}
+    assert sorted(name for name in names if name not in section) == []
 
 
 def test_a_decision_fits_one_screen_and_is_dated() -> None:

@@ -112,3 +112,30 @@ def test_rules_and_exchanged_connectomes_stand_beside_the_figures(manifest: Mani
 def test_a_compact_card_says_that_its_settings_had_seen_the_figures(manifest: Manifest) -> None:
     text = model_card(manifest)
     assert ("shipped bundles' people in view" in text) == (manifest.preset == "compact")
+
+
+def test_figures_of_simulated_people_are_not_those_of_real_ones(manifest: Manifest) -> None:
+    measured = {
+        "simulated-new-people/n:stroop": 200.0,
+        "simulated-new-people/n_training": 228.0,
+        "simulated-new-people/twin/rt_r:stroop": 0.385,
+    }
+    text = model_card(replace(manifest, measured=measured))
+    before, _, _ = text.partition("| rt_r:stroop | 200 | 0.385 |")
+    section = before.partition("## Measured figures")[2]
+    assert "**The people judged here were simulated**" in section
+    assert "trained on 228 simulated people" in section
+    assert "None were measured." not in text
+
+
+def test_real_maps_are_credited_and_named_among_the_limits(manifest: Manifest) -> None:
+    text = model_card(replace(manifest, measured={"maps/twin/map_r:hammer": 0.58}))
+    assert HCP in text
+    assert "for real people was measured for face > shape maps only." in text
+    assert "for real people has not been measured." in model_card(manifest)
+
+
+def test_nobody_held_out_is_nobody_measured(manifest: Manifest) -> None:
+    kinds = {"kind": "semi-synthetic", "warning": "Careful."}
+    assert "of the 34 people it was trained on." in card(manifest, n_test=0, **kinds)
+    assert "of the 40 people it was trained and measured on." in card(manifest, **kinds)
