@@ -89,19 +89,18 @@ def choose_parcellation(
     UsageError
         If both or neither are given, or the bundle has no regions.
     """
+    from dtb_runtime.bundle_loading import load_bundle
     from dtb_runtime.errors import UsageError
     from dtb_runtime.parcellation import read_regions_table
 
-    if (regions is None) == (bundle is None):
+    if regions is not None and bundle is None:
+        return read_regions_table(regions, name)
+    if regions is not None or bundle is None:
         raise UsageError(
             "The regions must come from one place: give --regions TABLE or --bundle NAME, "
             f"found {'neither' if regions is None else 'both'}."
         )
-    if regions is not None:
-        return read_regions_table(regions, name)
-    from dtb_runtime.bundle_loading import load_bundle
-
-    loaded = load_bundle(bundle or "", device="cpu")
+    loaded = load_bundle(bundle, device="cpu")
     if loaded.manifest.parcellation is None:
         raise UsageError(f"Bundle {loaded.name!r} has no regions. Give --regions TABLE instead.")
     return loaded.manifest.parcellation

@@ -59,9 +59,7 @@ def judge_maps(request: Request) -> dict[str, Any]:
 
 def _training(request: Request, ids: list[str]) -> FoldTraining | None:
     """Return a training without each person, and one without each half; None for a bundle."""
-    from dtb_models.evaluation_files import FOLDS_FOLDER
-
-    if not request.is_trained or request.out is None:
+    if not request.is_trained:
         return None
     return FoldTraining(
         folds=(
@@ -71,7 +69,7 @@ def _training(request: Request, ids: list[str]) -> FoldTraining | None:
                 for number, half in enumerate(_halves(request, ids), start=1)
             ),
         ),
-        folder=request.out / FOLDS_FOLDER,
+        folder=request.trained_in(),
         people=request.people,
         choice=request.training,
         direct_epochs=None,
@@ -89,8 +87,7 @@ def _bundles(request: Request, ids: list[str], training: FoldTraining | None) ->
     from dtb_runtime.bundle_loading import load_bundle
 
     if training is None:
-        bundle = load_bundle(request.people.bundle or "", device="cpu")
-        return HcpBundles(dict.fromkeys(ids, bundle), is_left_out=False)
+        return HcpBundles(dict.fromkeys(ids, request.people.trained_bundle()), is_left_out=False)
     loaded = [load_bundle(training.bundle(fold), device="cpu") for fold in training.folds]
     halves = zip(loaded[len(ids) :], training.folds[len(ids) :], strict=True)
     return HcpBundles(

@@ -121,11 +121,10 @@ def _say_who_is_left_out(cohort: Cohort) -> None:
 
 def _training(request: Request, group: _Group, protocol: Protocol) -> FoldTraining | None:
     """Return the trainings that the evaluation needs; None where a bundle is judged."""
-    from dtb_models.evaluation_files import FOLDS_FOLDER
     from dtb_models.protocols import folds
     from dtb_runtime.errors import UsageError
 
-    if not request.is_trained or request.out is None:
+    if not request.is_trained:
         return None
     if request.direct_epochs is not None and group.connectomes == "none":
         raise UsageError(
@@ -133,21 +132,22 @@ def _training(request: Request, group: _Group, protocol: Protocol) -> FoldTraini
             "are none of these people. Leave it out, or take --protocol new-people."
         )
     wanted: tuple[Fold, ...]
-    if protocol.trains_on_judged:
-        wanted = (Fold("first-halves", first_halves=True),)
-    elif group.learned_from:
-        ids = tuple(person.participant_id for person in group.learned_from)
-        wanted = (Fold("training-people", ids),)
-    else:
+    n_folds = request.folds_wanted()
+    if n_folds is not None:
         everybody = [person.participant_id for person in group.judged]
-        parts = folds(everybody, request.folds_wanted() or 0, request.seed)
+        parts = folds(everybody, n_folds, request.seed)
         wanted = tuple(
             Fold(f"fold-{number}", tuple(one for one in everybody if one not in set(part)))
             for number, part in enumerate(parts, start=1)
         )
+    elif protocol.trains_on_judged:
+        wanted = (Fold("first-halves", first_halves=True),)
+    else:
+        ids = tuple(person.participant_id for person in group.learned_from)
+        wanted = (Fold("training-people", ids),)
     return FoldTraining(
         folds=wanted,
-        folder=request.out / FOLDS_FOLDER,
+        folder=request.trained_in(),
         people=request.people,
         choice=request.training,
         direct_epochs=request.direct_epochs,
@@ -163,9 +163,7 @@ def _parts(
 
     everybody = [person.participant_id for person in group.judged]
     if training is None:
-        # On the CPU, where one small network after the other runs faster than on a GPU.
-        bundle = load_bundle(request.people.bundle or "", device="cpu")
-        return (BundlePart(bundle, tuple(everybody)),)
+        return (BundlePart(request.people.trained_bundle(), tuple(everybody)),)
     parts = []
     for fold in training.folds:
         # Whoever was not trained on is judged; everybody where all were, or none of the judged.

@@ -12,8 +12,9 @@ from . import terminal
 from .cohorts import choose_parcellation, simulated_cohort
 
 if TYPE_CHECKING:
-    from dtb_models.cohorts import Cohort, Participant
+    from dtb_models.cohorts import Cohort
     from dtb_models.hcp import HcpCohort
+    from dtb_runtime.bundle import Bundle
     from dtb_runtime.parcellation import Parcellation
 
 DEFAULT_PEOPLE = 228
@@ -64,14 +65,13 @@ class PeopleChoice:
         """
         from dtb_runtime.errors import UsageError
 
-        if (self.folder is None) != (self.kind is DataKind.SIMULATED):
-            found = "none" if self.folder is None else str(self.folder)
-            wants = (
-                "no folder: these people are made up"
-                if self.kind is DataKind.SIMULATED
-                else f"the folder of the people, as in --data {self.kind.value} DIR"
+        if self.kind is not DataKind.SIMULATED:
+            self.real_folder()
+        elif self.folder is not None:
+            raise UsageError(
+                f"--data {self.kind.value} wants no folder: these people are made up; found "
+                f"{self.folder}."
             )
-            raise UsageError(f"--data {self.kind.value} wants {wants}; found {found}.")
         if self.kind is not DataKind.TCP and self.derivatives is not None:
             raise UsageError(
                 f"--derivatives {self.derivatives} is of --data tcp, not of "
@@ -100,15 +100,49 @@ class PeopleChoice:
     @property
     def series(self) -> Path | None:
         """Folder of the real people's scans; None where there is none."""
-        if self.kind is not DataKind.TCP or self.folder is None:
+        if self.kind is not DataKind.TCP:
             return None
-        inside = self.folder / "derivatives"
+        inside = self.real_folder() / "derivatives"
         return self.derivatives or (inside if inside.is_dir() else None)
 
     @property
     def has_made_up_brains(self) -> bool:
         """Whether real people would have to be trained on with simulated brains."""
         return self.kind is DataKind.TCP and self.series is None
+
+    def real_folder(self) -> Path:
+        """Return the folder of people who were not made up.
+
+        Raises
+        ------
+        UsageError
+            If none was given.
+        """
+        from dtb_runtime.errors import UsageError
+
+        if self.folder is None:
+            raise UsageError(
+                f"--data {self.kind.value} wants the folder of the people, as in "
+                f"--data {self.kind.value} DIR; found none."
+            )
+        return self.folder
+
+    def trained_bundle(self) -> Bundle:
+        """Return the bundle that is judged, on the CPU.
+
+        One small network after the other runs faster there than on a GPU.
+
+        Raises
+        ------
+        UsageError
+            If none was given.
+        """
+        from dtb_runtime.bundle_loading import load_bundle
+        from dtb_runtime.errors import UsageError
+
+        if self.bundle is None:
+            raise UsageError("No bundle was given to be judged. Add --bundle NAME.")
+        return load_bundle(self.bundle, device="cpu")
 
     def parcellation(self) -> Parcellation:
         """Return the regions.
@@ -131,9 +165,9 @@ class PeopleChoice:
         """Return the people to judge, with real brains where there are any."""
         from dtb_models.tcp import TcpCohort
 
-        if self.kind is DataKind.TCP and self.folder is not None:
+        if self.kind is DataKind.TCP:
             return TcpCohort(
-                self.folder,
+                self.real_folder(),
                 self.series,
                 parcellation=None if self.series is None else self.parcellation(),
             )
@@ -152,14 +186,16 @@ class PeopleChoice:
 
         if self.kind is DataKind.TCP and not self.has_made_up_brains:
             return self.judged_cohort()
-        if self.kind is DataKind.HCP and self.folder is not None:
+        if self.kind is DataKind.HCP:
             return SimulatedCohort(
                 self.parcellation(),
                 None if self.behavior_from is not None else self.n_people,
                 self.seed,
                 share=self.share,
                 behavior_from=self.behavior_from,
-                response_maps=maps_from_betas(self.folder, self.parcellation(), without=without),
+                response_maps=maps_from_betas(
+                    self.real_folder(), self.parcellation(), without=without
+                ),
             )
         return simulated_cohort(
             self.parcellation(),
@@ -175,15 +211,10 @@ class PeopleChoice:
         """Return people with activations and no trials."""
         from dtb_models.hcp import HcpCohort
 
-        cohort = HcpCohort(self.folder or Path(), self.parcellation())
+        cohort = HcpCohort(self.real_folder(), self.parcellation())
         for participant_id, reason in cohort.skipped.items():
             terminal.message(f"Left out {participant_id}: {reason}")
         return cohort
-
-    def split(self, participants: tuple[Participant, ...]) -> tuple[list[str], list[str]]:
-        """Return ids of simulated people to train on, and of new ones to judge."""
-        ids = [person.participant_id for person in participants]
-        return ids[: self.n_people], ids[self.n_people :]
 
 
 def refuse(options: Mapping[str, Any], because: str) -> None:

@@ -51,6 +51,23 @@ class Request:
         """Decides folds, shuffles, trainings and simulated people."""
         return self.people.seed
 
+    def trained_in(self) -> Path:
+        """Return the folder of what is trained for this evaluation.
+
+        Raises
+        ------
+        UsageError
+            If there is no place to keep it.
+        """
+        from dtb_models.evaluation_files import FOLDS_FOLDER
+        from dtb_runtime.errors import UsageError
+
+        if self.out is None:
+            raise UsageError(
+                "A training is kept, so that it can go on after a kill: add --out DIR."
+            )
+        return self.out / FOLDS_FOLDER
+
     def chosen_protocol(self) -> Protocol:
         """Return the protocol, the data's own where none was named."""
         from dtb_models.protocols import PROTOCOLS
@@ -157,10 +174,7 @@ class Request:
                 "Networks are trained for this evaluation, and that needs the regions: add "
                 "--regions TABLE. Or judge what is trained already: --bundle NAME."
             )
-        if self.out is None:
-            raise UsageError(
-                "A training is kept, so that it can go on after a kill: add --out DIR."
-            )
+        self.trained_in()
         if self.kind is DataKind.HCP:
             if self.reuse is not None:
                 refuse(

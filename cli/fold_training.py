@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
+import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -106,22 +106,22 @@ class FoldTraining:
         Raises
         ------
         OutputError
-            If other trainings are there.
+            If other trainings are there, or what is there cannot be read or replaced.
         """
         from dtb_runtime.atomic import write_files
         from dtb_runtime.errors import OutputError
 
         file = self.folder / PLAN_FILE
         if file.exists() and resume:
-            differing = _differing(json.loads(file.read_text(encoding="utf-8")), self.plan())
+            differing = _differing(_read_plan(file), self.plan())
             if differing:
                 raise OutputError(
                     f"{self.folder} was begun with other options: {differing[0]}. Go on with the "
                     "same ones, or begin again with --force."
                 )
             return
-        if file.exists() and force:
-            shutil.rmtree(self.folder)
+        if self.folder.exists() and force:
+            _remove(self.folder)
         text = json.dumps(self.plan(), indent=1) + "\n"
         write_files(self.folder, {PLAN_FILE: text.encode()}, force=False)
 
@@ -206,12 +206,62 @@ def _named(name: str, on_progress: Callable[[str, int, str], None]) -> OnProgres
 
 
 def _begin_with(state: Path | None, folder: Path) -> None:
-    """Put a finished population fit where a training looks for one."""
+    """Put a finished population fit where a training looks for one; whole, or not at all."""
     from dtb_models.population import STATE_FILE
+    from dtb_runtime.atomic import write_files
+    from dtb_runtime.errors import CheckpointError
 
-    if state is not None and not (folder / STATE_FILE).exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(state, folder / STATE_FILE)
+    if state is None or (folder / STATE_FILE).exists():
+        return
+    try:
+        content = state.read_bytes()
+    except OSError as error:
+        raise CheckpointError(
+            f"{state} cannot be read any more: {error.strerror or error}. Put it back, and go on "
+            "with --resume."
+        ) from error
+    write_files(folder, {STATE_FILE: content}, force=False)
+
+
+def _read_plan(file: Path) -> dict[str, Any]:
+    """Read a plan that was written before.
+
+    Raises
+    ------
+    OutputError
+        If it is damaged or cannot be read.
+    """
+    from dtb_runtime.errors import DataError, OutputError
+    from dtb_runtime.json_object import JsonObject
+
+    try:
+        return dict(JsonObject.parse(file.read_bytes(), str(file), DataError).rest())
+    except OSError as error:
+        raise OutputError(
+            f"{file} cannot be read: {error.strerror or error}. Begin again with --force."
+        ) from error
+    except DataError as error:
+        raise OutputError(f"{error} Begin again with --force.") from error
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder; a kill meanwhile leaves no trainings that lack their plan.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be removed.
+    """
+    from dtb_runtime.errors import OutputError
+
+    try:
+        with tempfile.TemporaryDirectory(prefix=".removed-", dir=folder.parent) as removed:
+            folder.rename(Path(removed) / folder.name)
+    except OSError as error:
+        raise OutputError(
+            f"{error.filename or folder} cannot be removed: {error.strerror or error}. Remove it "
+            "yourself, or choose another folder."
+        ) from error
 
 
 def _differing(there: Any, now: Any, name: str = "") -> list[str]:

@@ -60,6 +60,7 @@ def in_processes(
     messages: Messages = context.Queue()
     waiting: list[str] = list(items)
     running: dict[str, BaseProcess] = {}
+    ended: set[str] = set()
     with _ended(running):
         while waiting or running:
             while waiting and len(running) < jobs:
@@ -73,7 +74,7 @@ def in_processes(
             try:
                 name, done, said = messages.get(timeout=_WAIT_S)
             except queue.Empty:
-                _check_alive(running)
+                ended = _still_silent(running, ended)
                 continue
             if done is None:
                 raise said
@@ -111,15 +112,31 @@ def _ended(running: dict[str, BaseProcess]) -> Iterator[None]:
             process.join()
 
 
-def _check_alive(running: dict[str, BaseProcess]) -> None:
+def _still_silent(running: dict[str, BaseProcess], before: set[str]) -> set[str]:
+    """Return which processes have ended, though they have not said that they are finished.
+
+    Parameters
+    ----------
+    running : dict
+        Processes that have not said so, by name.
+    before : set of str
+        What this returned when nothing was heard the last time.
+
+    Raises
+    ------
+    DtbError
+        If one of these has still said nothing: whatever it had to say is lost.
+    """
     from dtb_runtime.errors import DtbError
 
-    for name, process in running.items():
-        if process.exitcode not in (None, 0):
-            raise DtbError(
-                f"The process of {name} ended with code {process.exitcode} and said nothing, as "
-                "for want of memory. Go on with --resume, and fewer --jobs."
-            )
+    # What one said last may have come between the end of the waiting and this look at it.
+    ended = {name for name, process in running.items() if process.exitcode is not None}
+    for name in sorted(ended & before):
+        raise DtbError(
+            f"The process of {name} ended with code {running[name].exitcode} and said nothing, as "
+            "for want of memory. Go on with --resume, and fewer --jobs."
+        )
+    return ended
 
 
 def _work(

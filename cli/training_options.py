@@ -162,7 +162,7 @@ class TrainingChoice:
         from dtb_models.training import preset_config
 
         if self.reuse is not None:
-            return self._reused()[0], parcellation.labels
+            return _reused(self.reuse)[0], parcellation.labels
         config, labels = preset_config(
             self.preset.value,
             parcellation,
@@ -187,22 +187,10 @@ class TrainingChoice:
             Share of the people held out to be measured; default: that of the preset.
         """
         if self.reuse is not None:
-            return self._reused()[1]
+            return _reused(self.reuse)[1]
         if self.preset is Preset.COMPACT:
             return self._population_settings(config, held_out)
         return self._training_settings(config, held_out)
-
-    def _reused(self) -> tuple[NetworkConfig, PopulationSettings]:
-        """Return network and settings of the training that is gone on from."""
-        from dtb_models.config import NetworkConfig
-        from dtb_models.population_settings import PopulationSettings
-        from dtb_models.state_file import read_identity
-
-        identity = read_identity(self.reuse) if self.reuse is not None else {}
-        return (
-            NetworkConfig.from_json(identity["config"]),
-            PopulationSettings.from_json(identity["settings"]),
-        )
 
     def _population_settings(
         self, config: NetworkConfig, held_out: float | None
@@ -279,3 +267,16 @@ class TrainingChoice:
             device=self.device,
             on_progress=on_progress,
         )
+
+
+def _reused(state: Path) -> tuple[NetworkConfig, PopulationSettings]:
+    """Return network and settings of the training that is gone on from."""
+    from dtb_models.config import NetworkConfig
+    from dtb_models.population_settings import PopulationSettings
+    from dtb_models.state_file import read_identity
+
+    identity = read_identity(state)
+    return (
+        NetworkConfig.from_json(identity["config"]),
+        PopulationSettings.from_json(identity["settings"]),
+    )

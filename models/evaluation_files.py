@@ -1,4 +1,4 @@
-"""What an evaluation leaves on disk, from which every figure can be computed again.
+"""What an evaluation leaves on disk; from the tables, every figure of trials can be computed again.
 
 ::
 
@@ -64,14 +64,26 @@ def clear(out: Path) -> None:
     """Remove figures, tables and predictions of an evaluation before, not what was trained.
 
     Of people who are not judged any more, files would be left otherwise.
+
+    Raises
+    ------
+    OutputError
+        If one of them cannot be removed.
     """
+    # The figures first: what a kill leaves then is no evaluation, rather than one without tables.
     for pattern in (
         METRICS_FILE,
         f"{JUDGED_FOLDER}/*.tsv",
         f"{PREDICTIONS_FOLDER}/sub-*_desc-twin_*",
     ):
-        for path in out.glob(pattern):
-            path.unlink()
+        try:
+            for path in out.glob(pattern):
+                path.unlink()
+        except OSError as error:
+            raise OutputError(
+                f"{error.filename or out} of an evaluation before cannot be removed: "
+                f"{error.strerror or error}. Remove it yourself, or choose another folder."
+            ) from error
 
 
 class Predictions:

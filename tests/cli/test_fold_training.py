@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from dtb_cli.evaluation_people import DataKind, PeopleChoice
-from dtb_cli.fold_training import Fold, FoldTraining
+from dtb_cli.fold_training import Fold, FoldTraining, _begin_with
 from dtb_cli.training_options import Preset, TrainingChoice
 from dtb_models.config import compact_config
 from dtb_models.population import STATE_FILE
@@ -86,6 +86,52 @@ def test_a_plan_is_kept_and_another_one_refused(people: PeopleChoice, tmp_path: 
     (folder / "a").mkdir()
     other.begin(resume=False, force=True)
     assert not (folder / "a").exists()
+
+
+@pytest.mark.parametrize("content", ['{"people": ', "[1]", '{"a": 1, "a": 1}', "\xff"])
+def test_a_damaged_plan_is_said(people: PeopleChoice, tmp_path: Path, content: str) -> None:
+    training = FoldTraining((Fold("a"),), tmp_path, people, choice(), None)
+    (tmp_path / "plan.json").write_text(content, encoding="latin-1")
+    with pytest.raises(OutputError, match=r"plan\.json.*Begin again with --force"):
+        training.begin(resume=True, force=False)
+
+
+def test_what_cannot_be_removed_is_said(
+    people: PeopleChoice, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "folds"
+    training = FoldTraining((Fold("a"),), folder, people, choice(), None)
+    training.begin(resume=False, force=False)
+
+    def refuse(*_: Any) -> None:
+        raise PermissionError(13, "Permission denied", str(folder))
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    with pytest.raises(OutputError, match="folds cannot be removed: Permission denied"):
+        training.begin(resume=False, force=True)
+    assert (folder / "plan.json").is_file()
+    assert not list(tmp_path.glob(".removed-*"))
+
+
+def test_trainings_are_removed_with_their_plan(people: PeopleChoice, tmp_path: Path) -> None:
+    folder = tmp_path / "folds"
+    (folder / "a" / "bundle").mkdir(parents=True)  # of a plan that is gone
+    FoldTraining((Fold("a"),), folder, people, choice(), None).begin(resume=False, force=True)
+    assert [path.name for path in folder.iterdir()] == ["plan.json"]
+    assert not list(tmp_path.glob(".removed-*"))
+
+
+def test_a_reused_fit_is_copied_whole(tmp_path: Path) -> None:
+    state, folder = tmp_path / "state", tmp_path / "checkpoint"
+    with pytest.raises(CheckpointError, match="state cannot be read any more"):
+        _begin_with(state, folder)
+    assert not folder.exists()
+    state.write_bytes(b"fitted")
+    _begin_with(state, folder)
+    _begin_with(state, folder)
+    assert [(path.name, path.read_bytes()) for path in folder.iterdir()] == [
+        (STATE_FILE, b"fitted")
+    ]
 
 
 def test_a_fold_is_finished_with_its_bundle_and_its_control(

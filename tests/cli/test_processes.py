@@ -24,6 +24,8 @@ def fail(item: str, tell: Tell) -> None:
         raise ZeroDivisionError
     if item == "killed":
         os._exit(9)
+    if item == "mute":
+        os._exit(0)
     time.sleep(60)
 
 
@@ -45,6 +47,7 @@ def test_every_item_is_worked_on_in_its_own_process(tmp_path: Path) -> None:
         ("bad", CohortError, "These people cannot be used"),
         ("mistake", RuntimeError, "ZeroDivisionError"),
         ("killed", DtbError, "ended with code 9 and said nothing"),
+        ("mute", DtbError, "ended with code 0 and said nothing"),
     ],
 )
 def test_an_error_ends_the_others(item: str, error: type[Exception], message: str) -> None:
