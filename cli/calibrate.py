@@ -189,6 +189,7 @@ def _learned(before: Twin, after: Twin) -> dict[str, Any] | None:
         "steps": calibration.steps,
         "converged": calibration.converged,
         "effective_draws": round(calibration.effective_draws, 1),
+        "lapse_rate": round(calibration.lapse_rate, 4),
     }
 
 

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from .errors import UsageError
 from .latent import LatentDistribution
 from .observed_run import ObservedRun
@@ -37,6 +39,9 @@ class Calibration:
     """Whether the last step was too small to matter."""
     effective_draws: float
     """How many independent draws of the posterior its mean and covariance are worth."""
+    lapse_rate: float
+    """Share of trials that the person lets pass whatever the hazards say, in [0, 1). Missing
+    answers tell this, and hardly anything of response times."""
 
     def to_json(self) -> dict[str, Any]:
         """The fields but the posterior as JSON values."""
@@ -56,7 +61,7 @@ def calibrate_latent(
         The latent before any trial was seen.
     runs : sequence of ObservedRun
         Runs, or parts of runs, in any order. A trial without an answer tells that nothing was
-        pressed in its window and no more; one that cannot be used tells nothing.
+        pressed in its window, or that it was a lapse; one that cannot be used tells nothing.
     seed : int
         Of the draws that refine the posterior.
 
@@ -75,6 +80,8 @@ def calibrate_latent(
         if n_trials
         else FoundPosterior.unchanged(prior, 0.0)
     )
+    mean = found.posterior.mean[np.newaxis]
+    at_mean = [own[0] for own in likelihood.logits(mean)] if n_answered < n_trials else []
     return Calibration(
         posterior=found.posterior,
         n_trials=n_trials,
@@ -84,6 +91,7 @@ def calibrate_latent(
         steps=found.steps,
         converged=found.converged,
         effective_draws=found.effective_draws,
+        lapse_rate=likelihood.lapse_rate(at_mean) if at_mean else 0.0,
     )
 
 

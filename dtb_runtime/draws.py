@@ -74,6 +74,8 @@ def run_draws(
         raise UsageError(f"threads must be at least 1, found {threads}.")
     bundle = twin.bundle
 
+    lapse_rate = 0.0 if twin.calibration is None else twin.calibration.lapse_rate
+
     def run_networks(weights: NDArray[np.float32]) -> Outputs:
         return bundle.run_main(weights, run.network_input)[:2]
 
@@ -88,7 +90,7 @@ def run_draws(
         outputs = map(run_networks, parts) if threads == 1 else _map(run_networks, parts, threads)
     # Only the networks run in threads: they let go of Python's lock, and reading them does not.
     return (
-        (_read_draw(bundle, run, actions, bold), bold)
+        (_read_draw(bundle, run, actions, bold, lapse_rate), bold)
         for several in outputs
         for actions, bold in zip(*several, strict=True)
     )
@@ -127,10 +129,14 @@ def mean_draw(draws: Sequence[Draw], run: PreparedRun) -> Draw:
     )
 
 
-def _read_draw(bundle: Bundle, run: PreparedRun, actions: Actions, bold: Bold) -> Draw:
+def _read_draw(
+    bundle: Bundle, run: PreparedRun, actions: Actions, bold: Bold, lapse_rate: float
+) -> Draw:
     manifest = bundle.manifest
     read = read_hazards if manifest.action_reading == "hazard" else read_densities
     distributions = read(actions, run.events, len(run.task.options), manifest.dt_s)
+    if lapse_rate:
+        distributions = distributions.with_lapses(lapse_rate)
     contrast, structure_t = None, dict[str, float]()
     if run.no_contrast is None:
         contrast = fit_contrast(bold, run.design, run.task.contrast)

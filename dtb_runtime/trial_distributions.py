@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,6 +12,7 @@ from .truncated_exponential import log_density_at, position_of, share_before
 
 NO_RESPONSE = -1
 """Option index that `TrialDistributions.sample` gives to a trial without a response."""
+_CHANCES = ("option_probability", "p_no_response", "step_mass")
 _END_TOLERANCE_S = 1e-9  # start plus length may fall short of a window's end by rounding
 
 
@@ -70,6 +71,22 @@ class TrialDistributions:
         """Most probable option of each trial, the first of equals. Shape (n_trials,)."""
         choice: NDArray[np.int64] = self.option_probability.argmax(axis=1)
         return choice
+
+    def with_lapses(self, rate: float) -> TrialDistributions:
+        """The same of somebody who lets a share of the trials pass, whatever they are.
+
+        Response times, given a response, stay what they are.
+
+        Parameters
+        ----------
+        rate : float
+            Share of the trials, in [0, 1).
+        """
+        scaled = {name: getattr(self, name) * (1.0 - rate) for name in _CHANCES}
+        scaled["p_no_response"] = rate + scaled["p_no_response"]
+        for array in scaled.values():
+            array.setflags(write=False)
+        return replace(self, **scaled)
 
     def quantile(self, q: float) -> NDArray[np.float64]:
         """Response time that a share `q` of the responses does not exceed.

@@ -1,9 +1,9 @@
 """How probable a person's trials are under a latent: a survival likelihood, step by step.
 
 In each step of a trial's window, until the press, every option of the task is pressed or not, with
-the hazard that the main network gives. A trial without an answer is a window without a press. After
-a wrong answer among three options the pressed one is not known; its probability is the sum over
-those that it can have been.
+the hazard that the main network gives. A trial without an answer is a window without a press, or a
+lapse. After a wrong answer among three options the pressed one is not known; its probability is the
+sum over those that it can have been.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .inference import PEOPLE_PER_CALL
+from .observed_run import ObservedRun
+from .press_targets import press_targets
 from .stimulus import network_input
 from .tasks import get_task
-from .trials_seen import ObservedRun, press_targets
 
 if TYPE_CHECKING:
     from .bundle import Bundle
@@ -27,6 +28,14 @@ SLIPS = 0.03
 """Share of presses whose option says nothing about the person: slips of the finger, on any option
 alike. Without them one wrong press, which a network may think all but impossible, would outweigh
 dozens of other trials (a lapse rate as in Wichmann & Hill 2001)."""
+LAPSES = 0.01
+"""Share of trials that get no answer whatever the person's speed: eyes closed, a hand moved.
+Without them one missed trial of a fast person could only mean that the person is slow, and what is
+missed is to tell of missing answers, not of response times."""
+TRIALS_WITHOUT_LAPSE = 20
+"""Trials without a lapse that a person is thought to have done before the first one was seen: a
+lapse or two must not make somebody who often lapses."""
+_LAPSE, _NO_LAPSE = float(np.log(LAPSES)), float(np.log1p(-LAPSES))
 _SMALLEST, _LARGEST = 1e-38, 1.0 - 2.0**-25
 # Actions are float32, where a sure press is exactly 1 and an impossible one 0; neither has a logit.
 
@@ -41,22 +50,35 @@ class RunEvidence:
     """Steps in which a press, or none, was observed, shape (n_observed_steps,)."""
     pressed: NDArray[np.bool_]
     """Options that the press can have been, shape (n_observed_steps, n_options); mostly none."""
+    missed: tuple[slice, ...]
+    """Where in `steps` each trial without an answer lies."""
+
+    @property
+    def n_answered(self) -> int:
+        """Trials with an answer that can be used."""
+        return int(self.pressed.any(axis=1).sum())
 
     @classmethod
     def of(cls, run: ObservedRun, n_actions: int) -> RunEvidence:
         """What a run tells; steps outside the windows of its trials tell nothing."""
         task, events = get_task(run.task), run.events
         targets, counted = press_targets(events, run.responses, n_actions, masked=True)
-        inside = np.zeros_like(counted)
-        for first, last in zip(events.onset_step, events.offset_step, strict=True):
-            inside[first:last] = True
+        trial_at = np.full(len(counted), -1)
+        for trial, (first, last) in enumerate(
+            zip(events.onset_step, events.offset_step, strict=True)
+        ):
+            trial_at[first:last] = trial
         pressed = targets[:, : len(task.options)] > 0
         # A response at the very end of its window falls into the step after it.
-        observed = counted & (inside | pressed.any(axis=1))
+        observed = counted & ((trial_at >= 0) | pressed.any(axis=1))
         steps = np.flatnonzero(observed)
         n_steps = int(steps[-1]) + 1 if len(steps) else 1
         stimulus = network_input(task.stimulus(events)[:n_steps])
-        return cls(stimulus, steps, pressed[steps])
+        without = run.responses.usable & np.isnan(run.responses.response_time_s)
+        # Trials follow one another, so the steps of each lie side by side.
+        of_trial = [np.flatnonzero(trial_at[steps] == trial) for trial in np.flatnonzero(without)]
+        missed = tuple(slice(int(at[0]), int(at[-1]) + 1) for at in of_trial if len(at))
+        return cls(stimulus, steps, pressed[steps], missed)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,11 +123,32 @@ class TrialLikelihood:
         """Log probability of the trials in nats, shape (n,), from `logits`."""
         total = np.zeros(len(logits[0]) if logits else 0)
         for run, own in zip(self.runs, logits, strict=True):
-            total -= np.logaddexp(0.0, own).sum(axis=(1, 2))
+            survival = -np.logaddexp(0.0, own).sum(axis=2)
+            for steps in run.missed:
+                total += np.logaddexp(_LAPSE, _NO_LAPSE + survival[:, steps].sum(axis=1))
+                survival[:, steps] = 0.0
+            total += survival.sum(axis=1) + run.n_answered * _NO_LAPSE
             presses = run.pressed.any(axis=1)
             candidates = own[:, presses] + _log_chances(run.pressed[presses])
             total += np.logaddexp.reduce(candidates, axis=2).sum(axis=1)
         return total
+
+    def lapse_rate(self, logits: Sequence[NDArray[np.float64]]) -> float:
+        """Share of trials that are lapses, in [0, 1), beyond the misses that the hazards tell of.
+
+        Of each missed trial the chance that it was a lapse counts, which is near 1 where the
+        hazards left hardly a chance to miss it.
+
+        Parameters
+        ----------
+        logits : sequence of numpy.ndarray, shape (n_observed_steps, n_options)
+            One array a run, of one latent.
+        """
+        lapses, n_trials = 0.0, TRIALS_WITHOUT_LAPSE
+        for run, own in zip(self.runs, logits, strict=True):
+            n_trials += run.n_answered + len(run.missed)
+            lapses += sum(1.0 - _no_lapse(own[steps]) for steps in run.missed)
+        return float(lapses / n_trials)
 
     def residuals(
         self, logits: Sequence[NDArray[np.float64]]
@@ -130,9 +173,19 @@ class TrialLikelihood:
             candidates = own[presses] + _log_chances(run.pressed[presses])
             odds = np.exp(candidates - candidates.max(axis=1, keepdims=True))
             share[presses] = odds / odds.sum(axis=1, keepdims=True)
-            slopes.append((p - share).ravel())
-            curvatures.append((p * (1.0 - p)).ravel())
+            # What of each step is about hazards: of a missed trial, what is no lapse.
+            counts = np.ones((len(p), 1))
+            for steps in run.missed:
+                counts[steps] = _no_lapse(own[steps])
+            slopes.append((counts * (p - share)).ravel())
+            curvatures.append((counts * p * (1.0 - p)).ravel())
         return np.concatenate(slopes), np.concatenate(curvatures)
+
+
+def _no_lapse(logits: NDArray[np.float64]) -> float:
+    """Chance that a missed trial was no lapse, from the logits of its window."""
+    survived = _NO_LAPSE - np.logaddexp(0.0, logits).sum()
+    return float(np.exp(survived - np.logaddexp(_LAPSE, survived)))
 
 
 def _log_chances(pressed: NDArray[np.bool_]) -> NDArray[np.float64]:

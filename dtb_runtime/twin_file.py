@@ -206,8 +206,14 @@ def _calibration(
         steps=document.integer("steps", minimum=0),
         converged=_flag(document, "converged"),
         effective_draws=document.number("effective_draws"),
+        lapse_rate=document.number("lapse_rate"),
     )
     document.close()
+    if not 0 <= calibration.lapse_rate < 1:
+        raise TwinError(
+            f"{path}: the lapse rate must lie in [0, 1), found {calibration.lapse_rate}. Calibrate "
+            "again."
+        )
     counts = (sum(run.n_observed for run in observed), sum(run.n_answered for run in observed))
     if counts != (calibration.n_trials, calibration.n_answered):
         raise TwinError(

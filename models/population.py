@@ -31,7 +31,8 @@ STATE_FILE = "population_state.safetensors"
 INITIAL_SD = 0.5
 """SD of every posterior at the start."""
 LAST_WHITENING = 0.8
-"""Share of the updates after which the latent's coordinates stay as they are."""
+"""Share of the updates after which the latent's coordinates stay as they are until the fit ends,
+when they are whitened once more."""
 REPORT_EVERY = 50
 """Updates between two reports and two saved states."""
 
@@ -143,7 +144,8 @@ class Population(nn.Module):
 
         The networks stay what they are. Without this the latents drift and stretch, since the
         prior pulls on them far more weakly than hundreds of trials do, and draws from the prior
-        would be people who do not exist.
+        would be people who do not exist. Adam's moments stay in the old coordinates: they are
+        forgotten within some tens of updates, long before the next whitening.
         """
         center = self.mean.mean(0)
         away = self.mean - center

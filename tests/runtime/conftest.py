@@ -24,7 +24,7 @@ from dtb_runtime.observed_run import ObservedRun
 from dtb_runtime.responses import read_hazards
 from dtb_runtime.stimulus import network_input
 from dtb_runtime.tasks import get_task
-from dtb_runtime.trial_likelihood import SLIPS, RunEvidence
+from dtb_runtime.trial_likelihood import LAPSES, SLIPS, RunEvidence
 
 BUNDLES = Path(__file__).parents[1] / "bundles"
 Document = dict[str, Any]
@@ -157,10 +157,13 @@ def trial_log_likelihood(hazards: NDArray[np.float64], run: ObservedRun) -> NDAr
         first, last = int(events.onset_step[trial]), int(events.offset_step[trial])
         time_s = float(responses.response_time_s[trial])
         press = last if np.isnan(time_s) else int((events.onset_s[trial] + time_s) / 0.08 + 1e-6)
+        passed = np.zeros(len(hazards))
         for step in range(first, press):
-            total += np.log(1.0 - hazards[:, step]).sum(axis=1)
+            passed += np.log(1.0 - hazards[:, step]).sum(axis=1)
         if np.isnan(time_s):
+            total += np.log(LAPSES + (1.0 - LAPSES) * np.exp(passed))
             continue
+        total += np.log(1.0 - LAPSES) + passed
         right = int(events.correct_option[trial])
         options = range(hazards.shape[2])
         possible = [right] if responses.correct[trial] else [o for o in options if o != right]

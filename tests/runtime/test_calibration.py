@@ -244,6 +244,34 @@ def test_only_misses_raise_the_chance_of_a_miss(
     assert chances[1] > chances[0] + 0.05
 
 
+def test_missing_answers_tell_of_missing_answers_and_hardly_of_speed(
+    tiny: Bundle, runs: list[ObservedRun]
+) -> None:
+    """Some trials missed, beside the same trials left out as of no use."""
+    twins = []
+    for usable in (False, True):
+        parts = []
+        for run in runs:
+            n = run.events.n_trials
+            gone = np.arange(2, n, 8)
+            time_s, use = run.responses.response_time_s.copy(), run.responses.usable.copy()
+            time_s[gone], use[gone] = np.nan, usable
+            responses = dataclasses.replace(
+                run.responses,
+                response_time_s=time_s,
+                usable=use,
+                correct=run.responses.correct & ~np.isnan(time_s),
+            )
+            parts.append(dataclasses.replace(run, responses=responses))
+        twins.append(tiny.population_twin().calibrate(parts))
+    without, missed = (twin.forecast("hammer").trials for twin in twins)
+    assert missed["p_no_response"].mean() > without["p_no_response"].mean() + 0.01
+    moved_s = abs(missed["response_time"].mean() - without["response_time"].mean())
+    assert moved_s < 0.05 * without["response_time"].mean()
+    assert twins[1].calibration is not None
+    assert twins[1].calibration.lapse_rate > 0.01
+
+
 def test_numbers_that_move_no_action_follow_the_prior(
     tiny_copy: Path,
     generator: Any,

@@ -606,3 +606,17 @@ def test_quantiles_and_thresholds_outside_their_range_are_refused() -> None:
     for threshold in (0.0, 1.1):
         with pytest.raises(UsageError, match=r"threshold must lie in \(0, 1\]"):
             read.first_crossing_s(threshold)
+
+
+def test_lapses_take_from_every_answer_alike_and_leave_its_time(rng: np.random.Generator) -> None:
+    events = schedule([0.8, 4.0], [1.6, 2.0])
+    read = read_hazards(bursts(rng, events), events, 3, DT_S)
+    lapsing = read.with_lapses(0.2)
+    np.testing.assert_allclose(lapsing.option_probability, 0.8 * read.option_probability)
+    np.testing.assert_allclose(lapsing.p_no_response, 0.2 + 0.8 * read.p_no_response)
+    np.testing.assert_allclose(lapsing.p_response_by(1.0), 0.8 * read.p_response_by(1.0))
+    for q in (0.05, 0.5, 0.95):
+        np.testing.assert_allclose(lapsing.quantile(q), read.quantile(q))
+    np.testing.assert_array_equal(lapsing.response_time_s, read.response_time_s)
+    np.testing.assert_allclose(lapsing.log_density(1.0), read.log_density(1.0))
+    assert not lapsing.p_no_response.flags.writeable

@@ -11,7 +11,12 @@ from numpy.typing import NDArray
 
 from dtb_runtime.bundle import Bundle
 from dtb_runtime.observed_run import ObservedRun
-from dtb_runtime.trial_likelihood import RunEvidence, TrialLikelihood
+from dtb_runtime.trial_likelihood import (
+    LAPSES,
+    TRIALS_WITHOUT_LAPSE,
+    RunEvidence,
+    TrialLikelihood,
+)
 
 Observe = Callable[..., ObservedRun]
 Reference = Callable[[NDArray[np.float64], list[ObservedRun]], NDArray[np.float64]]
@@ -121,7 +126,42 @@ def test_slopes_and_curvatures_are_derivatives(tiny: Bundle, run: ObservedRun) -
                 second = (cost[1] + cost[2] - 2 * cost[0]) / h**2
                 assert curvature[i] == pytest.approx(second, abs=1e-4)
     p = 1 / (1 + np.exp(-logits[0]))
-    np.testing.assert_allclose(curvature, (p * (1 - p)).ravel(), rtol=1e-9)
+    full = np.ones(len(p), np.bool_)
+    for steps in own.runs[0].missed:
+        full[steps] = False
+    np.testing.assert_allclose(curvature.reshape(p.shape)[full], (p * (1 - p))[full], rtol=1e-9)
+
+
+def test_a_missed_trial_counts_as_far_as_it_is_no_lapse(tiny: Bundle, run: ObservedRun) -> None:
+    """Central differences in a missed window, and the chance of a lapse by Bayes' rule."""
+    time_s = run.responses.response_time_s.copy()
+    time_s[2] = np.nan
+    correct = run.responses.correct & ~np.isnan(time_s)
+    own = TrialLikelihood.of(tiny, [with_responses(run, response_time_s=time_s, correct=correct)])
+    (logits,) = own.logits(LATENTS[:1])
+    logits += 1.5  # so fast that it could hardly miss anything
+    slope, _ = own.residuals([logits[0]])
+    steps = own.runs[0].missed[0]
+    survived = (1 - LAPSES) * np.prod(1 / (1 + np.exp(logits[0, steps])))
+    lapse = LAPSES / (LAPSES + survived)
+    assert lapse > 0.5
+    n_options, h = logits.shape[2], 1e-4
+    for step in range(steps.start, steps.start + 3):
+        moved = np.repeat(logits, 2, axis=0)
+        moved[0, step, 0] += h
+        moved[1, step, 0] -= h
+        cost = -own.log_likelihood([moved])
+        p = 1 / (1 + np.exp(-logits[0, step, 0]))
+        assert slope[step * n_options] == pytest.approx((cost[0] - cost[1]) / (2 * h), abs=1e-6)
+        assert slope[step * n_options] == pytest.approx((1 - lapse) * p, rel=1e-6)
+    lapses = sum(
+        LAPSES / (LAPSES + (1 - LAPSES) * np.prod(1 / (1 + np.exp(logits[0, missed]))))
+        for missed in own.runs[0].missed
+    )
+    n_trials = own.runs[0].n_answered + len(own.runs[0].missed)
+    assert own.lapse_rate([logits[0]]) == pytest.approx(
+        lapses / (n_trials + TRIALS_WITHOUT_LAPSE), rel=1e-9
+    )
 
 
 def test_certain_hazards_have_finite_logits(
