@@ -26,9 +26,9 @@ CALIBRATED, NO_TRIALS, CONNECTOME = "calibrated", "no_trials", "connectome"
 """What a twin knows of its person: own trials, nothing, a connectome."""
 SHUFFLED = "shuffled"
 RULES = {
-    CALIBRATED: ("own_mean", "loo_regression", "own_mean_condition", "own_accuracy"),
-    NO_TRIALS: ("condition_mean", "position_mean", "demographics"),
-    CONNECTOME: ("condition_mean", "position_mean", "demographics"),
+    CALIBRATED: ("own_mean", "loo_regression", "own_mean_trial_type", "own_accuracy"),
+    NO_TRIALS: ("trial_type_mean", "position_mean", "demographics"),
+    CONNECTOME: ("trial_type_mean", "position_mean", "demographics"),
 }
 """Rules that know no more of a person than the twin beside them."""
 

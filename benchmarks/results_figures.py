@@ -20,10 +20,10 @@ TASK_NAMES = {"hammer": "Faces (`hammer`)", "stroop": "Stroop (`stroop`)", "both
 RULE_NAMES = {
     "rule/own_mean": "own mean",
     "rule/loo_regression": "regression",
-    "rule/own_mean_condition": "own mean + condition",
+    "rule/own_mean_trial_type": "own mean + trial type",
     "rule/position_mean": "group mean of position",
     "rule/own_mean_position": "own mean + position",
-    "rule/condition_mean": "group mean of condition",
+    "rule/trial_type_mean": "group mean of trial type",
     "rule/demographics": "age, sex, site, group",
     "rule/always_correct": "always right",
     "rule/own_accuracy": "own accuracy",

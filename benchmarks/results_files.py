@@ -52,7 +52,7 @@ def no_trials(judged: Path) -> dict[str, Any]:
         ``differences``: by rule, the population twin's figures minus the rule's;
         ``interval_width_s``: by task and method, mean width of the 90 % interval over right trials.
     """
-    rules = ("rule/condition_mean", "rule/position_mean", "rule/demographics")
+    rules = ("rule/trial_type_mean", "rule/position_mean", "rule/demographics")
     tables = {
         name: read_judged_trials(file)
         for name in (POPULATION, "twin", *rules)

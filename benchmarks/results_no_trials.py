@@ -52,7 +52,7 @@ def _no_trials_claims(report: Report, task: str) -> tuple[Claim, ...]:
             continue
         verdicts: tuple[Verdict, ...] = ()
         if metric == "rt_rmse_s":
-            rule = "rule/condition_mean"
+            rule = "rule/trial_type_mean"
             known = figure_of(beside.get(rule, {}).get(name))
             verdicts = (beside_rules("not above", {RULE_NAMES[rule]: known}),)
         cells = rule_cells(report, name)

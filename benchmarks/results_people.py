@@ -45,7 +45,7 @@ PAPER = {"temporal": _SAME_PEOPLE, "calibrated": _SAME_PEOPLE, "new-people": _NE
 """What the paper reports, by protocol, metric and task."""
 _RELATIVE_AIMS = {
     "rt_rmse_s": ("below", ("rule/loo_regression",)),
-    "rt_trial_r": ("above", ("rule/own_mean_condition", "rule/position_mean")),
+    "rt_trial_r": ("above", ("rule/own_mean_trial_type", "rule/position_mean")),
     "choice_concordance": ("not below", ("rule/always_correct",)),
     "choice_log_loss": ("below", ("rule/own_accuracy",)),
 }

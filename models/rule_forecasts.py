@@ -30,7 +30,7 @@ def own_mean(trials: RuleTrials) -> JudgedTrials:
     return _around_own(trials, own_s[trials.judged_unit], own_s[trials.seen_unit])
 
 
-def own_mean_condition(trials: RuleTrials) -> JudgedTrials:
+def own_mean_trial_type(trials: RuleTrials) -> JudgedTrials:
     """Forecast the own mean plus how far others' trials of the type are from their own means."""
     return _own_mean_plus(trials, _half_and_type)
 
@@ -63,7 +63,7 @@ def own_accuracy(trials: RuleTrials) -> JudgedTrials:
 # ---- the group
 
 
-def condition_mean(trials: RuleTrials) -> JudgedTrials:
+def trial_type_mean(trials: RuleTrials) -> JudgedTrials:
     """Forecast others' mean response time and chances of the trial type."""
     return _of_others(trials, _half_and_type)
 

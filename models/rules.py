@@ -120,10 +120,10 @@ RULES: Mapping[str, Rule] = MappingProxyType(
                 ("rt_r", *_PEOPLE),
             ),
             Rule(
-                "own_mean_condition",
+                "own_mean_trial_type",
                 "own mean plus the group's effect of the trial type",
                 True,
-                rule_forecasts.own_mean_condition,
+                rule_forecasts.own_mean_trial_type,
                 ("rt_trial_type_r", *_TRIALS, *_SPREAD),
             ),
             Rule(
@@ -136,10 +136,10 @@ RULES: Mapping[str, Rule] = MappingProxyType(
             # A group's mean is the same for everybody but for who is left out of it, so an r over
             # people would only tell of that.
             Rule(
-                "condition_mean",
+                "trial_type_mean",
                 "the group's mean of the trial type",
                 False,
-                rule_forecasts.condition_mean,
+                rule_forecasts.trial_type_mean,
                 (*_CHANCE, *_MISSED, *_PEOPLE, "rt_trial_type_r", *_TRIALS, *_SPREAD),
             ),
             Rule(

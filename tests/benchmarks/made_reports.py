@@ -78,11 +78,11 @@ def people_report(protocol: str, source: str, connectomes: str) -> dict[str, Any
         "command": "dtb-run evaluate --data tcp tcp --protocol calibrated",
         "no_trials": {
             "differences": {
-                "rule/condition_mean": {f"rt_rmse_s:{t}": made_figure(-0.002) for t in _TASKS},
+                "rule/trial_type_mean": {f"rt_rmse_s:{t}": made_figure(-0.002) for t in _TASKS},
                 "rule/demographics": {},
             },
             "interval_width_s": {
-                task: {"twin": 0.6, "control/population": 0.9, "rule/condition_mean": 0.8}
+                task: {"twin": 0.6, "control/population": 0.9, "rule/trial_type_mean": 0.8}
                 for task in _TASKS
             },
         },
@@ -240,7 +240,7 @@ def ablations_report() -> dict[str, Any]:
                 "minus_base": {"connectome": {"rt_r:stroop": made_figure(-0.2)}},
             },
         },
-        "rules": {mode: {"rule/condition_mean": figures} for mode in modes},
+        "rules": {mode: {"rule/trial_type_mean": figures} for mode in modes},
         "controls": {mode: {"control/population": figures} for mode in modes},
         "command": "python benchmarks/results.py --only ablations",
     }

@@ -166,7 +166,7 @@ def test_ablations_mark_what_differs_from_the_first(made_reports: Reports) -> No
     assert paper.count("*") == 1
     (rule,) = [line for line in connectome.splitlines() if line.startswith("| group mean")]
     assert rule.startswith(
-        "| group mean of condition |  | 0.500 |"
+        "| group mean of trial type |  | 0.500 |"
     )  # an r of its own tells nothing
     nothing = text.partition("### No trial seen")[2].partition("###")[0]
     assert "| `paper`" not in nothing

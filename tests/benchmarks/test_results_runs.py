@@ -178,18 +178,18 @@ def test_twins_of_nobody_are_held_against_rules(tmp_path: Path) -> None:
     for name, table in (
         ("control-population", judged(0.8, 0.9)),
         ("twin", judged(0.75, 0.4)),
-        ("rule-condition_mean", judged(0.9, 0.8)),
+        ("rule-trial_type_mean", judged(0.9, 0.8)),
     ):
         (tmp_path / f"{name}.tsv").write_bytes(judged_tsv(table))
     found = no_trials(tmp_path)
     assert found["interval_width_s"]["stroop"] == pytest.approx(
-        {"control/population": 0.9, "twin": 0.4, "rule/condition_mean": 0.8}
+        {"control/population": 0.9, "twin": 0.4, "rule/trial_type_mean": 0.8}
     )
-    assert list(found["differences"]) == ["rule/condition_mean"]
+    assert list(found["differences"]) == ["rule/trial_type_mean"]
     right = np.linspace(0.5, 1.0, 12)[1:]
     means = np.array([right[:5].mean(), right[5:].mean()])
     rmse = {rt: np.sqrt(np.mean((rt - means) ** 2)) for rt in (0.8, 0.9)}
-    difference = found["differences"]["rule/condition_mean"]["rt_rmse_s:stroop"]
+    difference = found["differences"]["rule/trial_type_mean"]["rt_rmse_s:stroop"]
     assert difference["value"] == pytest.approx(rmse[0.8] - rmse[0.9])
 
 

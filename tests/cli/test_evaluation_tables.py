@@ -34,7 +34,7 @@ def report() -> dict[str, Any]:
             "twin": figures(rt_r=0.81234, rt_rmse_s=0.05, coverage_90=0.91, choice_brier=None),
             "rule/own_mean": figures(rt_r=0.7, rt_rmse_s=0.06, coverage_90=0.80),
             "rule/loo_regression": figures(rt_r=0.75, rt_rmse_s=0.07),
-            "rule/own_mean_condition": figures(coverage_90=0.99),
+            "rule/own_mean_trial_type": figures(coverage_90=0.99),
             "control/population": figures(rt_r=-0.1, rt_rmse_s=0.2),
         },
         "reliability": {"mean_rt:stroop": {"bound_of_truth": 0.99}},

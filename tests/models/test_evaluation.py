@@ -101,7 +101,7 @@ def test_every_method_has_the_rows_of_the_judged_trials(new_people: Evaluation) 
         "control/population",
         "connectome/edge_sums",
         "connectome/components",
-        "rule/condition_mean",
+        "rule/trial_type_mean",
         "rule/position_mean",
         "rule/always_correct",
     }
@@ -233,7 +233,7 @@ def test_folds_have_a_bundle_each_and_rules_see_the_others(
     exchanged = _forecasts(evaluation.shuffled[0])
     np.testing.assert_array_equal(exchanged[ids[0]], own[ids[1]])  # the only other in its part
     np.testing.assert_array_equal(exchanged[ids[3]], own[ids[2]])
-    means = _forecasts(evaluation.tables["rule/condition_mean"])
+    means = _forecasts(evaluation.tables["rule/trial_type_mean"])
     assert np.array_equal(means[ids[0]], means[ids[1]])  # both from the other two people
     assert not np.array_equal(means[ids[0]], means[ids[2]])
 

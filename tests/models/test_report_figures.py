@@ -22,8 +22,8 @@ def report() -> dict[str, Any]:
             "twin": figures(rt_r=0.81, rt_rmse_s=0.05, coverage_90=0.91),
             "rule/own_mean": figures(rt_r=0.7, rt_rmse_s=0.06, coverage_90=0.80),
             "rule/loo_regression": figures(rt_r=0.75, rt_rmse_s=0.07),
-            "rule/own_mean_condition": figures(coverage_90=0.99),
-            "rule/condition_mean": figures(rt_r=0.9, rt_rmse_s=0.2, choice_log_loss=None),
+            "rule/own_mean_trial_type": figures(coverage_90=0.99),
+            "rule/trial_type_mean": figures(rt_r=0.9, rt_rmse_s=0.2, choice_log_loss=None),
             "connectome/edge_sums": figures(rt_r=0.95, rt_rmse_s=0.01),
             "control/population": figures(rt_r=-0.1, rt_rmse_s=0.2),
         },
@@ -35,7 +35,7 @@ def test_the_best_rule_is_the_best_at_this_figure(report: dict[str, Any]) -> Non
     """Linear models of connectomes are no rules; a group's mean stands beside no r over people."""
     assert best_rule(report, "rt_r:stroop") == "rule/loo_regression"
     assert best_rule(report, "rt_rmse_s:stroop") == "rule/own_mean"
-    assert best_rule(report, "coverage_90:stroop") == "rule/own_mean_condition"  # nearest to 0.9
+    assert best_rule(report, "coverage_90:stroop") == "rule/own_mean_trial_type"  # nearest to 0.9
     assert best_rule(report, "choice_log_loss:stroop") is None
     assert best_rule(report, "rt_r:hammer") is None
 
@@ -45,7 +45,7 @@ def test_rules_that_need_own_trials_stand_beside_no_twin_without_any(
 ) -> None:
     report["protocol"] = "new-people"
     assert best_rule(report, "rt_r:stroop") is None
-    assert best_rule(report, "rt_rmse_s:stroop") == "rule/condition_mean"
+    assert best_rule(report, "rt_rmse_s:stroop") == "rule/trial_type_mean"
 
 
 def test_only_r_over_people_has_a_bound(report: dict[str, Any]) -> None:

@@ -90,7 +90,7 @@ def test_own_mean_and_spread(people: JudgedPeople, tables: dict[str, JudgedTrial
 
 
 @pytest.mark.parametrize(
-    ("rule", "by_position"), [("own_mean_condition", False), ("own_mean_position", True)]
+    ("rule", "by_position"), [("own_mean_trial_type", False), ("own_mean_position", True)]
 )
 def test_own_mean_plus_what_others_depart_from_theirs(
     rule: str,
@@ -121,7 +121,7 @@ def test_own_mean_plus_what_others_depart_from_theirs(
 
 
 @pytest.mark.parametrize(
-    ("rule", "by_position"), [("condition_mean", False), ("position_mean", True)]
+    ("rule", "by_position"), [("trial_type_mean", False), ("position_mean", True)]
 )
 def test_means_and_chances_of_others(
     rule: str,
@@ -195,7 +195,7 @@ def test_without_folds_others_are_everybody_else(people: JudgedPeople) -> None:
 
 def test_new_people_are_forecast_from_the_group_alone(people: JudgedPeople) -> None:
     tables = all_rules(people, NEW_PEOPLE)
-    assert set(tables) == {"condition_mean", "position_mean", "demographics", "always_correct"}
+    assert set(tables) == {"trial_type_mean", "position_mean", "demographics", "always_correct"}
 
 
 def test_no_rule_sees_the_judged_half_of_its_own_person(
@@ -224,7 +224,7 @@ def test_no_rule_sees_the_judged_half_of_its_own_person(
                     getattr(after, column), getattr(before, column), rtol=1e-9, err_msg=name
                 )
     # Others' forecasts do change with it, or the test would show nothing.
-    assert not np.array_equal(again["condition_mean"].rt_s, tables["condition_mean"].rt_s)
+    assert not np.array_equal(again["trial_type_mean"].rt_s, tables["trial_type_mean"].rt_s)
 
 
 def test_simulated_people_without_a_phenotype_have_no_demographics(
@@ -237,7 +237,7 @@ def test_simulated_people_without_a_phenotype_have_no_demographics(
 def test_a_single_person_is_forecast_from_the_own_trials_only(answering_people: People) -> None:
     tables = all_rules(judged_people(answering_people(1)), CALIBRATED)
     assert np.isfinite(tables["own_mean"].rt_s).all()
-    for name in ("loo_regression", "own_mean_condition", "condition_mean", "position_mean"):
+    for name in ("loo_regression", "own_mean_trial_type", "trial_type_mean", "position_mean"):
         for column in PREDICTED:
             assert np.isnan(getattr(tables[name], column)).all(), name
     assert set(figures(tables["own_mean"])) >= {"rt_rmse_s:hammer", "coverage_90:stroop"}
@@ -258,7 +258,7 @@ def test_rules_beside_follow_the_protocol() -> None:
     assert rules_beside("rt_r:stroop") == ("own_mean", "loo_regression", "demographics")
     assert rules_beside("rt_r", NEW_PEOPLE) == ("demographics",)
     assert rules_beside("choice_concordance", CALIBRATED) == ("always_correct", "own_accuracy")
-    trial_rules = {"own_mean_condition", "own_mean_position", "condition_mean", "position_mean"}
+    trial_rules = {"own_mean_trial_type", "own_mean_position", "trial_type_mean", "position_mean"}
     assert set(rules_beside("rt_trial_r")) == trial_rules
 
 
@@ -293,7 +293,7 @@ def real(shared_data: Path) -> dict[str, dict[str, Figure]]:
         ("loo_regression", "rt_rmse_s:stroop", 0.0769, 0.01),
         ("always_correct", "choice_concordance:hammer", 0.978, 0.005),
         ("always_correct", "choice_concordance:stroop", 0.955, 0.01),
-        ("condition_mean", "rt_trial_type_r:both", 0.424, 0.02),
+        ("trial_type_mean", "rt_trial_type_r:both", 0.424, 0.02),
         ("demographics", "rt_trial_type_r:both", 0.534, 0.06),
         ("position_mean", "rt_trial_r:hammer", 0.417, 0.05),
         ("position_mean", "rt_trial_r:stroop", 0.417, 0.05),
@@ -308,6 +308,6 @@ def test_a_rule_reaches_its_known_figure_on_the_real_people(
 def test_spreads_of_the_own_trials_cover_what_they_should(
     real: dict[str, dict[str, Figure]],
 ) -> None:
-    for rule in ("own_mean", "own_mean_condition", "loo_regression"):
+    for rule in ("own_mean", "own_mean_trial_type", "loo_regression"):
         for task in ("hammer", "stroop"):
             assert 0.87 < real[rule][f"coverage_90:{task}"].value < 0.93
