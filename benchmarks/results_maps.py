@@ -17,6 +17,7 @@ SIGNIFICANT = 0.05
 _OTHERS = "mean of the others' measured maps"
 _ALIKE = "as many others' measured maps"
 _PLANTED = "planted, without noise"
+_SAME_FOR_ALL = "the same for everybody, no t"
 _EXCHANGED = "shuffled connectomes"
 _ANYBODY = "population twin"
 
@@ -38,13 +39,16 @@ def contrast_parts(report: Report) -> list[Part]:
                 NOT_THERE if own is None else str(own.n),
                 interval(own),
                 {_OTHERS: interval(figure_of(people["rule/mean_of_others_r"]))},
-                {"own map closer than another's": _rate(found["maps"])},
+                {
+                    _EXCHANGED: number(people["control/shuffled_r"]),
+                    "own map closer than another's": _rate(found["maps"]),
+                },
             )
         )
     notes = (
-        "Of the group, shuffling connectomes changes nothing by construction: a statistic over "
-        "people does not know who is who. A high figure says that the task's map was learned, not "
-        "that connectomes tell anything.",
+        "Of the group, shuffling connectomes changes nothing: a statistic over people does not "
+        "know who is who. So the control is scans of draws of the whole population. A high figure "
+        "says that the task's map was learned, not that connectomes tell anything.",
         "A t over people is a mean over their spread, and in scans most of the spread is noise. "
         "So one scan of each twin is taken: one draw of what is not known of the person, with "
         "noise as in a scan. Forecasts as they are, the paper's way, are held against the same "
@@ -68,7 +72,8 @@ def _group_claims(
     }
     claims = []
     for name, label in names.items():
-        value = maps["group"].get(name)
+        own = figure_of(maps["group"].get(name))
+        value = None if own is None else own.value
         task = name.partition(":")[2]
         aims: tuple[Verdict, ...] = ()
         if noiseless is not None and name in ("scanned_group_t_r", "group_t_r"):
@@ -77,9 +82,9 @@ def _group_claims(
         beside = {_ALIKE: reliable[task] if task else ", ".join(reliable.values())}
         if noiseless is not None and name in noiseless:
             beside[_PLANTED] = number(noiseless[name])
-        claims.append(
-            Claim(label, str(n), number(value), beside, {_EXCHANGED: number(value)}, aims)
-        )
+        anybody = figure_of(maps["group"].get(f"control/population:{name}"))
+        controls = {_ANYBODY: interval(anybody) or _SAME_FOR_ALL}
+        claims.append(Claim(label, str(n), interval(own), beside, controls, aims))
     return claims
 
 

@@ -136,15 +136,28 @@ def _print_legend(report: Mapping[str, Any]) -> None:
     terminal.print_lines(*lines, "")
 
 
+def _with_interval(figure: Mapping[str, Any] | None) -> str:
+    if figure is None or figure["value"] is None:
+        return ""
+    if figure["low"] is None or figure["high"] is None:
+        return number(figure["value"])
+    return f"{number(figure['value'])} [{number(figure['low'])}, {number(figure['high'])}]"
+
+
 def _maps_table(maps: Mapping[str, Any]) -> terminal.Table:
-    rows = [(name, number(value), "", "") for name, value in maps["group"].items()]
+    group: Mapping[str, Any] = maps["group"]
+    rows = [
+        (name, _with_interval(own), "", _with_interval(group.get(f"control/population:{name}")))
+        for name, own in group.items()
+        if not name.startswith("control/")
+    ]
     for task, own in maps["people"].items():
         rows.append(
             (
                 f"map_r of each person:{task}",
                 number(own["twin_r"]["value"]),
                 number(own["rule/mean_of_others_r"]["value"]),
-                "",
+                number(own["control/shuffled_r"]),
             )
         )
     for task, found in maps["between_people"].items():
@@ -170,7 +183,9 @@ def _maps_table(maps: Mapping[str, Any]) -> terminal.Table:
                     f"p {maps_found['pairwise_p']:.2g}",
                 )
             )
-    return terminal.Table(("BOLD", "twin", "mean of others", "shuffled"), rows, title="contrasts")
+    return terminal.Table(
+        ("BOLD", "twin", "mean of others", "shuffled; group: population"), rows, title="contrasts"
+    )
 
 
 def _print_hcp(maps: Mapping[str, Any]) -> None:

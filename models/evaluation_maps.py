@@ -22,9 +22,10 @@ from . import metric_sums
 from .bootstrap import Figure, bootstrap
 from .evaluated_people import EvaluatedPerson
 from .evaluation_controls import shuffled_r
+from .group_figures import PairedMaps, group_mean_figure, group_t_figure
 from .group_halves import group_reliability
 from .identification import Identification, identify, is_same_for_everybody
-from .map_statistics import group_map_figures, map_r, mean_of_others
+from .map_statistics import map_r, mean_of_others
 from .metric_definitions import FEWEST_FOR_R
 from .metric_sums import People
 from .planted import contrast_score
@@ -32,6 +33,8 @@ from .twin_contrasts import Window
 
 Floats = NDArray[np.float64]
 
+ANYBODY = "control/population:"
+"""Before a figure of the group: scans of draws of the whole population, not of the twins."""
 FEWEST_PEOPLE = 5
 """Maps of fewer people make no group."""
 
@@ -63,29 +66,42 @@ def map_figures(
     if not tasks:
         return None
     stacked = {task: _Stack.of(task, persons) for task in tasks}
-    scanned = {task: stack.scanned_t for task, stack in stacked.items()}
-    forecast = {task: stack.forecast["t"] for task, stack in stacked.items()}
-    measured = {task: stack.measured["t"] for task, stack in stacked.items()}
-    of_scans = group_map_figures(scanned, measured)
-    group = (
-        group_map_figures(forecast, measured)
-        | {f"scanned_{name}": r for name, r in of_scans.items()}
-        | {f"group_estimate_r:{task}": stack.mean_r for task, stack in stacked.items()}
-    )
     return {
         "window_s": None if window_s is None else list(window_s),
-        "n_regions": int(next(iter(measured.values())).shape[1]),
+        "n_regions": next(iter(stacked.values())).measured["t"].shape[1],
         "n_people": {task: len(stack.ids) for task, stack in stacked.items()},
-        # Forecasts that are the same for everybody have no t over people.
-        "group": {name: r if np.isfinite(r) else None for name, r in group.items()},
+        "group": _group(stacked),
         "group_reliability": {
             task: group_reliability(stack.measured["estimate"], seed)
             for task, stack in stacked.items()
         },
-        "people": {task: stack.people_figures() for task, stack in stacked.items()},
+        "people": {task: stack.people_figures(donors) for task, stack in stacked.items()},
         "between_people": {task: stack.between_people(donors) for task, stack in stacked.items()},
         "identification": {task: stack.identification(seed) for task, stack in stacked.items()},
     }
+
+
+def _group(stacked: Mapping[str, _Stack]) -> dict[str, Any]:
+    """Return r of the group's maps; null where forecasts are the same for everybody."""
+    maps: dict[str, dict[str, Floats | None]] = {
+        "group_t_r": {task: stack.forecast["t"] for task, stack in stacked.items()},
+        "scanned_group_t_r": {task: stack.scanned_t for task, stack in stacked.items()},
+        f"{ANYBODY}scanned_group_t_r": {task: s.anybody_t for task, s in stacked.items()},
+    }
+    found = {}
+    for name, of_task in maps.items():
+        tasks = {
+            task: stacked[task].beside_measured("t", forecast)
+            for task, forecast in of_task.items()
+            if forecast is not None
+        }
+        if len(tasks) == len(stacked):
+            found[name] = group_t_figure(list(tasks.values()))
+            found |= {f"{name}:{task}": group_t_figure([each]) for task, each in tasks.items()}
+    for task, stack in stacked.items():
+        own = stack.beside_measured("estimate", stack.forecast["estimate"])
+        found[f"group_estimate_r:{task}"] = group_mean_figure(own)
+    return {name: figure.to_json() for name, figure in found.items()}
 
 
 class _Stack:
@@ -101,6 +117,9 @@ class _Stack:
             for name in ("estimate", "t")
         }
         self.scanned_t = np.stack([pair.scanned.t for pair in pairs])
+        of_anybody = [pair.anybody for pair in pairs]
+        known = [each.t for each in of_anybody if each is not None]
+        self.anybody_t = np.stack(known) if len(known) == len(pairs) else None
         self.measured = {
             name: np.stack([getattr(pair.measured, name) for pair in pairs])
             for name in ("estimate", "t")
@@ -113,18 +132,28 @@ class _Stack:
     def of(cls, task: str, persons: Sequence[EvaluatedPerson]) -> _Stack:
         return cls(task, [person for person in persons if task in person.contrasts])
 
-    @property
-    def mean_r(self) -> float:
-        """Correlation over regions of the mean estimates."""
-        ours, theirs = (x["estimate"].mean(axis=0) for x in (self.forecast, self.measured))
-        return float(map_r(ours, theirs))
+    def beside_measured(self, name: str, forecast: Floats) -> PairedMaps:
+        """Forecast maps beside measured ones of the same kind, ``t`` or ``estimate``."""
+        return PairedMaps(self.ids, forecast, self.measured[name])
 
-    def people_figures(self) -> dict[str, Any]:
+    def people_figures(self, donors: Sequence[Mapping[str, EvaluatedPerson]]) -> dict[str, Any]:
         """Correlation over regions of each person's own maps, mean over people."""
-        own = self.measured["estimate"]
+        own, forecast = self.measured["estimate"], self.forecast["estimate"]
+        place = {one: row for row, one in enumerate(self.ids)}
+        exchanged = []
+        for given in donors:
+            pairs = [
+                (row, place[given[one].participant_id])
+                for one, row in place.items()
+                if one in given and given[one].participant_id in place
+            ]
+            if pairs:
+                rows, others = np.array(pairs).T
+                exchanged.append(float(np.nanmean(map_r(forecast[others], own[rows]))))
         return {
-            "twin_r": figure_of_mean(map_r(self.forecast["estimate"], own)),
+            "twin_r": figure_of_mean(map_r(forecast, own)),
             "rule/mean_of_others_r": figure_of_mean(map_r(mean_of_others(own), own)),
+            "control/shuffled_r": float(np.mean(exchanged)) if exchanged else None,
         }
 
     def between_people(self, donors: Sequence[Mapping[str, EvaluatedPerson]]) -> dict[str, Any]:

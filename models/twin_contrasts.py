@@ -38,6 +38,8 @@ class ContrastPair:
     amygdala: tuple[float, float] | None
     """Forecast and measured estimate in the mean series of the right amygdala, where the task
     moves it and the parcellation has it."""
+    anybody: Contrast | None = None
+    """As `scanned`, of one draw of the whole population; None where the bundle does not know it."""
 
 
 def contrast_pair(
@@ -82,20 +84,27 @@ def contrast_pair(
     scanned = run_contrast(run.events, scan, window_s)
     if pair is None or scanned is None:
         return None
+    anybody = None
+    if forecast.twin.bundle.norms.prior is not None:
+        anyone = forecast.twin.bundle.population_twin(participant_id=forecast.twin.participant_id)
+        of_anyone = _scan(anyone, run.events, "population")[: len(theirs)] * sd
+        anybody = run_contrast(run.events, of_anyone, window_s)
     amygdala = (float(pair[0].estimate[-1]), float(pair[1].estimate[-1])) if has_amygdala else None
     mean, measured = (_cut(each, len(labels)) for each in pair)
-    return ContrastPair(mean, scanned, measured, amygdala)
+    return ContrastPair(mean, scanned, measured, amygdala, anybody)
 
 
-def _scan(twin: Twin, events: Events) -> NDArray[np.float32]:
+def _scan(twin: Twin, events: Events, luck: str = "own") -> NDArray[np.float32]:
     """One scan of one person who may be this one, in SDs of the training data.
 
     White noise fills up what the forecast leaves of each region's variance, which is 1.
     """
-    name = f"{twin.participant_id} {events.task}".encode()
+    # Its noise, and which draw it is of, follow from whose scan it is and from `luck` alone.
+    name = f"{twin.participant_id} {events.task} {luck}".encode()
     rng = np.random.default_rng(zlib.crc32(name))
     weights = twin.weights
     if twin.posterior is not None:
+        # The first of two: one draw alone would be the mean.
         (latent,) = twin.posterior.draws(2, seed=int(rng.integers(2**31)))[:1]
         weights = twin.bundle.decode(latent)
     run = prepare_run(get_task(events.task), events)

@@ -149,17 +149,20 @@ def maps_report() -> dict[str, Any]:
         "n_regions": 434,
         "n_people": {"hammer": 200},
         "group": {
-            "group_t_r": 0.9,
-            "group_t_r:hammer": 0.9,
-            "scanned_group_t_r": 0.97,
-            "scanned_group_t_r:hammer": 0.97,
-            "group_estimate_r:hammer": 0.98,
+            "group_t_r": made_figure(0.9, 200),
+            "group_t_r:hammer": made_figure(0.9, 200),
+            "scanned_group_t_r": made_figure(0.97, 200),
+            "scanned_group_t_r:hammer": made_figure(0.97, 200),
+            "control/population:scanned_group_t_r": made_figure(0.5, 200),
+            "control/population:scanned_group_t_r:hammer": made_figure(0.5, 200),
+            "group_estimate_r:hammer": made_figure(0.98, 200),
         },
         "group_reliability": {"hammer": 0.99},
         "people": {
             "hammer": {
                 "twin_r": made_figure(0.6, 200),
                 "rule/mean_of_others_r": made_figure(0.61, 200),
+                "control/shuffled_r": 0.55,
             }
         },
         "between_people": {"hammer": {}},

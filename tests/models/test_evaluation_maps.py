@@ -86,14 +86,14 @@ def test_the_group_is_compared_by_its_t(people: list[Any], maps: dict[str, Any])
         ours.append(group_t([pair.forecast.t for pair in pairs]))
         theirs.append(group_t([pair.measured.t for pair in pairs]))
         r = np.corrcoef(ours[-1], theirs[-1])[0, 1]
-        assert maps["group"][f"group_t_r:{task}"] == pytest.approx(r)
+        assert maps["group"][f"group_t_r:{task}"]["value"] == pytest.approx(r)
         r = np.corrcoef(group_t([pair.scanned.t for pair in pairs]), theirs[-1])[0, 1]
-        assert maps["group"][f"scanned_group_t_r:{task}"] == pytest.approx(r)
+        assert maps["group"][f"scanned_group_t_r:{task}"]["value"] == pytest.approx(r)
     both = np.corrcoef(np.concatenate(ours), np.concatenate(theirs))[0, 1]
-    assert maps["group"]["group_t_r"] == pytest.approx(both)
+    assert maps["group"]["group_t_r"]["value"] == pytest.approx(both)
     forecast, measured = estimates(people, "hammer")
     r = np.corrcoef(forecast.mean(0), measured.mean(0))[0, 1]
-    assert maps["group"]["group_estimate_r:hammer"] == pytest.approx(r)
+    assert maps["group"]["group_estimate_r:hammer"]["value"] == pytest.approx(r)
 
 
 def test_each_persons_map_is_compared_with_their_own(
@@ -158,8 +158,8 @@ def test_one_forecast_for_everybody_tells_nobody_apart(people: list[Any]) -> Non
     assert found is not None
     assert found["identification"]["hammer"] is None
     assert found["between_people"]["hammer"]["contrast_score"]["value"] is None
-    assert found["group"]["group_t_r:hammer"] is None
-    assert found["group"]["scanned_group_t_r:hammer"] is not None
+    assert found["group"]["group_t_r:hammer"]["value"] is None
+    assert found["group"]["scanned_group_t_r:hammer"]["value"] is not None
 
 
 def test_a_flat_map_is_said_and_not_taken_for_one_forecast_for_all(people: list[Any]) -> None:
