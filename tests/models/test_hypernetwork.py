@@ -120,6 +120,10 @@ def test_the_direct_input_changes_biases_and_nothing_else() -> None:
     network = TwinNetwork(config, seed=3)
     hypernetwork = network.hypernetwork
     assert isinstance(hypernetwork, DirectInput)
+    assert not hypernetwork.edge_weights.weight.any()  # at first nobody differs
+    torch.nn.init.normal_(
+        hypernetwork.edge_weights.weight, generator=torch.Generator().manual_seed(5)
+    )
     edges = people(4, 15)
     own = split_weights(network.weights(edges), config)
     shared = split_weights(hypernetwork.base.unsqueeze(0), config)
@@ -127,7 +131,7 @@ def test_the_direct_input_changes_biases_and_nothing_else() -> None:
         everybodys = getattr(shared, name).expand_as(getattr(own, name))
         assert torch.equal(getattr(own, name), everybodys), name
     # The same as the edges as constant inputs of every step, with input weights of their own.
-    drive = edges @ hypernetwork.edge_weights.weight.detach().T
+    drive = edges @ hypernetwork.edge_weights.weight.detach().T * 9 / 15
     assert float(drive.abs().min()) > 0
     torch.testing.assert_close(own.b_ih, shared.b_ih + drive)
 

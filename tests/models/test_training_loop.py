@@ -97,7 +97,7 @@ def test_training_learns_what_connectomes_say(
     network, history = fit(config, longer, training, validation, tmp_path)
     action, bold = held_out_losses(network, validation, longer, torch.device("cpu"))
     variance = float(validation.blocks[0].bold.var(unbiased=False))
-    assert bold < 0.35 * variance
+    assert bold < 0.45 * variance
     assert action < 0.75 * history[0].validation_action
     shuffled = TrainingData(validation.edges.flip(0), validation.blocks)
     _, bold_of_others = held_out_losses(network, shuffled, longer, torch.device("cpu"))
