@@ -28,7 +28,8 @@ N_STEPS = 100
 TOLERANCE = 1e-3
 """Relative change of the residual covariance below which a step is the last."""
 LEAST_GAIN = 1.0
-"""Standard errors by which connectomes must help left-out people to be listened to at all."""
+"""Standard errors by which connectomes must help left-out people to be listened to at all. It is
+lenient: the gain is that of the best of many regressions, on the folds that chose it."""
 FLOOR = 1e-4
 """Smallest residual variance of a latent."""
 
@@ -107,8 +108,8 @@ def fit_encoder(
 ) -> EncoderFit:
     """Choose components and penalty by cross-validation over people, and fit.
 
-    Connectomes count as saying nothing unless left-out people's measurements gain by them more
-    than chance would make them (`LEAST_GAIN`).
+    Connectomes count as saying nothing unless left-out people's measurements gain enough by them
+    (`LEAST_GAIN`).
 
     Parameters
     ----------

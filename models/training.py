@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -180,7 +181,7 @@ def train(
             "split": "by participant, drawn from the seed",
             "seed": trained.settings.seed,
             "epochs": trained.epochs,
-            "settings": trained.settings.to_json(),
+            "settings": trained.settings.to_json() | trained.chosen,
             "participants": _known_people(cohort, trained),
         },
         measured=_measure(trained.network, held_out, training),
@@ -242,6 +243,8 @@ class _Trained:
     weights: Tensor
     """Main networks of the training people."""
     encoder: EncoderFit | None = None
+    chosen: dict[str, Any] = field(default_factory=dict)
+    """What validation chose on the way, for the record."""
 
     @property
     def people(self) -> tuple[Participant, ...]:
@@ -291,6 +294,19 @@ def _train_in_parts(
         epochs=fit.population.history[-1].update,
         weights=weights,
         encoder=fit.encoder,
+        chosen={
+            "chosen_encoder": {
+                "n_components": fit.encoder.n_components,
+                "penalty": fit.encoder.penalty,
+                # Of the best of many: a little gain is what chance alone would give.
+                "density_gain_nats": round(fit.encoder.density_gain, 6),
+            },
+            "chosen_readout": {
+                "group_penalty": fit.readout.group_penalty,
+                "person_penalty": fit.readout.person_penalty,
+                "loss": fit.readout.loss if np.isfinite(fit.readout.loss) else None,
+            },
+        },
     )
 
 

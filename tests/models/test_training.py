@@ -80,7 +80,12 @@ def test_checkpoint_says_what_it_was_trained_on(
     assert facts["warning"] == cohort.warning
     assert (facts["n_train"], facts["n_validation"], facts["n_test"]) == (8, 0, 4)
     assert facts["epochs"] == 8
-    assert facts["settings"] == SETTINGS.to_json()
+    settings = dict(facts["settings"])
+    encoder, readout = settings.pop("chosen_encoder"), settings.pop("chosen_readout")
+    assert settings == SETTINGS.to_json()
+    assert 0 <= encoder["n_components"] <= 32
+    assert set(encoder) == {"n_components", "penalty", "density_gain_nats"}
+    assert readout["loss"] is None or readout["loss"] > 0
     assert facts["participants"] is None  # nobody real
     assert checkpoint.tasks == ("hammer", "stroop")
     assert checkpoint.bold_regions == cohort.parcellation.labels
