@@ -239,8 +239,8 @@ def _shrunk(covariance: NDArray[np.float64], effective: float) -> NDArray[np.flo
     """Draw a weighted covariance towards 1, as far as chance alone can have taken it from there.
 
     Ledoit and Wolf's rule; equal weights would give exactly 1, so chance is only in what weights
-    differ. At 16 numbers and some 70 effective draws the covariance as it is is hardly nearer to
-    that of thousands of draws than the normal approximation; after this it is.
+    differ. Of few effective draws the covariance as it is is hardly nearer to that of thousands of
+    draws than the normal approximation; after this it is.
     """
     one = np.eye(len(covariance))
     spread = np.trace(covariance) ** 2 + np.square(covariance).sum()

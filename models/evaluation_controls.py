@@ -70,6 +70,33 @@ def donors(
     return shuffles
 
 
+def donor_rows(
+    ids: Sequence[str], donors: Sequence[Mapping[str, EvaluatedPerson]]
+) -> list[NDArray[np.int64]]:
+    """Return for several shuffles in which row everybody's donor is.
+
+    Parameters
+    ----------
+    ids : sequence of str
+        Whose rows there are.
+    donors : sequence of mapping of str to EvaluatedPerson
+        Whose connectome each person gets, for each shuffle.
+
+    Returns
+    -------
+    list of numpy.ndarray, shape (n_people,)
+        -1 for somebody without a donor among them.
+    """
+    place = {one: row for row, one in enumerate(ids)}
+    return [
+        np.array(
+            [place.get(given[one].participant_id, -1) if one in given else -1 for one in ids],
+            dtype=np.int64,
+        )
+        for given in donors
+    ]
+
+
 def shuffled_r(
     ids: Sequence[str],
     forecast: NDArray[np.float64],
@@ -92,13 +119,9 @@ def shuffled_r(
     float or None
         Mean over the shuffles; None without one in which five people can be compared and differ.
     """
-    place = {one: row for row, one in enumerate(ids)}
     found = []
-    for given in donors:
-        exchanged = np.full(len(place), np.nan)
-        for one, donor in given.items():
-            if one in place and donor.participant_id in place:
-                exchanged[place[one]] = forecast[place[donor.participant_id]]
+    for rows in donor_rows(ids, donors):
+        exchanged = np.where(rows >= 0, forecast[rows], np.nan)
         if np.sum(np.isfinite(exchanged) & np.isfinite(measured)) >= FEWEST_FOR_R:
             found.append(float(map_r(exchanged, measured)))
     finite = [r for r in found if np.isfinite(r)]

@@ -21,7 +21,7 @@ from dtb_runtime.tasks import TASKS
 from . import metric_sums
 from .bootstrap import Figure, bootstrap
 from .evaluated_people import EvaluatedPerson
-from .evaluation_controls import shuffled_r
+from .evaluation_controls import donor_rows, shuffled_r
 from .group_figures import PairedMaps, group_mean_figure, group_t_figure
 from .group_halves import group_reliability
 from .identification import Identification, identify, is_same_for_everybody
@@ -139,17 +139,11 @@ class _Stack:
     def people_figures(self, donors: Sequence[Mapping[str, EvaluatedPerson]]) -> dict[str, Any]:
         """Correlation over regions of each person's own maps, mean over people."""
         own, forecast = self.measured["estimate"], self.forecast["estimate"]
-        place = {one: row for row, one in enumerate(self.ids)}
-        exchanged = []
-        for given in donors:
-            pairs = [
-                (row, place[given[one].participant_id])
-                for one, row in place.items()
-                if one in given and given[one].participant_id in place
-            ]
-            if pairs:
-                rows, others = np.array(pairs).T
-                exchanged.append(float(np.nanmean(map_r(forecast[others], own[rows]))))
+        exchanged = [
+            float(np.nanmean(map_r(forecast[rows[rows >= 0]], own[rows >= 0])))
+            for rows in donor_rows(self.ids, donors)
+            if (rows >= 0).any()
+        ]
         return {
             "twin_r": figure_of_mean(map_r(forecast, own)),
             "rule/mean_of_others_r": figure_of_mean(map_r(mean_of_others(own), own)),
