@@ -44,8 +44,8 @@ from dtb_models.judged_trials import JudgedTrials
 from dtb_models.metrics import differences, figures
 from dtb_models.protocols import folds
 from dtb_models.simulation import SimulatedCohort
-from dtb_runtime.outputs import package_version
 from dtb_runtime.parcellation import read_regions_table
+from dtb_runtime.summary import package_version
 
 N_PARTS, SEED = 5, 1
 """Of the judged part: the first of so many, drawn with this seed."""

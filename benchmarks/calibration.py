@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 from dtb_runtime.bundle import Bundle
 from dtb_runtime.bundle_loading import load_bundle
 from dtb_runtime.errors import DtbError
-from dtb_runtime.events import Responses
 from dtb_runtime.observed_run import ObservedRun
+from dtb_runtime.recorded_responses import Responses
 from dtb_runtime.responses import read_hazards
 from dtb_runtime.stimulus import network_input
 from dtb_runtime.tasks import get_task

@@ -71,7 +71,8 @@ def calibrate(
             "--until",
             metavar="SECONDS",
             show_default=False,
-            help="Learn only from trials that begin before this time of their run.",
+            min=0.0,
+            help="Learn only from trials that begin before this time of their run, in seconds.",
         ),
     ] = None,
     save: Annotated[
@@ -102,7 +103,9 @@ def calibrate(
     """
     from dtb_runtime.bundle_loading import load_bundle
     from dtb_runtime.errors import OutputError, UsageError
-    from dtb_runtime.outputs import summary, write_forecasts
+    from dtb_runtime.outputs import write_forecasts
+    from dtb_runtime.seen_trials import seen_trials
+    from dtb_runtime.summary import summary
 
     files = tuple(events or ())
     if connectome is None and twin is None and not files:
@@ -145,10 +148,16 @@ def calibrate(
         if name in ("calibration", "indicators", "indicator_intervals")
     }
     result["learned"] = _learned(before, after)
+    compared = seen_trials(after, threads=n_usable())
+    result["seen"] = [each.to_json() for each in compared]
     if json:
         terminal.print_json(result)
         return
     print_heading(result)
+    if compared:
+        terminal.print_lines("The trials it learned from, and its forecast for the same trials:")
+        terminal.print_table(_seen_table(result["seen"]))
+        terminal.print_lines("The study's own schedule, before and after:")
     terminal.print_table(_change_table(result))
     terminal.print_lines(*_learned_sentences(result["learned"]), "")
     print_forecasts(result, forecasts)
@@ -191,6 +200,25 @@ def _learned(before: Twin, after: Twin) -> dict[str, Any] | None:
         "effective_draws": round(calibration.effective_draws, 1),
         "lapse_rate": round(calibration.lapse_rate, 4),
     }
+
+
+def _seen_table(seen: Sequence[Mapping[str, Any]]) -> terminal.Table:
+    header = (
+        *("task", "trial type", "trials", "answered"),
+        *("accuracy", "forecast", "response time (s)", "forecast"),
+    )
+    measures = ("accuracy", "forecast_accuracy", "response_time_s", "forecast_response_time_s")
+    rows = [
+        (
+            each["task"],
+            each["trial_type"] or "all",
+            str(each["n_trials"]),
+            str(each["n_answered"]),
+            *(number(each[name]) for name in measures),
+        )
+        for each in seen
+    ]
+    return terminal.Table(header, rows)
 
 
 def _change_table(result: Mapping[str, Any]) -> terminal.Table:

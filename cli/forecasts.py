@@ -28,7 +28,7 @@ def print_forecasts(result: Mapping[str, Any], forecasts: Sequence[Forecast]) ->
     Parameters
     ----------
     result
-        What `dtb_runtime.outputs.summary` made of `forecasts`.
+        What `dtb_runtime.summary.summary` made of `forecasts`.
     forecasts
         Of one twin, at most one per task.
     """

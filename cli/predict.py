@@ -53,7 +53,8 @@ def predict(
             "--events",
             metavar="TSV",
             show_default=False,
-            help="Schedule of one task as BIDS events; default: the study's own.",
+            help="Schedule of one task as BIDS events, which --task or the file says; default: "
+            "the study's own.",
         ),
     ] = None,
     out: FilesOutOption = None,
@@ -83,16 +84,13 @@ def predict(
     """
     from dtb_runtime.bundle_loading import load_bundle
     from dtb_runtime.errors import UsageError
-    from dtb_runtime.outputs import summary, write_forecasts
+    from dtb_runtime.outputs import write_forecasts
+    from dtb_runtime.summary import summary
     from dtb_runtime.tasks import get_task
+    from dtb_runtime.trials_seen import task_of
 
     if task != ALL_TASKS:
         get_task(task)
-    elif events is not None:
-        raise UsageError(
-            f"--events {events} is the schedule of one task, but --task is 'all'. "
-            "Add --task hammer or --task stroop."
-        )
     if connectome is None and twin is None:
         raise UsageError(
             "There is nobody to forecast. Give a CONNECTOME or --twin NPZ; from trials alone: "
@@ -114,6 +112,8 @@ def predict(
     loaded = load_bundle(bundle, device=device.value)
     own = person.make_twin(loaded)
     tasks = loaded.manifest.tasks if task == ALL_TASKS else (task,)
+    if task == ALL_TASKS and events is not None:
+        tasks = (task_of(events),)
     forecasts = [own.forecast(name, events, seed=seed, threads=n_usable()) for name in tasks]
     age, norm_sex = person.age, person.norm_sex
     files: Sequence[Path] = ()

@@ -15,7 +15,8 @@ Where things are::
     readers            files that a connectome can come from, by file name ending
     parcellation       regions: labels, networks, coordinates, structures
     tasks, trials      hammer and stroop as data; what a row of their events must hold
-    events             schedules (BIDS events) and recorded responses
+    events             schedules (BIDS events)
+    recorded_responses what a person did in one run
     stimulus           from events to the main network's input
     bundle_layout      a bundle's files, and what each graph takes and gives
     manifest           version 1 of the bundle format (manifest_sections, manifest_checks)
@@ -38,7 +39,8 @@ Where things are::
     norms              where a person stands in the training cohort (norms_file: read and checked,
                        demographics: age, sex)
     strangeness        how unusual a connectome is for that cohort
-    outputs            BIDS-named tables, sidecars, the summary (basis: what it rests on)
+    outputs            BIDS-named tables, sidecars, the summary (basis: what it rests on;
+                       seen_trials: what was seen beside what is forecast)
     tables             delimited text (json_object: strict JSON, array_files: .npy and .npz)
     atomic             files that appear whole or not at all
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -11,6 +12,12 @@ from .tasks import TASKS
 
 if TYPE_CHECKING:
     from .twin import Twin
+
+
+LEAST_TO_DOUBT = 8
+"""Trials without an answer below which this may be chance."""
+UNLIKELY = 0.01
+"""Chance of so few right answers by pressing anything, below which they are doubted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,21 +32,31 @@ class Basis:
     """Trials that it learned from, by task; empty for none. Read-only."""
     n_answered: Mapping[str, int]
     """Those of them that have an answer."""
+    n_right: Mapping[str, int]
+    """Those of these that are right."""
+    n_left_out: Mapping[str, int]
+    """Trials given that could not be used, by task."""
 
     @classmethod
     def of(cls, twin: Twin) -> Basis:
         """What this twin rests on."""
-        n_trials, n_answered = dict[str, int](), dict[str, int]()
-        for task in TASKS:
-            runs = [run for run in twin.observed if run.task == task]
-            if runs:
-                n_trials[task] = sum(run.n_observed for run in runs)
-                n_answered[task] = sum(run.n_answered for run in runs)
+        tasks = [task for task in TASKS if any(run.task == task for run in twin.observed)]
+
+        def total(name: str) -> Mapping[str, int]:
+            return MappingProxyType(
+                {
+                    task: sum(getattr(run, name) for run in twin.observed if run.task == task)
+                    for task in tasks
+                }
+            )
+
         return cls(
             prior="population" if twin.origin == "population" else "connectome",
             has_distribution=twin.posterior is not None,
-            n_trials=MappingProxyType(n_trials),
-            n_answered=MappingProxyType(n_answered),
+            n_trials=total("n_observed"),
+            n_answered=total("n_answered"),
+            n_right=total("n_right"),
+            n_left_out=total("n_left_out"),
         )
 
     @property
@@ -47,8 +64,7 @@ class Basis:
         """The same in words."""
         if self.n_trials:
             learned = " and ".join(
-                f"{n} trials of {task} ({self.n_answered[task]} answered)"
-                for task, n in self.n_trials.items()
+                f"{n} trials of {task} ({self._details(task)})" for task, n in self.n_trials.items()
             )
             known = "the connectome" if self.prior == "connectome" else "no connectome"
             return f"This twin learned from {learned}, and from {known}."
@@ -67,12 +83,51 @@ class Basis:
             "intervals are as wide as people with such a connectome differ."
         )
 
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """What makes it doubtful that the trials tell of this person, a sentence each."""
+        found = []
+        for task, n_answered in self.n_answered.items():
+            if self.n_trials[task] >= LEAST_TO_DOUBT and n_answered == 0:
+                found.append(
+                    f"None of {self.n_trials[task]} trials of {task} has an answer: they tell "
+                    "nothing of this person's speed or choices. Check that answers were recorded."
+                )
+            elif _chance_of(self.n_right[task], n_answered, task) < UNLIKELY:
+                found.append(
+                    f"Of {n_answered} answers in {task} {self.n_right[task]} are right, fewer than "
+                    "by chance. Check accuracy_binarized, and that the task was understood."
+                )
+        for task, n_left_out in self.n_left_out.items():
+            if 2 * n_left_out > n_left_out + self.n_trials[task]:
+                found.append(
+                    f"{n_left_out} of {n_left_out + self.n_trials[task]} trials of {task} could "
+                    "not be used: answered before 0.2 s, after 5 s or after the trial's end, or "
+                    "without accuracy_binarized. Check both columns."
+                )
+        return tuple(found)
+
+    def _details(self, task: str) -> str:
+        left_out = self.n_left_out[task]
+        more = f", {left_out} more not usable" if left_out else ""
+        return f"{self.n_answered[task]} answered{more}"
+
     def to_json(self) -> dict[str, Any]:
         """Counts, and the sentence, as JSON values."""
         return {
             "prior": self.prior,
             "trials": sum(self.n_trials.values()),
             "answered": sum(self.n_answered.values()),
+            "not_usable": sum(self.n_left_out.values()),
             "trials_by_task": dict(self.n_trials),
             "sentence": self.sentence,
         }
+
+
+def _chance_of(n_right: int, n_answered: int, task: str) -> float:
+    """Chance that a person who presses anything is right so seldom or more so (binomial)."""
+    by_chance = 1 / len(TASKS[task].options)
+    return math.fsum(
+        math.comb(n_answered, n) * by_chance**n * (1 - by_chance) ** (n_answered - n)
+        for n in range(n_right + 1)
+    )

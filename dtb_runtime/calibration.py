@@ -30,7 +30,8 @@ class Calibration:
     n_answered: int
     """Those of them that have an answer."""
     log_likelihood: float
-    """Log probability of these trials at the likeliest latent, in nats."""
+    """Log probability of these trials, but for runs without any answer, at the likeliest latent, in
+    nats."""
     prior_log_likelihood: float
     """The same at the prior's mean."""
     steps: int
@@ -61,7 +62,8 @@ def calibrate_latent(
         The latent before any trial was seen.
     runs : sequence of ObservedRun
         Runs, or parts of runs, in any order. A trial without an answer tells that nothing was
-        pressed in its window, or that it was a lapse; one that cannot be used tells nothing.
+        pressed in its window, or that it was a lapse; one that cannot be used tells nothing. A
+        whole run without an answer tells of lapses alone.
     seed : int
         Of the draws that refine the posterior.
 
@@ -72,16 +74,21 @@ def calibrate_latent(
         twice, or a negative seed.
     """
     _check(bundle, prior, runs, seed)
-    likelihood = TrialLikelihood.of(bundle, join_runs(runs))
+    whole = join_runs(runs)
+    # A run without any answer was slept through, or the button box was off: no speed explains it.
+    answered = TrialLikelihood.of(bundle, (run for run in whole if run.n_answered))
     n_trials = sum(run.n_observed for run in runs)
     n_answered = sum(run.n_answered for run in runs)
     found = (
-        find_posterior(prior, likelihood, seed=seed)
-        if n_trials
+        find_posterior(prior, answered, seed=seed)
+        if answered.runs
         else FoundPosterior.unchanged(prior, 0.0)
     )
-    mean = found.posterior.mean[np.newaxis]
-    at_mean = [own[0] for own in likelihood.logits(mean)] if n_answered < n_trials else []
+    lapse_rate = 0.0
+    if n_answered < n_trials:
+        likelihood = TrialLikelihood.of(bundle, whole)
+        at_mean = likelihood.logits(found.posterior.mean[np.newaxis])
+        lapse_rate = likelihood.lapse_rate([own[0] for own in at_mean])
     return Calibration(
         posterior=found.posterior,
         n_trials=n_trials,
@@ -91,7 +98,7 @@ def calibrate_latent(
         steps=found.steps,
         converged=found.converged,
         effective_draws=found.effective_draws,
-        lapse_rate=likelihood.lapse_rate(at_mean) if at_mean else 0.0,
+        lapse_rate=lapse_rate,
     )
 
 

@@ -28,11 +28,6 @@ MAX_WINDOW_STEPS = 2_000_000
 """Limit for trials times the steps of the longest: responses are read with all padded to it."""
 OVERLAP_TOLERANCE_S = 0.05
 """How far a trial may reach into the next one: measured screen times jitter by frames."""
-MIN_RESPONSE_TIME_S = 0.2
-"""A faster press answers something other than the stimulus."""
-MAX_RESPONSE_TIME_S = 5.0
-"""A slower press is a lapse."""
-
 _GRID_TOLERANCE = 1e-6  # in steps, so that 0.24 / 0.08 = 3.0000000000000004 is step 3
 
 
@@ -74,60 +69,6 @@ class Events:
         return self.n_frames * STEPS_PER_TR
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Responses:
-    """What one person did in the trials of one run."""
-
-    response_time_s: NDArray[np.float64]
-    """Shape (n_trials,): seconds from the trial's onset to the press, NaN where nobody pressed."""
-    correct: NDArray[np.bool_]
-    """Shape (n_trials,): answered, and rightly."""
-    usable: NDArray[np.bool_]
-    """Shape (n_trials,): either no response, or one of known correctness at 0.2 to 5 s and inside
-    its trial."""
-
-    @classmethod
-    def from_events(cls, events: Events) -> Responses:
-        """Responses recorded in the columns ``response_time`` and ``accuracy_binarized``.
-
-        Raises
-        ------
-        EventsError
-            One of the two columns is missing, or a value in it is not a number (n/a is allowed).
-        """
-        values = []
-        for name in ("response_time", "accuracy_binarized"):
-            if name not in events.columns:
-                raise EventsError(
-                    f"{events.source} has no column {name!r}, so it does not tell how the person "
-                    "responded. Use an events file recorded in the scanner."
-                )
-            rows = enumerate(events.columns[name], start=1)
-            numbers = [
-                math.nan if is_missing(cell) else _number(cell, name, events.source, row)
-                for row, cell in rows
-            ]
-            values.append(np.array(numbers))
-        response_time, accuracy = values
-        for row, value in enumerate(accuracy, start=1):
-            if not (math.isnan(value) or value in (0.0, 1.0)):
-                raise EventsError(
-                    f"{events.source}, row {row}: accuracy_binarized is {value:g}, expected 1 "
-                    "(correct), 0 (error or no response) or n/a. Correct it."
-                )
-        answered = ~np.isnan(response_time)
-        in_time = (  # false where the time is NaN
-            (response_time >= MIN_RESPONSE_TIME_S)
-            & (response_time <= MAX_RESPONSE_TIME_S)
-            & (response_time <= events.duration_s)
-        )
-        usable = np.where(answered, in_time & ~np.isnan(accuracy), accuracy != 1.0)
-        responses = cls(response_time, answered & (accuracy == 1.0), usable)
-        for array in (responses.response_time_s, responses.correct, responses.usable):
-            array.setflags(write=False)
-        return responses
-
-
 def read_events(path: str | Path, task: Task | str) -> Events:
     """Read and check a BIDS events.tsv.
 
@@ -150,11 +91,6 @@ def read_events(path: str | Path, task: Task | str) -> Events:
         task = get_task(task)
     table = read_table(Path(path), "\t", EventsError)
     return events_from_columns(table.columns, task, table.source)
-
-
-def read_responses(path: str | Path, task: Task | str) -> Responses:
-    """Read the responses recorded in a BIDS events.tsv; raises as `read_events` does."""
-    return Responses.from_events(read_events(path, task))
 
 
 @cache
@@ -256,7 +192,8 @@ def _check_columns(cells: Mapping[str, tuple[str, ...]], task: Task, source: str
         )
 
 
-def _number(cell: str, column: str, source: str, row: int) -> float:
+def cell_number(cell: str, column: str, source: str, row: int) -> float:
+    """The finite number in a cell; the message of an `EventsError` names the cell."""
     try:
         value = to_number(cell)
     except ValueError:
@@ -270,7 +207,7 @@ def _number(cell: str, column: str, source: str, row: int) -> float:
 
 def _numbers(cells: Mapping[str, tuple[str, ...]], column: str, source: str) -> NDArray[np.float64]:
     rows = enumerate(cells[column], start=1)
-    return np.array([_number(cell, column, source, row) for row, cell in rows])
+    return np.array([cell_number(cell, column, source, row) for row, cell in rows])
 
 
 def _check_times(
@@ -336,7 +273,7 @@ def _run_frames(
     run_end_s = last_end_s + task.rest_after_s
     for row, cell in enumerate(cells.get("runEndTime", ()), start=1):
         if not is_missing(cell):
-            run_end_s = _number(cell, "runEndTime", source, row)
+            run_end_s = cell_number(cell, "runEndTime", source, row)
             if not last_end_s - OVERLAP_TOLERANCE_S <= run_end_s <= MAX_RUN_S:
                 raise EventsError(
                     f"{source}, row {row}: runEndTime is {run_end_s:g} s, expected a time after "

@@ -47,7 +47,8 @@ if TYPE_CHECKING:
 AMYGDALA = "right_amygdala"
 """The structure, named so in a bundle's parcellation, whose t is ``amygdala_response``."""
 
-_AVERAGED = ("reaction_time", "accuracy")
+AVERAGED = ("reaction_time", "accuracy")
+"""Indicators that are means over the tasks forecast."""
 
 # Differences of reaction time: trial type counted positive, trial type counted negative.
 _EFFECTS = {
@@ -92,7 +93,7 @@ class Indicators:
         task = rest.partition(":")[0]
         if name in self.unavailable:
             why = self.unavailable[name]
-        elif measure in _AVERAGED and task in TASKS and task not in self.tasks:
+        elif measure in AVERAGED and task in TASKS and task not in self.tasks:
             why = _needs_task(task, self.tasks)
         else:
             near = difflib.get_close_matches(name, [*self.values, *self.unavailable], n=1)
@@ -195,12 +196,12 @@ def combine_indicators(forecasts: Iterable[Indicators]) -> Indicators:
     values: dict[str, float] = {}
     unavailable: dict[str, str] = {}
     for part in parts:
-        values.update((name, x) for name, x in part.values.items() if name not in _AVERAGED)
+        values.update((name, x) for name, x in part.values.items() if name not in AVERAGED)
         # A part's word on an indicator that only another task can give says nothing here.
         unavailable.update(
             (name, why)
             for name, why in part.unavailable.items()
-            if name not in _AVERAGED and TASK_OF.get(name, part.tasks[0]) in part.tasks
+            if name not in AVERAGED and TASK_OF.get(name, part.tasks[0]) in part.tasks
         )
     _average_tasks(values, unavailable, tasks)
     _name_missing_tasks(unavailable, tasks)
@@ -289,7 +290,7 @@ def _why_no_contrast(contrast_name: str, contrasts: Iterable[str]) -> str:
 def _average_tasks(
     values: dict[str, float], unavailable: dict[str, str], tasks: Sequence[str]
 ) -> None:
-    for measure in _AVERAGED:
+    for measure in AVERAGED:
         names = [f"{measure}:{task}" for task in tasks]
         lacking = [name for name in names if name not in values]
         if lacking:

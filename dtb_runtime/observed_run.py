@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from .errors import EventsError
-from .events import MAX_RUN_S, Events, Responses, events_from_columns
+from .events import MAX_RUN_S, Events, events_from_columns
+from .recorded_responses import Responses
 from .tables import one_line
 from .tasks import get_task
 
@@ -64,6 +65,18 @@ class ObservedRun:
         """Those of them that have an answer."""
         answered = ~np.isnan(self.responses.response_time_s)
         return int(np.count_nonzero(self.responses.usable & answered))
+
+    @property
+    def n_right(self) -> int:
+        """Those of these that are right."""
+        return int(np.count_nonzero(self.responses.usable & self.responses.correct))
+
+    @property
+    def n_left_out(self) -> int:
+        """Trials that tell nothing: answered too fast, too slowly or after they ended, or of which
+        it is not known whether the answer is right.
+        """
+        return self.events.n_trials - self.n_observed
 
     def until(self, end_s: float) -> ObservedRun | None:
         """The trials that begin before a time, None if there are none.

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .events import Events, Responses
+from .events import Events
+from .recorded_responses import Responses
 from .tasks import DT_S, get_task
 
 

@@ -7,6 +7,9 @@ from dataclasses import asdict, dataclass
 UNUSUAL_PERCENTILE = 95.0
 """A connectome further out than this share of the cohort is called unusual."""
 
+SHUFFLED_BELOW = 0.2
+"""Similarity of a connectome whose regions are in another order; real ones have more than 0.4."""
+
 
 @dataclass(frozen=True, slots=True)
 class Strangeness:
@@ -33,6 +36,7 @@ class Strangeness:
     ) -> Strangeness:
         """Put the figures into words; they are the fields of the same places."""
         facts = []
+        hint = ""
         # Both in the same direction: more percent is more unusual.
         if similarity is not None and similarity_percentile is not None:
             facts.append(
@@ -43,6 +47,11 @@ class Strangeness:
             facts.append(
                 "what the network reads from it lies farther from the cohort's mean (Mahalanobis "
                 f"distance {distance:.2f}) than for {distance_percentile:.0f} % of its people"
+            )
+        if similarity is not None and similarity < SHUFFLED_BELOW:
+            hint = (
+                " Connectomes of the same regions agree far more between any two people: check "
+                "that the regions are in the order of the bundle's labels."
             )
         unworded = cls(distance, distance_percentile, similarity, similarity_percentile, "")
         outlyingness = _outlyingness(unworded)
@@ -60,7 +69,7 @@ class Strangeness:
             distance_percentile,
             similarity,
             similarity_percentile,
-            f"{verdict}: {', and '.join(facts)}.",
+            f"{verdict}: {', and '.join(facts)}.{hint}",
         )
 
     @property

@@ -137,7 +137,7 @@ class TrialLikelihood:
         """Share of trials that are lapses, in [0, 1), beyond the misses that the hazards tell of.
 
         Of each missed trial the chance that it was a lapse counts, which is near 1 where the
-        hazards left hardly a chance to miss it.
+        hazards left hardly a chance to miss it. In a run without any answer all are lapses.
 
         Parameters
         ----------
@@ -147,6 +147,9 @@ class TrialLikelihood:
         lapses, n_trials = 0.0, TRIALS_WITHOUT_LAPSE
         for run, own in zip(self.runs, logits, strict=True):
             n_trials += run.n_answered + len(run.missed)
+            if not run.n_answered:
+                lapses += len(run.missed)
+                continue
             lapses += sum(1.0 - _no_lapse(own[steps]) for steps in run.missed)
         return float(lapses / n_trials)
 

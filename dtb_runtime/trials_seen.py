@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from .errors import EventsError, UsageError
-from .events import Responses, events_from_columns
+from .events import events_from_columns
 from .observed_run import ObservedRun
+from .recorded_responses import Responses
 from .tables import file_label, read_table
 from .tasks import TASKS, get_task
 
@@ -41,6 +42,25 @@ def read_observed(path: str | Path, task: str | None = None) -> ObservedRun:
     return ObservedRun(events, Responses.from_events(events))
 
 
+def task_of(path: str | Path) -> str:
+    """Name of the task that an events file is of.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        A BIDS events table.
+
+    Raises
+    ------
+    EventsError
+        The file cannot be read.
+    UsageError
+        Neither what ``task-<label>`` in its name begins with nor its columns tell.
+    """
+    path = Path(path)
+    return _task_of(path.name, read_table(path, "\t", EventsError).columns.keys())
+
+
 def _task_of(name: str, columns: Iterable[str]) -> str:
     """Name of the task of an events file."""
     match = _TASK_ENTITY.search(name)
@@ -55,6 +75,6 @@ def _task_of(name: str, columns: Iterable[str]) -> str:
     found = "no task-<label>" if match is None else f"task-{match[1]}"
     raise UsageError(
         f"It cannot be told which task {file_label(Path(name))} is of: its name has {found}, and "
-        f"its columns fit {' and '.join(fitting) or 'none'} of {', '.join(TASKS)}. Say which task "
-        "it is."
+        f"its columns fit {' and '.join(fitting) or 'none'} of {', '.join(TASKS)}. Give the task, "
+        f"one of these (--task {'|'.join(TASKS)}); other tasks cannot be used."
     )

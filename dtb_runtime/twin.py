@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .atomic import write_files
+from .basis import Basis
 from .errors import UsageError
 from .forecast import Forecast, forecast_run
 from .strangeness import Strangeness
@@ -92,6 +93,8 @@ class Twin:
             own = (NO_CONNECTOME, *own)
         if self.calibration is not None and not self.calibration.converged:
             own = (*own, NOT_CONVERGED)
+        if self.observed:
+            own = (*own, *Basis.of(self).doubts)
         return (*self.bundle.warnings, *self.notes, *own)
 
     def forecast(

@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from .array_files import ArrayFileError, load_npz
 from .calibration import Calibration
 from .errors import DataError, TwinError, UsageError
-from .events import Responses, events_from_columns
+from .events import events_from_columns
 from .json_object import JsonObject
 from .latent import LatentDistribution
 from .observed_run import ObservedRun, cells, own_columns
+from .recorded_responses import Responses
 from .run_joining import MAX_PARTS, canonical_order
 from .strangeness import Strangeness
 from .tables import check_is_file

@@ -24,7 +24,7 @@ def main() -> None:
         parcellation = info.manifest.parcellation
         if parcellation is None:
             continue
-        (person,) = SimulatedCohort(parcellation, 1, seed=info.manifest.training.seed).participants
+        person = SimulatedCohort(parcellation, 2, seed=info.manifest.training.seed).participants[1]
         connectome = person.connectome
         if connectome is None:
             raise RuntimeError("simulated people have connectomes")

@@ -23,11 +23,11 @@ def main() -> None:
     manifest = load_bundle().manifest
     if manifest.parcellation is None:
         raise RuntimeError("the default bundle has a parcellation")
-    cohort = SimulatedCohort(manifest.parcellation, 1, seed=manifest.training.seed)
-    (person,) = cohort.participants
+    cohort = SimulatedCohort(manifest.parcellation, 2, seed=manifest.training.seed)
+    person = cohort.participants[1]  # the first has effects opposite to most people's
     with tempfile.TemporaryDirectory() as folder:
         written = write_connectomes(cohort, Path(folder) / "cohort")
-        for table in sorted(written.glob("sub-*/func/*_events.tsv")):
+        for table in sorted(written.glob(f"{person.participant_id}/func/*_events.tsv")):
             name = table.name.replace(person.participant_id, "sub-example").replace("_run-01", "")
             path = Path(__file__).parent / name
             shutil.copyfile(table, path)

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dtb_runtime.errors import CohortError, UsageError
-from dtb_runtime.events import Events, Responses
+from dtb_runtime.events import Events
 from dtb_runtime.parcellation import Parcellation
+from dtb_runtime.recorded_responses import Responses
 from dtb_runtime.tasks import STEPS_PER_TR, TASKS, TR_S
 
 from .cohorts import Bold, Cohort, CohortKind, Participant, Run, contributors

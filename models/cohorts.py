@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 
 from dtb_runtime.connectome import Connectome
 from dtb_runtime.errors import CohortError, UsageError
-from dtb_runtime.events import Events, Responses
+from dtb_runtime.events import Events
 from dtb_runtime.manifest_sections import TrainingKind
 from dtb_runtime.parcellation import Parcellation
+from dtb_runtime.recorded_responses import Responses
 
 Bold = NDArray[np.float32]
 CohortKind: TypeAlias = TrainingKind

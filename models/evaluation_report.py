@@ -12,7 +12,7 @@ import numpy as np
 from dtb_runtime.bundle import Bundle
 from dtb_runtime.inference import import_onnxruntime
 from dtb_runtime.manifest_sections import participant_digest
-from dtb_runtime.outputs import package_version
+from dtb_runtime.summary import package_version
 
 from .bootstrap import Figure
 from .evaluated_people import EvaluatedPerson

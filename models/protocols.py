@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dtb_runtime.errors import CohortError, UsageError
-from dtb_runtime.events import Events, Responses
+from dtb_runtime.events import Events
+from dtb_runtime.recorded_responses import Responses
 from dtb_runtime.tasks import TASKS, get_task
 
 from .cohorts import Participant, Run

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from dtb_runtime.events import MIN_RESPONSE_TIME_S
+from dtb_runtime.recorded_responses import MIN_RESPONSE_TIME_S
 from dtb_runtime.tasks import get_task
 
 from .judged_trials import JudgedTrials

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from dtb_runtime.events import MIN_RESPONSE_TIME_S
+from dtb_runtime.recorded_responses import MIN_RESPONSE_TIME_S
 from dtb_runtime.tasks import TASKS
 
 from .phenotypes import Phenotype, phenotype_cells, phenotype_numbers

@@ -17,7 +17,8 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from dtb_runtime.events import MAX_RESPONSE_TIME_S, MIN_RESPONSE_TIME_S, Events, Responses
+from dtb_runtime.events import Events
+from dtb_runtime.recorded_responses import MAX_RESPONSE_TIME_S, MIN_RESPONSE_TIME_S, Responses
 
 from .simulated_people import TRAITS
 

@@ -39,7 +39,8 @@ _WARNING_SIMULATED = (
 )
 _WARNING_SEMI_SYNTHETIC = (
     "Semi-synthetic bundle: behavior of {n} real people, but connectomes and BOLD simulated "
-    "around it; what this twin reads from a connectome was learned from simulated people."
+    "around it; what this twin reads from a connectome, and all its BOLD (contrasts, "
+    "amygdala_response), was learned from simulated brains, the Stroop contrast from a made-up map."
 )
 
 

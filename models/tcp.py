@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from dtb_runtime.connectome import Connectome
 from dtb_runtime.errors import CohortError, EventsError, UsageError
-from dtb_runtime.events import Responses, read_events
+from dtb_runtime.events import read_events
 from dtb_runtime.parcellation import Parcellation
+from dtb_runtime.recorded_responses import Responses
 from dtb_runtime.tasks import TASKS
 
 from .cohorts import Bold, CohortKind, Participant, Run, connectome_from_rest

@@ -12,7 +12,8 @@ import pytest
 from numpy.typing import NDArray
 
 from dtb_runtime import load_bundle
-from dtb_runtime.outputs import summary
+from dtb_runtime.seen_trials import seen_trials
+from dtb_runtime.summary import summary
 from dtb_runtime.twin import Twin
 
 Run = Callable[..., Any]
@@ -66,6 +67,7 @@ def test_json_is_the_runtimes_summary_before_and_after(
     before, after = _calibrated(correlations, tiny, observed)
     first, then = _summary(before), _summary(after)
     learned = result.pop("learned")
+    assert result.pop("seen") == [each.to_json() for each in seen_trials(after)]
     assert result.pop("before") == {
         key: first[key] for key in ("calibration", "indicators", "indicator_intervals")
     }
@@ -99,6 +101,10 @@ def test_the_tables_show_before_and_after(
     assert ["stroop_effect", *cells] in lines
     assert ["indicator", "before", "90", "%", "after", "90", "%"] in lines
     assert ["task", "trial", "type", "accuracy", "90", "%", "time", "(s)", "90", "%"] in lines
+    seen = seen_trials(_calibrated(correlations, tiny, observed)[1])[-1]
+    means = (seen.accuracy, seen.forecast_accuracy)
+    means += (seen.response_time_s, seen.forecast_response_time_s)
+    assert ["stroop", "all", "20", "18", *(f"{mean:.3f}" for mean in means)] in lines
     assert "Of what was not known of the person's latent before" in done.out
     sentence = "This twin learned from 20 trials of stroop (18 answered), and from the connectome."
     assert sentence in done.out

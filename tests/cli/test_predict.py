@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from dtb_runtime import load_bundle
 from dtb_runtime.forecast import Forecast
-from dtb_runtime.outputs import summary
+from dtb_runtime.summary import summary
 from dtb_runtime.twin import Twin
 
 Run = Callable[..., Any]
@@ -55,6 +55,7 @@ def test_json_is_the_runtimes_summary(
         "calibration",
         "indicators",
         "indicator_intervals",
+        "indicator_meanings",
         "percentiles",
         "strangeness",
         "warnings",
@@ -303,16 +304,29 @@ def test_own_events_are_forecast(
     assert [row["trial_type"] for row in rows] == ["con1", "inc1", "con2"] * 4
 
 
-def test_events_of_all_tasks_are_a_usage_error(
+def test_a_schedule_says_its_task(
     dtb_run: Run, connectome: Path, tiny: Path, tmp_path: Path
 ) -> None:
     events = tmp_path / "events.tsv"
     events.write_text(STROOP, encoding="utf-8")
+    arguments = ("predict", connectome, "--bundle", tiny, "--events", events, "--json")
+    told, known = (dtb_run(*arguments, *more) for more in (("--task", "stroop"), ()))
+    assert known.code == 0, known.err
+    assert known.out == told.out
+    assert "accuracy:stroop" in known.out
+    assert "accuracy:hammer" not in known.out
+
+
+def test_a_schedule_of_another_task_is_a_usage_error(
+    dtb_run: Run, connectome: Path, tiny: Path, tmp_path: Path
+) -> None:
+    events = tmp_path / "sub-01_task-nback_events.tsv"
+    events.write_text("onset\tduration\n1\t2\n", encoding="utf-8")
     done = dtb_run("predict", connectome, "--bundle", tiny, "--events", events)
     assert done.code == 2
     assert done.out == ""
-    assert "is the schedule of one task, but --task is 'all'" in done.err
-    assert "--task stroop" in done.err
+    assert "its name has task-nback" in done.err
+    assert "--task hammer|stroop" in done.err
 
 
 def test_a_seed_draws_one_response_per_trial(

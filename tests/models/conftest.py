@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from dtb_models.cohorts import Participant, Run
-from dtb_runtime.events import Events, Responses
+from dtb_runtime.events import Events
 from dtb_runtime.parcellation import Parcellation, find_structures
+from dtb_runtime.recorded_responses import Responses
 from dtb_runtime.tasks import TASKS, get_task
 
 FAMILIES = ("VisCent", "SomMotA", "ContA", "DefaultB")

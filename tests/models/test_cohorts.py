@@ -7,7 +7,7 @@ import pytest
 
 from dtb_models.cohorts import Participant, Run, connectome_from_rest, split_participants
 from dtb_runtime.errors import CohortError, UsageError
-from dtb_runtime.events import Responses
+from dtb_runtime.recorded_responses import Responses
 from dtb_runtime.tasks import get_task
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from dtb_models.cohorts import Participant
 from dtb_models.latent_start import UNTOLD_SD, latent_start, trial_statistics
-from dtb_runtime.events import Responses
+from dtb_runtime.recorded_responses import Responses
 
 AnsweringPeople = Callable[..., list[Participant]]
 PeopleOfSpeed = Callable[..., list[Participant]]

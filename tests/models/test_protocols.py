@@ -22,7 +22,7 @@ from dtb_models.protocols import (
 )
 from dtb_models.tcp import TcpCohort
 from dtb_runtime.errors import CohortError, UsageError
-from dtb_runtime.events import Responses
+from dtb_runtime.recorded_responses import Responses
 from dtb_runtime.tasks import get_task
 
 People = Callable[..., list[Participant]]

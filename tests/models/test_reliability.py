@@ -12,7 +12,7 @@ from dtb_models.cohorts import Participant, Run
 from dtb_models.protocols import judged_people
 from dtb_models.reliability import highest_r, reliabilities, spearman_brown
 from dtb_models.tcp import TcpCohort
-from dtb_runtime.events import Responses
+from dtb_runtime.recorded_responses import Responses
 from dtb_runtime.tasks import get_task
 
 N_PEOPLE, BETWEEN_S, WITHIN_S = 600, 0.1, 0.35

@@ -11,8 +11,9 @@ import torch
 from dtb_models.cohorts import Participant, Run
 from dtb_models.simple_rules import rule_figures, shuffled
 from dtb_models.tensors import BlockForm, BoldScale, TrainingData, run_blocks
-from dtb_runtime.events import Events, Responses
+from dtb_runtime.events import Events
 from dtb_runtime.glm import design_matrix
+from dtb_runtime.recorded_responses import Responses
 from dtb_runtime.tasks import get_task
 
 N_REGIONS = 6

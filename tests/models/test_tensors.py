@@ -20,7 +20,8 @@ from dtb_models.tensors import (
 )
 from dtb_runtime.connectome import Connectome
 from dtb_runtime.errors import CohortError
-from dtb_runtime.events import Events, Responses
+from dtb_runtime.events import Events
+from dtb_runtime.recorded_responses import Responses
 from dtb_runtime.stimulus import network_input
 from dtb_runtime.tasks import get_task
 

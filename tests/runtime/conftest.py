@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 from dtb_runtime.bundle import Bundle
 from dtb_runtime.bundle_layout import MANIFEST_FILE
 from dtb_runtime.bundle_loading import load_bundle
-from dtb_runtime.events import SCHEDULES_DIR, Events, Responses
+from dtb_runtime.events import SCHEDULES_DIR, Events
 from dtb_runtime.manifest import seal
 from dtb_runtime.observed_run import ObservedRun
+from dtb_runtime.recorded_responses import Responses
 from dtb_runtime.responses import read_hazards
 from dtb_runtime.stimulus import network_input
 from dtb_runtime.tasks import get_task

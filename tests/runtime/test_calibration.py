@@ -244,6 +244,27 @@ def test_only_misses_raise_the_chance_of_a_miss(
     assert chances[1] > chances[0] + 0.05
 
 
+def test_a_run_without_any_answer_tells_of_lapses_alone(
+    tiny: Bundle, prior: LatentDistribution, runs: list[ObservedRun]
+) -> None:
+    hammer, others = runs[0], runs[1:]
+    n = hammer.events.n_trials
+    silent = dataclasses.replace(
+        hammer.responses,
+        response_time_s=np.full(n, np.nan),
+        correct=np.zeros(n, np.bool_),
+        usable=np.ones(n, np.bool_),
+    )
+    alone = calibrate_latent(tiny, prior, [ObservedRun(hammer.events, silent)])
+    np.testing.assert_array_equal(alone.posterior.mean, prior.mean)
+    np.testing.assert_array_equal(alone.posterior.covariance, prior.covariance)
+    assert alone.lapse_rate > 0.2
+    with_others = calibrate_latent(tiny, prior, [ObservedRun(hammer.events, silent), *others])
+    without = calibrate_latent(tiny, prior, others)
+    np.testing.assert_array_equal(with_others.posterior.mean, without.posterior.mean)
+    assert with_others.lapse_rate > without.lapse_rate
+
+
 def test_missing_answers_tell_of_missing_answers_and_hardly_of_speed(
     tiny: Bundle, runs: list[ObservedRun]
 ) -> None:

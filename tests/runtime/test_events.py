@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from dtb_runtime.errors import EventsError, UsageError
-from dtb_runtime.events import Events, Responses, events_from_columns, read_events, read_responses
+from dtb_runtime.events import Events, events_from_columns, read_events
+from dtb_runtime.recorded_responses import Responses
 from dtb_runtime.tasks import DT_S, TASKS, get_task
 from dtb_runtime.trials import TRIAL_READERS
 
@@ -189,44 +190,6 @@ def test_default_schedules_have_the_trials_of_the_study() -> None:
     # The words run into one another; a picture leaves a second of fixation.
     assert np.all(stroop.offset_step[:-1] == stroop.onset_step[1:])
     assert np.all(hammer.onset_step[1:] - hammer.offset_step[:-1] >= 12)
-
-
-# ---- responses
-
-
-def test_responses_are_read_and_judged(stroop: Columns) -> None:
-    n = 8
-    columns: Columns = {
-        "onset": [str(10 * i) for i in range(n)],
-        "duration": ["8.25"] * (n - 1) + ["0.9"],
-        "trial_type": ["con1"] * n,
-        "stimulus_text": ["red"] * n,
-        "stimulus_color": ["red"] * n,
-        # right, wrong, none, too early, negative, too late, not known to be right, after the trial
-        "response_time": ["0.8", "0.9", "n/a", "0.19", "-0.1", "5.01", "0.7", "1.0"],
-        "accuracy_binarized": ["1.0", "0", "0.0", "1", "1", "1", "n/a", "1"],
-    }
-    responses = Responses.from_events(events_from_columns(columns, "stroop"))
-    assert responses.response_time_s.tolist()[:2] == [0.8, 0.9]
-    assert math.isnan(responses.response_time_s[2])
-    assert responses.correct.tolist() == [True, False, False, True, True, True, False, True]
-    assert responses.usable.tolist() == [True, True, True, False, False, False, False, False]
-    with pytest.raises(ValueError, match="read-only"):
-        responses.usable[0] = False
-
-
-def test_responses_without_their_column_say_so(tmp_path: Path, stroop: Columns) -> None:
-    path = write(tmp_path / "e.tsv", stroop)
-    with pytest.raises(EventsError, match=r"e\.tsv has no column 'response_time'.*recorded"):
-        read_responses(path, "stroop")
-
-
-def test_an_accuracy_that_is_no_accuracy_is_named(stroop: Columns) -> None:
-    stroop |= {"response_time": ["1"] * 3, "accuracy_binarized": ["1", "0", "2"]}
-    with pytest.raises(
-        EventsError, match=r"row 3: accuracy_binarized is 2, expected 1 .* 0 .* n/a"
-    ):
-        Responses.from_events(events_from_columns(stroop, "stroop"))
 
 
 # ---- bad tables

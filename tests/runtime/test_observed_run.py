@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from dtb_runtime.errors import EventsError
-from dtb_runtime.events import Events, Responses
+from dtb_runtime.events import Events
 from dtb_runtime.observed_run import ObservedRun
+from dtb_runtime.recorded_responses import Responses
 
 Answers = Callable[..., Responses]
 Same = Callable[[ObservedRun, ObservedRun], None]

@@ -17,7 +17,8 @@ from dtb_runtime.demographics import Demographics
 from dtb_runtime.errors import OutputError, UsageError
 from dtb_runtime.events import events_from_columns
 from dtb_runtime.forecast import Forecast
-from dtb_runtime.outputs import summary, write_forecasts
+from dtb_runtime.outputs import write_forecasts
+from dtb_runtime.summary import summary
 from dtb_runtime.twin import Twin
 
 FILES = {
@@ -159,6 +160,7 @@ def test_the_summary(out: Path, twin: Twin, forecasts: list[Forecast], tiny: Bun
         "calibration",
         "indicators",
         "indicator_intervals",
+        "indicator_meanings",
         "percentiles",
         "strangeness",
         "warnings",
@@ -207,6 +209,7 @@ def test_the_summary_says_how_sure_it_is(out: Path, twin: Twin, forecasts: list[
         "prior": "connectome",
         "trials": 0,
         "answered": 0,
+        "not_usable": 0,
         "trials_by_task": {},
         "sentence": "This forecast rests on the connectome alone, no trial of this person was "
         "seen; its intervals are as wide as people with such a connectome differ.",
@@ -343,3 +346,21 @@ def test_a_bundle_without_warning_has_none_to_carry(
     write_forecasts(tmp_path, typical, [typical.forecast("hammer")])
     for path in tmp_path.glob("*.json"):
         assert read_json(path)["warnings"] == []
+
+
+def test_a_mean_over_tasks_has_no_percentile_without_all_of_them(
+    twin: Twin, forecasts: list[Forecast]
+) -> None:
+    both, stroop = summary(twin, forecasts), summary(twin, forecasts[1:])
+    assert {"reaction_time", "stroop_effect"} <= set(both["percentiles"])
+    assert "reaction_time" in stroop["indicators"]
+    assert set(stroop["percentiles"]) == set(both["percentiles"]) - {"reaction_time"}
+
+
+def test_every_indicator_is_explained(twin: Twin, forecasts: list[Forecast]) -> None:
+    written = summary(twin, forecasts)
+    measures = {name.partition(":")[0] for name in written["indicators"]}
+    assert set(written["indicator_meanings"]) == measures
+    assert written["indicator_meanings"]["stroop_effect"]["Units"] == "s"
+    stroop = summary(twin, forecasts[1:])["indicator_meanings"]
+    assert set(stroop) == {"reaction_time", "accuracy", "stroop_effect"}

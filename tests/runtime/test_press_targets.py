@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from dtb_runtime.events import Events, Responses
+from dtb_runtime.events import Events
 from dtb_runtime.press_targets import press_targets
+from dtb_runtime.recorded_responses import Responses
 
 Answers = Callable[..., Responses]
 

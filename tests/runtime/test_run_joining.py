@@ -12,8 +12,9 @@ import pytest
 from numpy.typing import NDArray
 
 from dtb_runtime.errors import UsageError
-from dtb_runtime.events import Events, Responses
+from dtb_runtime.events import Events
 from dtb_runtime.observed_run import ObservedRun
+from dtb_runtime.recorded_responses import Responses
 from dtb_runtime.run_joining import canonical_order, join_runs
 from dtb_runtime.trial_likelihood import RunEvidence
 from dtb_runtime.trials_seen import read_observed

@@ -27,3 +27,10 @@ def test_the_sentence_follows_the_stranger_of_the_two(
     assert nearer in strangeness.sentence
     assert f"(r = 0.50) than those of {100 - similarity:.0f} %" in strangeness.sentence
     assert strangeness.is_outside == (verdict == "lies outside")
+
+
+def test_regions_in_another_order_are_suspected() -> None:
+    shuffled = Strangeness.in_words(3.0, 60.0, 0.03, 0.0)
+    assert "r = 0.03" in shuffled.sentence
+    assert "check that the regions are in the order of the bundle's labels" in shuffled.sentence
+    assert "order" not in Strangeness.in_words(3.0, 60.0, 0.35, 0.0).sentence
