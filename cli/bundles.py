@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import math
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -24,6 +27,8 @@ INSPECT_EXAMPLES = """\b
 Examples:
   dtb-run inspect tcp434
   dtb-run inspect my_bundle --json
+  dtb-run inspect tcp434 --card
+  dtb-run inspect glasser360 --regions
 """
 RUNTIME_CHECKS = (
     "the folder holds exactly the files of the manifest",
@@ -85,15 +90,31 @@ def inspect(
         ),
     ],
     json: JsonOption = False,
+    card: Annotated[
+        bool, typer.Option("--card", help="Show the model card: data, figures, limits.")
+    ] = False,
+    regions: Annotated[
+        bool,
+        typer.Option("--regions", help="List the regions in a connectome's order, as CSV."),
+    ] = False,
 ) -> None:
     """Show a bundle's manifest and check it against the format.
 
     With the [torch] extra, which brings onnx, the structure of the graphs is checked as well.
     """
     from dtb_runtime.bundle_loading import available_bundles, load_bundle
+    from dtb_runtime.errors import UsageError
 
+    if card + regions + json > 1:
+        raise UsageError("--card, --regions and --json each show one thing. Leave all but one out.")
     loaded = load_bundle(bundle, device="cpu")
     folders = {info.name: info.folder for info in available_bundles()}
+    if card:
+        terminal.print_text(loaded.model_card)
+        return
+    if regions:
+        terminal.print_text(_regions_csv(loaded.manifest))
+        return
     checks = list(RUNTIME_CHECKS)
     if find_spec("onnx") is not None:
         from dtb_export.contract import check_contract
@@ -101,8 +122,8 @@ def inspect(
         checks += check_contract(folders.get(bundle, Path(bundle)))
     else:
         terminal.message(
-            "onnx is not installed, so the structure of the graphs was not checked "
-            "(pip install 'dtb-runtime[torch]')."
+            "Beyond the checks below, the graphs' structure is checked where onnx is installed, "
+            "as in an environment that trains and exports (extra [torch])."
         )
     facts = _facts(loaded.manifest, loaded.digest)
     if json:
@@ -118,6 +139,23 @@ def inspect(
     print_figures(loaded.manifest.measured)
     terminal.print_lines(*(f"ok  {check}" for check in checks))
     terminal.print_lines(*(f"Warning: {warning}" for warning in loaded.warnings))
+
+
+def _regions_csv(manifest: Manifest) -> str:
+    """Return the regions as the table that `--regions` of other commands takes."""
+    from dtb_runtime.errors import UsageError
+
+    parcellation = manifest.parcellation
+    if parcellation is None:
+        raise UsageError(f"Bundle {manifest.name!r} does not say which regions it has.")
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(("index", "label", "network", "hemisphere", "x", "y", "z"))
+    columns = (parcellation.labels, parcellation.network, parcellation.hemisphere)
+    for index, names in enumerate(zip(*columns, strict=True)):
+        place = parcellation.coordinates[index].tolist()
+        rows.writerow((index, *names, *("" if math.isnan(x) else f"{x:g}" for x in place)))
+    return text.getvalue()
 
 
 def _facts(manifest: Manifest, digest: str) -> dict[str, Any]:

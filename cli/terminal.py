@@ -111,6 +111,13 @@ def print_lines(*lines: str) -> None:
         print(text)
 
 
+def print_text(text: str) -> None:
+    """Print text on stdout with its lines as they are: for pages and for files made from it."""
+    from dtb_runtime.tables import one_line
+
+    print("\n".join(one_line(line) for line in text.splitlines()))
+
+
 def print_json(result: Mapping[str, object]) -> None:
     """Print a result on stdout as JSON."""
     # NaN is not JSON: one that gets here is a mistake of ours and may fail loudly.

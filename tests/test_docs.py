@@ -70,6 +70,17 @@ def test_the_python_in_the_readme_runs(
     assert np.isfinite(forecast.trials["response_time"]).all()
 
 
+def test_the_python_in_the_page_on_calibration_runs(
+    beside_examples: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (block,) = _blocks(ROOT / "docs" / "calibrate.md", "python")
+    names: dict[str, Any] = {"__name__": "calibrate"}
+    exec(compile(block, "calibrate.md", "exec"), names)
+    low, high = names["forecast"].indicator_intervals["reaction_time:hammer"]
+    assert capsys.readouterr().out == f"{(low, high)}\n"
+    assert 0.3 < low < high < 2.0
+
+
 @pytest.mark.parametrize(
     "line", [line for line in _commands(README) if line.startswith("dtb-run ")]
 )

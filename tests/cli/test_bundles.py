@@ -9,11 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from dtb_cli import bundles as commands
 from dtb_export.contract import check_contract
 from dtb_runtime import bundle_loading, load_bundle
+from dtb_runtime.parcellation import read_regions_table
 
 Run = Callable[..., Any]
 
@@ -107,8 +109,8 @@ def test_inspect_without_onnx_says_what_it_left_out(
     done = dtb_run("inspect", tiny, "--json")
     assert done.code == 0
     assert json.loads(done.out)["checks"] == list(commands.RUNTIME_CHECKS)
-    assert "the structure of the graphs was not checked" in done.err
-    assert "dtb-runtime[torch]" in done.err
+    assert "structure is checked where onnx is installed" in done.err
+    assert "extra [torch]" in done.err
 
 
 def test_inspect_of_a_damaged_bundle_fails(dtb_run: Run, shipped: Path) -> None:
@@ -125,3 +127,27 @@ def test_inspect_of_an_unknown_name_is_a_usage_error(dtb_run: Run, shipped: Path
     done = dtb_run("inspect", "tny")
     assert done.code == 2
     assert "Did you mean 'tiny'?" in done.err
+
+
+def test_inspect_shows_the_model_card(dtb_run: Run, tiny: Path) -> None:
+    done = dtb_run("inspect", tiny, "--card")
+    assert done.code == 0, done.err
+    assert done.out.strip() == (tiny / "MODEL_CARD.md").read_text(encoding="utf-8").strip()
+
+
+def test_the_regions_listed_are_a_regions_table(dtb_run: Run, tiny: Path, tmp_path: Path) -> None:
+    done = dtb_run("inspect", tiny, "--regions")
+    assert done.code == 0, done.err
+    table = tmp_path / "regions.csv"
+    table.write_text(done.out, encoding="utf-8")
+    read, known = read_regions_table(table), load_bundle(tiny, device="cpu").manifest.parcellation
+    assert known is not None
+    assert (read.labels, read.network) == (known.labels, known.network)
+    assert (read.hemisphere, read.structures) == (known.hemisphere, known.structures)
+    np.testing.assert_allclose(read.coordinates, known.coordinates)
+
+
+def test_inspect_shows_one_thing(dtb_run: Run, tiny: Path) -> None:
+    done = dtb_run("inspect", tiny, "--card", "--json")
+    assert done.code == 2
+    assert "--card, --regions and --json each show one thing" in done.err
