@@ -20,6 +20,7 @@ N_RESAMPLES = 2000
 """Draws of the people; the ends of an interval then move by about a tenth of its half-width."""
 LEVEL = 0.95
 SEED = 0
+_LARGEST_R = 1.0 - 1e-9
 
 Sums = NDArray[np.float64]
 Statistic = Callable[[Sums], NDArray[np.float64]]
@@ -49,7 +50,12 @@ class Figure:
 
 
 def bootstrap(
-    sums: Sums, statistic: Statistic, *, n_resamples: int = N_RESAMPLES, seed: int = SEED
+    sums: Sums,
+    statistic: Statistic,
+    *,
+    around_value: bool = False,
+    n_resamples: int = N_RESAMPLES,
+    seed: int = SEED,
 ) -> Figure:
     """Return a figure with its percentile interval.
 
@@ -59,6 +65,10 @@ def bootstrap(
         What the figure needs of each person; sums over people must be enough to compute it.
     statistic : callable
         From such sums over people, shape (..., n_sums), to the figure, shape (...).
+    around_value : bool
+        The figure is an r of mean maps. Some people drawn twice make any mean noisier, so that r
+        of draws lies lower than r itself, and beside it the whole interval. It is moved, as
+        Fisher z, until its median is the figure.
     n_resamples : int
     seed : int
         The same people (rows, by number) with the same seed are drawn the same way, so figures of
@@ -79,10 +89,15 @@ def bootstrap(
         raise UsageError("A figure needs at least one person, found none.")
     drawn = statistic(_draws(n_people, n_resamples, seed) @ sums)
     known = drawn[np.isfinite(drawn)]  # a draw of one person many times over has no correlation
+    value = float(statistic(sums.sum(axis=0)))
     low, high = np.nan, np.nan
     if n_people > 1 and len(known):
+        if around_value and np.isfinite(value):
+            z = np.arctanh(np.clip(known, -_LARGEST_R, _LARGEST_R))
+            moved = np.arctanh(np.clip(value, -_LARGEST_R, _LARGEST_R)) - np.median(z)
+            known = np.tanh(z + moved)
         low, high = np.quantile(known, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]).tolist()
-    return Figure(float(statistic(sums.sum(axis=0))), low, high, n_people)
+    return Figure(value, low, high, n_people)
 
 
 def bootstrap_difference(

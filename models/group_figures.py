@@ -1,7 +1,7 @@
 """How well a group's map is forecast, with an interval from drawing the people again.
 
 A one-sample t over people is made of three sums over them in every region, so drawing people again
-is one product of matrices (`bootstrap`).
+is one product of matrices (`bootstrap`). Intervals lie around the figure itself (`around_value`).
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ def group_t_figure(tasks: Sequence[PairedMaps]) -> Figure:
     tasks : sequence of PairedMaps
         At least one; people need not have all of them.
     """
-    return bootstrap(_sums(tasks), lambda sums: _map_r(_t(sums)))
+    return bootstrap(_sums(tasks), lambda sums: _map_r(_t(sums)), around_value=True)
 
 
 def group_mean_figure(task: PairedMaps) -> Figure:
     """Return r over regions of the mean over people, forecast and measured."""
-    return bootstrap(_sums([task]), lambda sums: _map_r(_mean(sums)))
+    return bootstrap(_sums([task]), lambda sums: _map_r(_mean(sums)), around_value=True)
 
 
 def _sums(tasks: Sequence[PairedMaps]) -> Floats:
