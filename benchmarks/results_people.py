@@ -30,6 +30,8 @@ from results_figures import (
 )
 from results_sections import Part, Section, learning, warnings, what_is_real, who_was_judged
 
+from dtb_models.report_figures import bound
+
 LEAST_RT_R = {"hammer": 0.92, "stroop": 0.89}
 """Calibrated, mean response time over people."""
 COVERED = (0.87, 0.93)
@@ -152,7 +154,7 @@ def _claims(report: Report, task: str, aims: Aims, metrics: Sequence[str]) -> tu
                 control_cells(report, name),
                 verdicts,
                 reference=_reference(report, metric, task),
-                bound=_bound(report, name),
+                bound=number(bound(report, name)),
                 beside_best=minus_best_rule(report, name),
             )
         )
@@ -189,10 +191,3 @@ def _reference(report: Report, metric: str, task: str) -> str:
         return NOT_THERE
     text = PAPER[report["protocol"]].get(metric, {}).get(task, NOT_THERE)
     return f"(paper: {text})" if text else NOT_THERE
-
-
-def _bound(report: Report, name: str) -> str:
-    metric, _, task = name.partition(":")
-    if metric != "rt_r":
-        return NOT_THERE
-    return number(report["reliability"].get(f"mean_rt:{task}", {}).get("bound_of_truth"))
