@@ -36,6 +36,8 @@ class Basis:
     """Those of these that are right."""
     n_left_out: Mapping[str, int]
     """Trials given that could not be used, by task."""
+    unseen: tuple[str, ...]
+    """Tasks of the bundle without a trial."""
 
     @classmethod
     def of(cls, twin: Twin) -> Basis:
@@ -57,6 +59,7 @@ class Basis:
             n_answered=total("n_answered"),
             n_right=total("n_right"),
             n_left_out=total("n_left_out"),
+            unseen=tuple(task for task in twin.bundle.manifest.tasks if task not in tasks),
         )
 
     @property
@@ -67,7 +70,13 @@ class Basis:
                 f"{n} trials of {task} ({self._details(task)})" for task, n in self.n_trials.items()
             )
             known = "the connectome" if self.prior == "connectome" else "no connectome"
-            return f"This twin learned from {learned}, and from {known}."
+            sentence = f"This twin learned from {learned}, and from {known}."
+            if self.unseen:
+                sentence += (
+                    f" Of {' and '.join(self.unseen)} no trial was seen; what other tasks tell "
+                    "holds there only in part."
+                )
+            return sentence
         if self.prior == "population":
             return (
                 "Neither a connectome nor a trial of this person was seen: this is a forecast of "

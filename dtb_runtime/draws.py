@@ -80,11 +80,12 @@ def run_draws(
         return bundle.run_main(weights, run.network_input)[:2]
 
     outputs: Iterable[Outputs]
-    if n_draws == 1:
+    if n_draws == 1 and not twin.observed:
         outputs = [run_networks(twin.weights[np.newaxis])]
     else:
         # One at a time, so that a draw's weights do not depend on how many there are.
-        weights = np.stack([bundle.decode(latent) for latent in twin.draws(n_draws)])
+        latents = twin.draws(n_draws, task=run.task.name)
+        weights = np.stack([bundle.decode(latent) for latent in latents])
         at_once = min(PEOPLE_PER_CALL, -(-n_draws // threads))
         parts = [weights[i : i + at_once] for i in range(0, n_draws, at_once)]
         outputs = map(run_networks, parts) if threads == 1 else _map(run_networks, parts, threads)

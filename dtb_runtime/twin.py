@@ -16,6 +16,7 @@ from .basis import Basis
 from .errors import UsageError
 from .forecast import Forecast, forecast_run
 from .strangeness import Strangeness
+from .task_transfer import in_part, shared_part
 
 if TYPE_CHECKING:
     from .bundle import Bundle
@@ -135,7 +136,25 @@ class Twin:
         """
         return forecast_run(self, task, events, seed=seed, draws=draws, threads=threads)
 
-    def draws(self, n: int, *, seed: int = 0) -> NDArray[np.float32]:
+    def distribution(self, task: str | None = None) -> LatentDistribution | None:
+        """What is known of the person's latent, in one task or over all trials seen.
+
+        Parameters
+        ----------
+        task : str, optional
+            What the trials tell holds in a task in part, the less the more they are of other
+            tasks (`task_transfer`). By default the posterior as it is.
+
+        Returns
+        -------
+        LatentDistribution or None
+            None if the bundle does not say how sure it is.
+        """
+        if self.prior is None or self.posterior is None or task is None:
+            return self.posterior
+        return in_part(self.prior, self.posterior, shared_part(self.observed, task))
+
+    def draws(self, n: int, *, seed: int = 0, task: str | None = None) -> NDArray[np.float32]:
         """Latents that stand for what is known about the person.
 
         Decode them (`Bundle.decode`) to average over them: the person of mean latent is not the
@@ -147,6 +166,8 @@ class Twin:
             How many, at least 1; one is the latent itself. See `LatentDistribution.draws`.
         seed : int
             The same seed gives the same draws.
+        task : str, optional
+            Of the person in this task; see `distribution`.
 
         Returns
         -------
@@ -157,9 +178,10 @@ class Twin:
         UsageError
             This twin has no distribution of latents, less than one draw, or a negative seed.
         """
-        if self.posterior is None:
+        known = self.distribution(task)
+        if known is None:
             raise UsageError(f"{why_no_prior(self.bundle)} So there is nothing to draw from.")
-        return self.posterior.draws(n, seed=seed)
+        return known.draws(n, seed=seed)
 
     def calibrate(
         self,

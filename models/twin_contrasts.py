@@ -105,7 +105,7 @@ def _scan(twin: Twin, events: Events, luck: str = "own") -> NDArray[np.float32]:
     weights = twin.weights
     if twin.posterior is not None:
         # The first of two: one draw alone would be the mean.
-        (latent,) = twin.posterior.draws(2, seed=int(rng.integers(2**31)))[:1]
+        (latent,) = twin.draws(2, seed=int(rng.integers(2**31)), task=events.task)[:1]
         weights = twin.bundle.decode(latent)
     run = prepare_run(get_task(events.task), events)
     _, bold, _ = twin.bundle.run_main(weights, run.network_input)
