@@ -29,7 +29,8 @@ Where things are::
     latent             distributions over latents
     observed_run       a person's own trials (trials_seen: read, run_joining: joined to runs,
                        press_targets: as targets, trial_likelihood: how probable they are)
-    calibration        the latent given a person's own trials (posterior_search: how it is found)
+    calibration        the latent given a person's own trials (posterior_search: how it is found;
+                       task_transfer: how far it holds in a task)
     forecast           Forecast: what is expected of one twin in one run (prepared_run, draws)
     responses          from action outputs (response_windows) to trial_distributions
                        (truncated_exponential)
