@@ -125,6 +125,8 @@ def calibrate(
     person.check()
     if out is not None:
         person.check_has_id()
+    if save is not None and any(_is_same(save, file) for file in (connectome, *files)):
+        raise UsageError(f"--save {save} is one of the files that go in. Choose another name.")
     if save is not None and save.exists() and not force:
         raise OutputError(f"{save} exists already. Choose another file, or add --force.")
     runs = [_observed(file, task, until) for file in files]
@@ -137,10 +139,10 @@ def calibrate(
     )
     norm_sex = person.norm_sex
     written: Sequence[Path] = ()
+    if out is not None:  # it is what may be refused
+        written = write_forecasts(out, after, forecasts, age=age, sex=norm_sex, force=force)
     if save is not None:
         after.save(save, force=force)
-    if out is not None:
-        written = write_forecasts(out, after, forecasts, age=age, sex=norm_sex, force=force)
     result = summary(after, forecasts, written, age=age, sex=norm_sex)
     result["before"] = {
         name: value
@@ -166,6 +168,10 @@ def calibrate(
         terminal.message(f"Saved the twin in {save}.")
     if out is not None:
         terminal.message(f"Wrote {len(written)} files to {out}.")
+
+
+def _is_same(file: Path, other: Path | None) -> bool:
+    return other is not None and file.exists() and other.exists() and file.samefile(other)
 
 
 def _observed(file: Path, task: str | None, until: float | None) -> ObservedRun:

@@ -47,7 +47,13 @@ class _Group:
 def judge_trials(request: Request) -> dict[str, Any]:
     """Return what ``metrics.json`` holds."""
     from dtb_models.evaluation import evaluate_people, judged_by, n_steps
-    from dtb_models.evaluation_files import Predictions, clear, write_judged, write_report
+    from dtb_models.evaluation_files import (
+        Predictions,
+        check_resumed,
+        clear,
+        write_judged,
+        write_report,
+    )
     from dtb_models.evaluation_report import report
 
     protocol = request.chosen_protocol()
@@ -57,6 +63,14 @@ def judge_trials(request: Request) -> dict[str, Any]:
         training.begin(resume=request.resume, force=request.force)
         training.run(min(request.jobs, len(training.folds)))
     parts = _parts(request, group, training)
+    if request.out is not None and request.resume:
+        check_resumed(
+            request.out,
+            data=request.kind.value,
+            protocol=protocol.name,
+            bundle=None if training is not None else parts[0].bundle.name,
+            seed=request.seed,
+        )
     people = judged_by(group.judged, [part.bundle for part in parts], protocol)
     learned_from = _training_people(group)
     if request.out is not None:
@@ -79,7 +93,8 @@ def judge_trials(request: Request) -> dict[str, Any]:
     if request.out is not None:
         write_judged(request.out, evaluation)
     planted, notes = _planted(request, group, evaluation, learned_from)
-    evaluation = replace(evaluation, notes=(*evaluation.notes, *notes))
+    left_out = _who_is_left_out(group.cohort)
+    evaluation = replace(evaluation, notes=(*evaluation.notes, *notes, *left_out))
     found = report(
         evaluation,
         _facts(request, group, training, parts, people, protocol),
@@ -97,7 +112,8 @@ def _group(request: Request, protocol: Protocol) -> _Group:
     people = request.people
     made_up = request.is_trained and people.has_made_up_brains
     cohort = people.training_cohort() if made_up else people.judged_cohort()
-    _say_who_is_left_out(cohort)
+    for sentence in _who_is_left_out(cohort):
+        terminal.message(sentence)
     judged = tuple(cohort.participants)
     learned_from: tuple[Participant, ...] = ()
     if request.kind is DataKind.SIMULATED and not protocol.trains_on_judged:
@@ -109,14 +125,14 @@ def _group(request: Request, protocol: Protocol) -> _Group:
     return _Group(cohort, judged, learned_from, made_up)
 
 
-def _say_who_is_left_out(cohort: Cohort) -> None:
-    """Say whom and what a cohort could not use; reasons of many people as counts."""
+def _who_is_left_out(cohort: Cohort) -> list[str]:
+    """Return whom and what a cohort could not use; reasons of many people as counts."""
     skipped: Mapping[str, str] = getattr(cohort, "skipped", {})
+    found = []
     for reason, n in Counter(skipped.values()).items():
         first = next(one for one, why in skipped.items() if why == reason)
-        terminal.message(f"Left out {first if n == 1 else f'{n} people'}: {reason}")
-    for note in getattr(cohort, "notes", ()):
-        terminal.message(note)
+        found.append(f"Left out {first if n == 1 else f'{n} people'}: {reason}")
+    return [*found, *getattr(cohort, "notes", ())]
 
 
 def _training(request: Request, group: _Group, protocol: Protocol) -> FoldTraining | None:

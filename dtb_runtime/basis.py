@@ -135,8 +135,7 @@ class Basis:
 
 def _chance_of(n_right: int, n_answered: int, task: str) -> float:
     """Chance that a person who presses anything is right so seldom or more so (binomial)."""
-    by_chance = 1 / len(TASKS[task].options)
-    return math.fsum(
-        math.comb(n_answered, n) * by_chance**n * (1 - by_chance) ** (n_answered - n)
-        for n in range(n_right + 1)
-    )
+    others = len(TASKS[task].options) - 1
+    # Whole numbers to the end: of thousands of trials, the terms are beyond any float.
+    ways = sum(math.comb(n_answered, n) * others ** (n_answered - n) for n in range(n_right + 1))
+    return ways / (others + 1) ** n_answered

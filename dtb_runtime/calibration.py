@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -43,10 +44,16 @@ class Calibration:
     lapse_rate: float
     """Share of trials that the person lets pass whatever the hazards say, in [0, 1). Missing
     answers tell this, and hardly anything of response times."""
+    slip_rates: Mapping[str, float]
+    """By task that was seen: share of answers that are any option, whatever was shown, in [0, 1).
+    Errors beyond what networks know tell this. Read-only."""
+    misfits: tuple[str, ...] = ()
+    """Where the twin does not describe the trials that it has seen, a sentence each."""
 
     def to_json(self) -> dict[str, Any]:
         """The fields but the posterior as JSON values."""
-        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "posterior"}
+        values = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "posterior"}
+        return values | {"slip_rates": dict(self.slip_rates), "misfits": list(self.misfits)}
 
 
 def calibrate_latent(
@@ -84,11 +91,8 @@ def calibrate_latent(
         if answered.runs
         else FoundPosterior.unchanged(prior, 0.0)
     )
-    lapse_rate = 0.0
-    if n_answered < n_trials:
-        likelihood = TrialLikelihood.of(bundle, whole)
-        at_mean = likelihood.logits(found.posterior.mean[np.newaxis])
-        lapse_rate = likelihood.lapse_rate([own[0] for own in at_mean])
+    likelihood = TrialLikelihood.of(bundle, whole)
+    at_mean = [own[0] for own in likelihood.logits(found.posterior.mean[np.newaxis])]
     return Calibration(
         posterior=found.posterior,
         n_trials=n_trials,
@@ -98,7 +102,8 @@ def calibrate_latent(
         steps=found.steps,
         converged=found.converged,
         effective_draws=found.effective_draws,
-        lapse_rate=lapse_rate,
+        lapse_rate=likelihood.lapse_rate(at_mean) if n_answered < n_trials else 0.0,
+        slip_rates=MappingProxyType(likelihood.slip_rates(at_mean)),
     )
 
 

@@ -74,7 +74,10 @@ def run_draws(
         raise UsageError(f"threads must be at least 1, found {threads}.")
     bundle = twin.bundle
 
-    lapse_rate = 0.0 if twin.calibration is None else twin.calibration.lapse_rate
+    lapse_rate, slip_rate = 0.0, 0.0
+    if twin.calibration is not None:
+        lapse_rate = twin.calibration.lapse_rate
+        slip_rate = twin.calibration.slip_rates.get(run.task.name, 0.0)
 
     def run_networks(weights: NDArray[np.float32]) -> Outputs:
         return bundle.run_main(weights, run.network_input)[:2]
@@ -91,7 +94,7 @@ def run_draws(
         outputs = map(run_networks, parts) if threads == 1 else _map(run_networks, parts, threads)
     # Only the networks run in threads: they let go of Python's lock, and reading them does not.
     return (
-        (_read_draw(bundle, run, actions, bold, lapse_rate), bold)
+        (_read_draw(bundle, run, actions, bold, (lapse_rate, slip_rate)), bold)
         for several in outputs
         for actions, bold in zip(*several, strict=True)
     )
@@ -131,11 +134,18 @@ def mean_draw(draws: Sequence[Draw], run: PreparedRun) -> Draw:
 
 
 def _read_draw(
-    bundle: Bundle, run: PreparedRun, actions: Actions, bold: Bold, lapse_rate: float
+    bundle: Bundle,
+    run: PreparedRun,
+    actions: Actions,
+    bold: Bold,
+    rates: tuple[float, float],
 ) -> Draw:
     manifest = bundle.manifest
     read = read_hazards if manifest.action_reading == "hazard" else read_densities
     distributions = read(actions, run.events, len(run.task.options), manifest.dt_s)
+    lapse_rate, slip_rate = rates
+    if slip_rate:
+        distributions = distributions.with_slips(slip_rate)
     if lapse_rate:
         distributions = distributions.with_lapses(lapse_rate)
     contrast, structure_t = None, dict[str, float]()

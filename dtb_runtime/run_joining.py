@@ -17,6 +17,10 @@ from .tasks import TASKS
 
 MAX_PARTS = 256
 """Most runs and parts of runs of one person."""
+LEAST_ALIKE = 4
+"""Answers at the same moments of two runs that no chance explains, if they are half of all."""
+ALIKE_S = 0.003
+"""Times that near are the same, rounded to milliseconds or measured from another frame."""
 
 _RUN_ENTITIES = re.compile(r"(?:^|_)((?:ses|task|acq|dir|run)-[A-Za-z0-9]+)(?=_|\.|$)")
 
@@ -109,11 +113,29 @@ def _trials(part: ObservedRun) -> _Trials:
 def _are_shared(one: _Trials, other: _Trials) -> bool:
     """Whether two parts hold the same trials, and not those of two runs of one schedule."""
     common = one.keys() & other.keys()
-    return (
-        len(common) > 0
-        and all(one[trial] == other[trial] for trial in common)
-        and (one == other or any(one[trial].time_s is not None for trial in common))
+    is_same = len(common) > 0 and all(one[trial] == other[trial] for trial in common)
+    if is_same and (one == other or any(one[trial].time_s is not None for trial in common)):
+        return True
+    return _n_alike(one, other) >= max(LEAST_ALIKE, min(len(one), len(other)) / 2)
+
+
+def _n_alike(one: _Trials, other: _Trials) -> int:
+    """Trials answered at the same moments, whatever they are called and however rounded.
+
+    Of two runs of one schedule hardly one answer in a hundred falls so.
+    """
+    presses = [
+        np.sort([trial.onset_s + a.time_s for trial, a in part.items() if a.time_s is not None])
+        for part in (one, other)
+    ]
+    if not all(len(times) for times in presses):
+        return 0
+    after = np.searchsorted(presses[1], presses[0])
+    nearest_s = np.minimum(
+        np.abs(presses[0] - presses[1][np.minimum(after, len(presses[1]) - 1)]),
+        np.abs(presses[0] - presses[1][np.maximum(after - 1, 0)]),
     )
+    return int(np.count_nonzero(nearest_s <= ALIKE_S))
 
 
 def _sort_key(part: ObservedRun, trials: _Trials) -> tuple[int, float, tuple[str, ...], str]:

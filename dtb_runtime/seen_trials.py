@@ -21,6 +21,13 @@ if TYPE_CHECKING:
     from .twin import Twin
 
 
+LARGE_ACCURACY, LARGE_TIME_S = 0.1, 0.1
+"""Differences from which on a forecast is off by much."""
+SURE = 4.0
+"""Standard errors that chance alone does not explain."""
+_LEAST_VARIANCE = 0.01  # of an answer: nobody is surer of it
+
+
 @dataclass(frozen=True, slots=True)
 class SeenTrials:
     """What was seen in trials of one kind, and what the twin forecasts for them."""
@@ -40,6 +47,33 @@ class SeenTrials:
     """Mean over the answered ones; NaN where there is none."""
     forecast_response_time_s: float
     """Mean over the same trials; NaN where there is none."""
+    response_time_error_s: float
+    """Standard error of the mean that was seen; NaN for less than two answers."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether these are all trials of the task."""
+        return self.trial_type is None
+
+    @property
+    def misfits(self) -> tuple[str, ...]:
+        """Where the forecast is not what was seen, beyond chance and by much: a sentence each."""
+        p = self.forecast_accuracy
+        chance = math.sqrt(max(p * (1.0 - p), _LEAST_VARIANCE) / self.n_trials)
+        pairs = (
+            ("accuracy", "", self.accuracy, p, chance, LARGE_ACCURACY),
+            (
+                *("response time", " s", self.response_time_s, self.forecast_response_time_s),
+                *(self.response_time_error_s, LARGE_TIME_S),
+            ),
+        )
+        return tuple(
+            f"The twin does not describe the {self.n_trials} trials of {self.task} that it has "
+            f"seen: {name} was {seen:.2f}{unit}, its forecast for them is {forecast:.2f}{unit}. "
+            "The networks know no such person: do not rely on this twin, and check the trials."
+            for name, unit, seen, forecast, error, large in pairs
+            if abs(seen - forecast) > max(large, SURE * error)  # false where there is no number
+        )
 
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON values."""
@@ -50,14 +84,16 @@ class SeenTrials:
         }
 
 
-def seen_trials(twin: Twin, *, threads: int = 1) -> tuple[SeenTrials, ...]:
+def seen_trials(
+    twin: Twin, *, draws: int | None = None, threads: int = 1
+) -> tuple[SeenTrials, ...]:
     """Compare what a twin has seen with what it forecasts for the same trials.
 
     Parameters
     ----------
     twin : Twin
         Calibrated; one that has seen nothing gives nothing.
-    threads : int
+    draws, threads : int
         See `Twin.forecast`.
 
     Returns
@@ -69,7 +105,7 @@ def seen_trials(twin: Twin, *, threads: int = 1) -> tuple[SeenTrials, ...]:
 
     columns: dict[str, list[tuple[NDArray[np.str_], NDArray[np.float64]]]] = {}
     for run in join_runs(twin.observed):
-        forecast = twin.forecast(run.task, run.events, threads=threads)
+        forecast = twin.forecast(run.task, run.events, draws=draws, threads=threads)
         seen, use = run.responses, run.responses.usable
         values = np.stack(
             [
@@ -107,4 +143,9 @@ def _compared(task: str, trial_type: str | None, values: NDArray[np.float64]) ->
         forecast_accuracy=float(p_correct.mean()),
         response_time_s=float(time_s[answered].mean()) if n_answered else math.nan,
         forecast_response_time_s=float(forecast_s[answered].mean()) if n_answered else math.nan,
+        response_time_error_s=(
+            float(time_s[answered].std(ddof=1)) / math.sqrt(n_answered)
+            if n_answered > 1
+            else math.nan
+        ),
     )

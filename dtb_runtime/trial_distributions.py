@@ -88,6 +88,24 @@ class TrialDistributions:
             array.setflags(write=False)
         return replace(self, **scaled)
 
+    def with_slips(self, rate: float) -> TrialDistributions:
+        """The same of somebody who presses just any option in a share of the answers.
+
+        When they press, and whether, stays what it is.
+
+        Parameters
+        ----------
+        rate : float
+            Share of the answers, in [0, 1).
+        """
+        slipped = {}
+        for name in ("option_probability", "step_mass"):
+            of_options = getattr(self, name)
+            evenly = of_options.mean(axis=-1, keepdims=True)
+            slipped[name] = (1.0 - rate) * of_options + rate * evenly
+            slipped[name].setflags(write=False)
+        return replace(self, **slipped)
+
     def quantile(self, q: float) -> NDArray[np.float64]:
         """Response time that a share `q` of the responses does not exceed.
 

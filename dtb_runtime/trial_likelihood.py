@@ -33,8 +33,10 @@ LAPSES = 0.01
 Without them one missed trial of a fast person could only mean that the person is slow, and what is
 missed is to tell of missing answers, not of response times."""
 TRIALS_WITHOUT_LAPSE = 20
-"""Trials without a lapse that a person is thought to have done before the first one was seen: a
-lapse or two must not make somebody who often lapses."""
+"""Trials without a lapse or slip that a person is thought to have done before the first one was
+seen: one or two must not make somebody who often lapses."""
+_SLIP_ROUNDS = 500  # of expectation and maximization; they end at one of the two limits below
+_SLIP_TOLERANCE = 1e-7
 _LAPSE, _NO_LAPSE = float(np.log(LAPSES)), float(np.log1p(-LAPSES))
 _SMALLEST, _LARGEST = 1e-38, 1.0 - 2.0**-25
 # Actions are float32, where a sure press is exactly 1 and an impossible one 0; neither has a logit.
@@ -44,6 +46,8 @@ _SMALLEST, _LARGEST = 1e-38, 1.0 - 2.0**-25
 class RunEvidence:
     """What one run's trials are held against."""
 
+    task: str
+    """Name of the task."""
     stimulus: NDArray[np.float32]
     """Network input up to the last observed trial's end, shape (n_steps, n_inputs)."""
     steps: NDArray[np.int64]
@@ -78,7 +82,7 @@ class RunEvidence:
         # Trials follow one another, so the steps of each lie side by side.
         of_trial = [np.flatnonzero(trial_at[steps] == trial) for trial in np.flatnonzero(without)]
         missed = tuple(slice(int(at[0]), int(at[-1]) + 1) for at in of_trial if len(at))
-        return cls(stimulus, steps, pressed[steps], missed)
+        return cls(run.task, stimulus, steps, pressed[steps], missed)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -153,6 +157,39 @@ class TrialLikelihood:
             lapses += sum(1.0 - _no_lapse(own[steps]) for steps in run.missed)
         return float(lapses / n_trials)
 
+    def slip_rates(self, logits: Sequence[NDArray[np.float64]]) -> dict[str, float]:
+        """Share of each task's answers that are slips: any option, whatever was shown.
+
+        Networks know people who err seldom. What is beyond them, a button held the wrong way or a
+        task not understood, is a mixture of what the network does and of pressing anything, whose
+        weight is found by expectation and maximization.
+
+        Parameters
+        ----------
+        logits : sequence of numpy.ndarray, shape (n_observed_steps, n_options)
+            One array a run, of one latent.
+
+        Returns
+        -------
+        dict of str to float
+            By task, in [0, 1); the likeliest after `TRIALS_WITHOUT_LAPSE` answers without a slip.
+        """
+        by_task: dict[str, list[tuple[NDArray[np.float64], NDArray[np.float64]]]] = {}
+        for run, own in zip(self.runs, logits, strict=True):
+            presses = run.pressed.any(axis=1)
+            candidates, chosen = own[presses], run.pressed[presses]
+            # Given a press, an option's chance is in proportion to its odds.
+            of_all = np.logaddexp.reduce(candidates, axis=1)
+            of_chosen = np.logaddexp.reduce(np.where(chosen, candidates, -np.inf), axis=1)
+            by_task.setdefault(run.task, []).append(
+                (np.exp(of_chosen - of_all), chosen.mean(axis=1))
+            )
+        rates = {}
+        for task, runs in by_task.items():
+            meant, slipped = (np.concatenate(parts) for parts in zip(*runs, strict=True))
+            rates[task] = _mixture_weight(meant, slipped, SLIPS)
+        return rates
+
     def residuals(
         self, logits: Sequence[NDArray[np.float64]]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -189,6 +226,19 @@ def _no_lapse(logits: NDArray[np.float64]) -> float:
     """Chance that a missed trial was no lapse, from the logits of its window."""
     survived = _NO_LAPSE - np.logaddexp(0.0, logits).sum()
     return float(np.exp(survived - np.logaddexp(_LAPSE, survived)))
+
+
+def _mixture_weight(
+    meant: NDArray[np.float64], slipped: NDArray[np.float64], start: float
+) -> float:
+    """Weight of the second of two explanations of each answer, given the chances of both."""
+    weight, n = start, len(meant) + TRIALS_WITHOUT_LAPSE
+    for _ in range(_SLIP_ROUNDS):
+        by_slip = weight * slipped
+        before, weight = weight, float((by_slip / ((1.0 - weight) * meant + by_slip)).sum() / n)
+        if abs(weight - before) < _SLIP_TOLERANCE:
+            break
+    return weight
 
 
 def _log_chances(pressed: NDArray[np.bool_]) -> NDArray[np.float64]:

@@ -24,8 +24,8 @@ def read_observed(path: str | Path, task: str | None = None) -> ObservedRun:
     path : str or pathlib.Path
         A BIDS events table with the columns ``response_time`` and ``accuracy_binarized``.
     task : str, optional
-        Name of the task; by default what ``task-<label>`` in the file's name begins with, else
-        the one task whose columns the file has.
+        Name of the task; by default what ``task-<label>`` in the file's name begins with; without
+        one there, the task whose columns the file has.
 
     Raises
     ------
@@ -70,11 +70,12 @@ def _task_of(name: str, columns: Iterable[str]) -> str:
                 return task
     present = set(columns)
     fitting = [task.name for task in TASKS.values() if present.issuperset(task.required_columns)]
-    if len(fitting) == 1:
+    if len(fitting) == 1 and match is None:
         return fitting[0]
-    found = "no task-<label>" if match is None else f"task-{match[1]}"
+    said = "has no task-<label>" if match is None else f"says task-{match[1]}"
+    whose = f"those of {' and '.join(fitting)}" if fitting else "those of no task"
     raise UsageError(
-        f"It cannot be told which task {file_label(Path(name))} is of: its name has {found}, and "
-        f"its columns fit {' and '.join(fitting) or 'none'} of {', '.join(TASKS)}. Give the task, "
-        f"one of these (--task {'|'.join(TASKS)}); other tasks cannot be used."
+        f"It cannot be told which task {file_label(Path(name))} is of: its name {said}, its "
+        f"columns are {whose}. If it is of one of {', '.join(TASKS)}, say so "
+        f"(--task {'|'.join(TASKS)}); other tasks cannot be used."
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from .atomic import write_files
 from .basis import Basis
+from .connectome import participant_id_from
 from .errors import UsageError
 from .forecast import Forecast, forecast_run
 from .strangeness import Strangeness
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
 NO_CONNECTOME = "No connectome was given: before any trial, this is the population's mean."
 """Warning of a twin made without a connectome."""
 NOT_CONVERGED = (
-    "The search for what this person's trials say did not come to its end: the twin lies between "
-    "what was known before and what they say. Check that the trials are this person's own."
+    "The search for what this person's trials say did not come to its end, so the twin may be far "
+    "from them. Compare it with the trials that it has seen, and check that they are this person's."
 )
 """Warning of a twin whose calibration did not converge."""
 
@@ -96,6 +97,8 @@ class Twin:
             own = (*own, NOT_CONVERGED)
         if self.observed:
             own = (*own, *Basis.of(self).doubts)
+        if self.calibration is not None:
+            own = (*own, *self.calibration.misfits)
         return (*self.bundle.warnings, *self.notes, *own)
 
     def forecast(
@@ -206,8 +209,8 @@ class Twin:
         Raises
         ------
         UsageError
-            This bundle cannot be calibrated, None instead of trials, a file's task cannot be told,
-            or trials that were given before.
+            This bundle cannot be calibrated, something else instead of trials, a file of another
+            participant or whose task cannot be told, or trials that were given before.
         EventsError
             An events file cannot be used.
         """
@@ -215,23 +218,33 @@ class Twin:
         from .calibration import calibrate_latent
         from .observed_run import ObservedRun
         from .run_joining import canonical_order
+        from .seen_trials import seen_trials
         from .trials_seen import read_observed
 
         if self.prior is None:
             raise UsageError(f"{why_no_prior(self.bundle)} So it cannot learn from trials.")
-        given = [trials] if isinstance(trials, ObservedRun | Path | str | None) else trials
+        is_one = isinstance(trials, ObservedRun | Path | str) or not isinstance(trials, Iterable)
+        given = [trials] if is_one else list(trials)
         if any(run is None for run in given):
             raise UsageError(
                 "Expected runs to learn from, found None, which ObservedRun.until gives where no "
                 "trial begins before its time. Leave it out; an empty list keeps prior and latent."
             )
+        for file in given:
+            if not isinstance(file, ObservedRun | Path | str):
+                raise UsageError(
+                    "Expected events files or what read_observed makes of them, found "
+                    f"{type(file).__name__}."
+                )
+            if isinstance(file, Path | str):
+                self._check_is_theirs(file)
         new = [run if isinstance(run, ObservedRun) else read_observed(run) for run in given]
         if not new and self.calibration is not None:
             return self
         observed = canonical_order([*self.observed, *new])
         calibration = calibrate_latent(self.bundle, self.prior, observed, seed=seed)
         latent = calibration.posterior.mean.astype(np.float32)
-        return replace(
+        twin = replace(
             self,
             latent=latent,
             weights=self.bundle.decode(latent),
@@ -239,6 +252,18 @@ class Twin:
             observed=observed,
             calibration=calibration,
         )
+        # The latent alone is enough to see what is off by much, and quick.
+        misfits = [m for each in seen_trials(twin, draws=1) for m in each.misfits if each.is_whole]
+        return replace(twin, calibration=replace(calibration, misfits=tuple(misfits)))
+
+    def _check_is_theirs(self, file: Path | str) -> None:
+        """Refuse a file whose name is of another participant."""
+        other = participant_id_from(file)
+        if other is not None and self.participant_id not in (None, other):
+            raise UsageError(
+                f"{Path(file).name} is of {other}, but this is the twin of {self.participant_id}. "
+                "Give this person's files; read_observed reads one whatever its name says."
+            )
 
     def save(self, path: str | Path, *, force: bool = False) -> None:
         """Write the twin to one .npz file without pickled objects.
@@ -256,6 +281,11 @@ class Twin:
 
         path = Path(path)
         write_files(path.parent, {path.name: twin_bytes(self)}, force=force)
+
+
+def is_participant_id(text: str) -> bool:
+    """Whether a text is ``sub-`` with letters and digits after it, as in the names of files."""
+    return text.startswith("sub-") and _PARTICIPANT.fullmatch(text) is not None
 
 
 def checked_participant_id(participant_id: str | None) -> str | None:

@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
@@ -21,9 +22,9 @@ from .observed_run import ObservedRun, cells, own_columns
 from .recorded_responses import Responses
 from .run_joining import MAX_PARTS, canonical_order
 from .strangeness import Strangeness
-from .tables import check_is_file
+from .tables import check_is_file, one_line
 from .tasks import TASKS
-from .twin import Origin, Twin
+from .twin import Origin, Twin, is_participant_id
 
 if TYPE_CHECKING:
     from .bundle import Bundle
@@ -86,6 +87,11 @@ def read_twin(path: Path, bundle: Bundle) -> Twin:
     participant_id, connectome_digest = (
         about.optional_text(key) for key in ("participant_id", "connectome_digest")
     )
+    if participant_id is not None and not is_participant_id(participant_id):
+        raise TwinError(
+            f"{path} is of the participant {one_line(participant_id)!r}, expected sub- with "
+            "letters and digits after it, as Twin.save writes. Personalize again."
+        )
     origin = about.one_of("origin", get_args(Origin))
     if (origin == "connectome") != (connectome_digest is not None):
         raise TwinError(
@@ -192,6 +198,18 @@ def _distribution(name: str, arrays: _Arrays, size: int, path: Path) -> LatentDi
         raise TwinError(f"{path}: the {name} cannot be used. {cause} Personalize again.") from cause
 
 
+def _rates(document: JsonObject, path: Path) -> dict[str, float]:
+    """Shares by task."""
+    rates = {task: document.number(task) for task in document.remaining_keys()}
+    for task, rate in rates.items():
+        if task not in TASKS or not 0 <= rate < 1:
+            raise TwinError(
+                f"{path}: the slip rate of {one_line(task)} must lie in [0, 1), found {rate}. "
+                "Calibrate again."
+            )
+    return rates
+
+
 def _calibration(
     document: JsonObject,
     posterior: LatentDistribution,
@@ -208,8 +226,15 @@ def _calibration(
         converged=_flag(document, "converged"),
         effective_draws=document.number("effective_draws"),
         lapse_rate=document.number("lapse_rate"),
+        slip_rates=MappingProxyType(_rates(document.child("slip_rates"), path)),
+        misfits=document.texts("misfits"),
     )
     document.close()
+    if calibration.effective_draws < 0:
+        raise TwinError(
+            f"{path}: effective_draws must be 0 or more, found {calibration.effective_draws}. "
+            "Calibrate again."
+        )
     if not 0 <= calibration.lapse_rate < 1:
         raise TwinError(
             f"{path}: the lapse rate must lie in [0, 1), found {calibration.lapse_rate}. Calibrate "

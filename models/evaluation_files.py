@@ -60,6 +60,44 @@ def check_place(out: Path, *, resume: bool, force: bool) -> None:
         )
 
 
+def check_resumed(out: Path, *, data: str, protocol: str, bundle: str | None, seed: int) -> None:
+    """Refuse to go on where another evaluation lies, whose figures would be lost.
+
+    Parameters
+    ----------
+    out : Path
+    data, protocol : str
+        As ``metrics.json`` names them.
+    bundle : str or None
+        None where networks are trained for the evaluation.
+    seed : int
+
+    Raises
+    ------
+    OutputError
+    """
+    asked = {"data": data, "protocol": protocol, "bundle": bundle, "seed": seed}
+    there: dict[str, Any] = {}
+    if (out / METRICS_FILE).is_file():
+        try:
+            found = json.loads((out / METRICS_FILE).read_text(encoding="utf-8"))
+            there = {name: found[name] for name in ("protocol", "bundle", "seed")}
+            there["data"] = found["data"]["source"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise OutputError(
+                f"{out / METRICS_FILE} cannot be read, so it is not known whose figures these are. "
+                "Replace them with --force (force=True), or choose another folder."
+            ) from error
+    elif bundle is not None and (out / FOLDS_FOLDER).exists():
+        there = {"bundle": None}
+    for name, value in there.items():
+        if value != asked[name]:
+            raise OutputError(
+                f"{out} holds an evaluation with {name} {value!r}, not {asked[name]!r}. Go on with "
+                "the same options, replace it with --force (force=True), or choose another folder."
+            )
+
+
 def clear(out: Path) -> None:
     """Remove figures, tables and predictions of an evaluation before, not what was trained.
 

@@ -325,7 +325,7 @@ def test_a_schedule_of_another_task_is_a_usage_error(
     done = dtb_run("predict", connectome, "--bundle", tiny, "--events", events)
     assert done.code == 2
     assert done.out == ""
-    assert "its name has task-nback" in done.err
+    assert "its name says task-nback" in done.err
     assert "--task hammer|stroop" in done.err
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from dtb_models.evaluation_files import check_place, clear
+from dtb_models.evaluation_files import check_place, check_resumed, clear
 from dtb_runtime.errors import OutputError
 
 
@@ -46,3 +48,30 @@ def test_an_evaluation_that_is_there_is_not_written_over(out: Path) -> None:
         check_place(out, resume=False, force=False)
     check_place(out, resume=True, force=False)
     check_place(out, resume=False, force=True)
+
+
+def of(**changes: object) -> dict[str, Any]:
+    return {"data": "tcp", "protocol": "calibrated", "bundle": None, "seed": 0} | changes
+
+
+def test_only_the_same_evaluation_is_gone_on_with(tmp_path: Path) -> None:
+    there = {"data": {"source": "tcp"}, "protocol": "calibrated", "bundle": None, "seed": 0}
+    check_resumed(tmp_path, **of())  # nothing is there
+    (tmp_path / "metrics.json").write_text(json.dumps(there), encoding="utf-8")
+    check_resumed(tmp_path, **of())
+    for name, value in (("protocol", "temporal"), ("bundle", "tiny"), ("seed", 1), ("data", "hcp")):
+        with pytest.raises(OutputError, match=f"holds an evaluation with {name} .*not {value!r}"):
+            check_resumed(tmp_path, **of(**{name: value}))
+
+
+def test_a_bundle_is_not_judged_where_networks_were_trained(tmp_path: Path) -> None:
+    (tmp_path / "folds").mkdir()
+    with pytest.raises(OutputError, match="with bundle None, not 'tiny'"):
+        check_resumed(tmp_path, **of(bundle="tiny"))
+    check_resumed(tmp_path, **of())
+
+
+def test_figures_that_cannot_be_read_are_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "metrics.json").write_text("{", encoding="utf-8")
+    with pytest.raises(OutputError, match="cannot be read, so it is not known whose figures"):
+        check_resumed(tmp_path, **of())

@@ -620,3 +620,21 @@ def test_lapses_take_from_every_answer_alike_and_leave_its_time(rng: np.random.G
     np.testing.assert_array_equal(lapsing.response_time_s, read.response_time_s)
     np.testing.assert_allclose(lapsing.log_density(1.0), read.log_density(1.0))
     assert not lapsing.p_no_response.flags.writeable
+
+
+@pytest.mark.parametrize("n_options", [2, 3])
+def test_slips_press_any_option_at_the_same_times(rng: np.random.Generator, n_options: int) -> None:
+    events = schedule([0.8, 4.0], [1.6, 2.0])
+    read = read_hazards(bursts(rng, events), events, n_options, DT_S)
+    slipping = read.with_slips(0.25)
+    pressed = read.option_probability.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(
+        slipping.option_probability,
+        0.75 * read.option_probability + 0.25 * pressed / n_options,
+        rtol=1e-12,
+    )
+    np.testing.assert_array_equal(slipping.p_no_response, read.p_no_response)
+    np.testing.assert_array_equal(slipping.response_time_s, read.response_time_s)
+    np.testing.assert_allclose(slipping.step_mass.sum(axis=2), read.step_mass.sum(axis=2))
+    np.testing.assert_allclose(slipping.step_mass.sum(axis=1), slipping.option_probability)
+    np.testing.assert_allclose(slipping.quantile(0.3), read.quantile(0.3), rtol=1e-12)

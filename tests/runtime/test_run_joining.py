@@ -208,3 +208,39 @@ def _from(run: ObservedRun, first: int) -> ObservedRun:
     )
     own = rest(run.responses, ("response_time_s", "correct", "usable"))
     return ObservedRun(events, replace(run.responses, **own))
+
+
+def test_the_same_answers_are_known_whatever_they_are_called(
+    tmp_path: Path, recorded: Recorded, write: Write
+) -> None:
+    """Rounded to milliseconds, one of them edited, with other names, or from another frame."""
+    rows = recorded("stroop")
+    whole = read_observed(write(tmp_path / "a.tsv", rows), "stroop")
+    header = rows[0]
+    time, onset, color = (
+        header.index(name) for name in ("response_time", "onset", "stimulus_color")
+    )
+
+    def changed(name: str, change: Callable[[int, list[str]], None]) -> ObservedRun:
+        table = [list(row) for row in rows]
+        for i, row in enumerate(table[1:]):
+            change(i, row)
+        return read_observed(write(tmp_path / name, table), "stroop")
+
+    def rounded(_: int, row: list[str]) -> None:
+        if row[time] != "n/a":
+            row[time] = f"{float(row[time]):.3f}"
+
+    def edited(i: int, row: list[str]) -> None:
+        if i == 3:
+            row[time] = "1.234"
+
+    def shifted(_: int, row: list[str]) -> None:
+        row[onset] = f"{float(row[onset]) + 0.001:.6f}"
+
+    def renamed(_: int, row: list[str]) -> None:
+        row[color] = row[color].upper()
+
+    for change in (rounded, edited, shifted, renamed):
+        with pytest.raises(UsageError, match="hold the same trials"):
+            join_runs([whole, changed(f"{change.__name__}.tsv", change)])

@@ -12,7 +12,7 @@ import pytest
 from dtb_runtime.bundle import Bundle
 from dtb_runtime.observed_run import ObservedRun
 from dtb_runtime.run_joining import join_runs
-from dtb_runtime.seen_trials import seen_trials
+from dtb_runtime.seen_trials import SeenTrials, seen_trials
 
 Observe = Callable[..., ObservedRun]
 
@@ -76,3 +76,55 @@ def test_without_an_answer_there_is_no_time(tiny: Bundle, observe: Observe) -> N
         assert math.isnan(each.response_time_s)
         assert each.to_json()["response_time_s"] is None
         assert each.accuracy == 0.0
+
+
+def seen(**changes: float) -> SeenTrials:
+    values = {
+        "accuracy": 0.95,
+        "forecast_accuracy": 0.95,
+        "response_time_s": 0.8,
+        "forecast_response_time_s": 0.8,
+        "response_time_error_s": 0.02,
+    }
+    return SeenTrials("stroop", None, 78, 76, **(values | changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, None),
+        ({"accuracy": 0.5, "forecast_accuracy": 0.8}, "accuracy was 0.50, its forecast for them"),
+        ({"accuracy": 0.8, "forecast_accuracy": 0.9}, None),  # 3 standard errors
+        ({"response_time_s": 1.85, "forecast_response_time_s": 1.27}, "response time was 1.85 s"),
+        ({"forecast_response_time_s": 0.89}, None),  # sure, and not much
+        ({"forecast_response_time_s": 1.1, "response_time_error_s": 0.1}, None),  # a few answers
+        ({"response_time_s": math.nan, "forecast_response_time_s": math.nan}, None),
+    ],
+)
+def test_a_twin_unlike_what_it_has_seen_is_told(
+    changes: dict[str, float], said: str | None
+) -> None:
+    misfits = seen(**changes).misfits
+    assert len(misfits) == (said is not None)
+    if said is not None:
+        assert said in misfits[0]
+        assert "do not rely on this twin" in misfits[0]
+
+
+def test_nobody_that_the_networks_know_is_told_so_in_every_output(
+    tiny: Bundle, observe: Observe
+) -> None:
+    run = observe("stroop", np.zeros(3), n_trials=60)
+    n = run.events.n_trials
+    responses = replace(
+        run.responses,
+        response_time_s=np.full(n, 0.25),
+        correct=np.ones(n, np.bool_),
+        usable=np.ones(n, np.bool_),
+    )
+    twin = tiny.population_twin().calibrate(ObservedRun(run.events, responses))
+    assert twin.calibration is not None
+    (misfit,) = twin.calibration.misfits
+    assert "response time was 0.25 s" in misfit
+    assert misfit in twin.warnings
+    assert misfit in twin.forecast("hammer").warnings

@@ -35,7 +35,7 @@ def test_a_recorded_file_is_read(
         ("sub-01_ses-1_task-StroopPA_run-2_events.tsv", "stroop"),
         ("task-hammer.tsv", "hammer"),
         ("block1.tsv", "stroop"),  # by its columns, as what follows
-        ("sub-01_task-colors_events.tsv", "stroop"),
+        ("sub-01_colors_events.tsv", "stroop"),
         ("mytask-hammer_events.tsv", "stroop"),
     ],
 )
@@ -50,18 +50,28 @@ def test_a_task_that_cannot_be_told_is_asked_for(
 ) -> None:
     rows = [["onset", "duration", "trial_type", "response_time", "accuracy_binarized"],
             ["1.0", "2.0", "go", "0.5", "1"]]  # fmt: skip
-    for name, found in (("a.tsv", "no task-<label>"), ("task-gonogo_events.tsv", "task-gonogo")):
+    said = {"a.tsv": "has no task-<label>", "task-gonogo_events.tsv": "says task-gonogo"}
+    for name, found in said.items():
         path = write(tmp_path / name, rows)
-        with pytest.raises(UsageError, match=f"which task {name} is of: its name has {found}, and"):
+        with pytest.raises(UsageError, match=f"which task {name} is of: its name {found}, its"):
             read_observed(path)
     with pytest.raises(UsageError, match="There is no task named 'go'"):
         read_observed(path, "go")
     both = [[*hammer, *stroop] for hammer, stroop in zip(
         [row[:-2] for row in recorded("hammer")[:3]],
         [row[3:] for row in recorded("stroop")[:3]], strict=True)]  # fmt: skip
-    with pytest.raises(UsageError, match="its columns fit hammer and stroop of hammer, stroop"):
+    with pytest.raises(UsageError, match="its columns are those of hammer and stroop"):
         read_observed(write(tmp_path / "both.tsv", both))
     assert read_observed(tmp_path / "both.tsv", "hammer").task == "hammer"
+
+
+def test_a_name_of_another_task_is_not_overruled_by_columns(
+    tmp_path: Path, recorded: Recorded, write: Write
+) -> None:
+    path = write(tmp_path / "sub-01_task-colors_events.tsv", recorded("stroop"))
+    with pytest.raises(UsageError, match="its name says task-colors, its columns are those of str"):
+        read_observed(path)
+    assert read_observed(path, "stroop").task == "stroop"
 
 
 def test_a_schedule_without_responses_was_not_observed(

@@ -147,6 +147,8 @@ def test_a_file_too_large_for_a_twin_is_not_read(
         ("calibration", 7, "calibration: expected a JSON object, found 7"),
         ("bundle_digest", None, "bundle_digest: expected one line of text, found null"),
         ("participant_id", 7, "participant_id: expected one line of text, found 7"),
+        ("participant_id", "../../evil", r"is of the participant '\.\./\.\./evil', expected sub-"),
+        ("participant_id", "sub-../x", r"is of the participant 'sub-\.\./x', expected sub-"),
         ("notes", "text", "notes: expected a list of texts"),
         ("strangeness", {}, "strangeness: the key 'distance' is missing"),
         ("origin", "brain", "origin: expected 'connectome' or 'edges' or 'population', found 'br"),
