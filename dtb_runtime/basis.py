@@ -138,4 +138,4 @@ def _chance_of(n_right: int, n_answered: int, task: str) -> float:
     others = len(TASKS[task].options) - 1
     # Whole numbers to the end: of thousands of trials, the terms are beyond any float.
     ways = sum(math.comb(n_answered, n) * others ** (n_answered - n) for n in range(n_right + 1))
-    return ways / (others + 1) ** n_answered
+    return float(ways / (others + 1) ** n_answered)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -223,8 +223,9 @@ class Twin:
 
         if self.prior is None:
             raise UsageError(f"{why_no_prior(self.bundle)} So it cannot learn from trials.")
-        is_one = isinstance(trials, ObservedRun | Path | str) or not isinstance(trials, Iterable)
-        given = [trials] if is_one else list(trials)
+        given: list[Any] = [trials]
+        if isinstance(trials, Iterable) and not isinstance(trials, str):
+            given = list(trials)
         if any(run is None for run in given):
             raise UsageError(
                 "Expected runs to learn from, found None, which ObservedRun.until gives where no "

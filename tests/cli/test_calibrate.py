@@ -292,3 +292,25 @@ def test_a_bundle_without_latent_cannot_learn(
     done = dtb_run("calibrate", "--events", observed, "--bundle", plain)
     assert done.code == 2
     assert "needs a connectome" in done.err
+
+
+def test_a_file_that_goes_in_is_not_written_over(
+    dtb_run: Run, connectome: Path, observed: Path, tiny: Path
+) -> None:
+    before = observed.read_bytes()
+    arguments = ("calibrate", connectome, "--events", observed, "--bundle", tiny, "--force")
+    done = dtb_run(*arguments, "--save", observed)
+    assert done.code == 2
+    assert "is one of the files that go in" in done.err
+    assert observed.read_bytes() == before
+
+
+def test_nothing_is_saved_where_forecasts_cannot_be_written(
+    dtb_run: Run, connectome: Path, observed: Path, tiny: Path, tmp_path: Path
+) -> None:
+    arguments = ("calibrate", connectome, "--events", observed, "--bundle", tiny)
+    arguments += ("--out", tmp_path / "out")
+    assert dtb_run(*arguments).code == 0
+    done = dtb_run(*arguments, "--save", tmp_path / "twin.npz")
+    assert done.code == 1
+    assert not (tmp_path / "twin.npz").exists()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from dtb_runtime.bundle import Bundle
 from dtb_runtime.connectome import Connectome
 from dtb_runtime.errors import UsageError
 from dtb_runtime.observed_run import ObservedRun
+from dtb_runtime.trials_seen import read_observed
 from dtb_runtime.twin import Twin, checked_participant_id
 
 
@@ -232,3 +234,17 @@ def test_several_latents_are_decoded_at_once(tiny: Bundle, twin: Twin) -> None:
     assert weights.shape == (7, 287)
     for own, latent in zip(weights, draws, strict=True):
         np.testing.assert_allclose(own, tiny.decode(latent), rtol=1e-5, atol=1e-6)
+
+
+def test_files_of_somebody_else_are_refused(twin: Twin, files: list[Path], tmp_path: Path) -> None:
+    other = files[-1].rename(tmp_path / "sub-02_task-stroop_events.tsv")
+    with pytest.raises(UsageError, match=r"is of sub-02, but this is the twin of sub-01\. Give"):
+        twin.calibrate(other)
+    assert twin.calibrate(read_observed(other)).calibration is not None
+    assert replace(twin, participant_id=None).calibrate(str(other)).calibration is not None
+
+
+@pytest.mark.parametrize("trials", [5, [5], [["a.tsv"]]])
+def test_what_cannot_be_trials_is_refused(twin: Twin, trials: Any) -> None:
+    with pytest.raises(UsageError, match=r"Expected events files or what read_observed makes of"):
+        twin.calibrate(trials)
