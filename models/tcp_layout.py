@@ -119,7 +119,8 @@ def read_phenotypes(bids: Path) -> dict[str, Mapping[str, str]]:
     Raises
     ------
     CohortError
-        If the table cannot be read or has no column ``participant_id``.
+        If the table cannot be read, has no column ``participant_id``, or has rows of one person
+        that differ.
     """
     path = bids / PARTICIPANTS_NAME
     if not path.is_file():
@@ -130,10 +131,16 @@ def read_phenotypes(bids: Path) -> dict[str, Mapping[str, str]]:
             f"{path} has no column 'participant_id'; found {', '.join(table.columns)}. Add it."
         )
     others = [name for name in table.columns if name != "participant_id"]
-    return {
-        participant_id: MappingProxyType({name: table.columns[name][row] for name in others})
-        for row, participant_id in enumerate(table.columns["participant_id"])
-    }
+    found: dict[str, Mapping[str, str]] = {}
+    for row, participant_id in enumerate(table.columns["participant_id"]):
+        own = {name: table.columns[name][row] for name in others}
+        if found.get(participant_id, own) != own:
+            raise CohortError(
+                f"{path} has more than one row of {participant_id}, and they differ. Keep the one "
+                "that is right."
+            )
+        found[participant_id] = MappingProxyType(own)
+    return found
 
 
 @dataclass(frozen=True, slots=True)

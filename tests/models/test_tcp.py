@@ -18,6 +18,7 @@ from dtb_models.tcp_layout import (
     MOTION_FOLDER,
     SERIES_FOLDER,
     participant_id_of,
+    read_phenotypes,
     series_folder_name,
     series_name,
 )
@@ -444,3 +445,15 @@ def test_a_disk_that_is_full_for_series_leaves_nothing(
     with pytest.raises(OutputError, match=r"out cannot be written: No space left on device"):
         simulated.write_tcp(tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_rows_of_one_person_must_not_differ(tmp_path: Path) -> None:
+    table = tmp_path / "participants.tsv"
+    table.write_text("participant_id\tage\nsub-a\t30\nsub-b\t20\nsub-a\t30\n")
+    assert {one: row["age"] for one, row in read_phenotypes(tmp_path).items()} == {
+        "sub-a": "30",
+        "sub-b": "20",
+    }
+    table.write_text("participant_id\tage\nsub-a\t30\nsub-a\t40\n")
+    with pytest.raises(CohortError, match=r"more than one row of sub-a, and they differ"):
+        read_phenotypes(tmp_path)
