@@ -119,7 +119,11 @@ def new_people(report: Report) -> Section:
     return Section(
         "New people, from simulated connectomes",
         what_is_real(report),
-        (who_was_judged(report),),
+        (
+            who_was_judged(report),
+            "Connectomes as additional input instead of a hypernetwork were not tried here, where "
+            "each fold would need a training of its own; they stand beside simulated people.",
+        ),
         (*task_parts(report, no_aims), *_both_tasks(report)),
         warnings(report),
         report["command"],
