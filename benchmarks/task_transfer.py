@@ -28,7 +28,7 @@ from dtb_runtime import Twin, load_bundle
 from dtb_runtime.observed_run import ObservedRun
 from dtb_runtime.task_transfer import in_part
 
-LATER_PARTS, ELSEWHERE_PARTS = (1.0, 0.98, 0.95, 0.9), (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.35)
+LATER_PARTS, ELSEWHERE_PARTS = (1.0, 0.98, 0.95, 0.9), (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.35, 0.0)
 LEAST_ANSWERED, LEAST_RIGHT = 8, 0.6
 NORMAL_95 = 1.6448536269514722
 

@@ -62,7 +62,8 @@ def calibrate(
             "--task",
             metavar="hammer|stroop",
             show_default=False,
-            help="Task of the events; default: what task-<label> in the file's name says.",
+            help="Task of the events; default: what task-<label> in the file's name says, "
+            "without one the columns.",
         ),
     ] = None,
     until: Annotated[
@@ -204,7 +205,8 @@ def _learned(before: Twin, after: Twin) -> dict[str, Any] | None:
         "steps": calibration.steps,
         "converged": calibration.converged,
         "effective_draws": round(calibration.effective_draws, 1),
-        "lapse_rate": round(calibration.lapse_rate, 4),
+        "lapse_rates": {task: round(rate, 4) for task, rate in calibration.lapse_rates.items()},
+        "slip_rates": {task: round(rate, 4) for task, rate in calibration.slip_rates.items()},
     }
 
 
@@ -246,9 +248,16 @@ def _change_table(result: Mapping[str, Any]) -> terminal.Table:
 def _learned_sentences(learned: Mapping[str, Any] | None) -> list[str]:
     if learned is None:
         return ["There was no trial to learn from, so before and after are the same."]
+    rates = [
+        f"{100 * learned['lapse_rates'][task]:.0f} % of trials let pass and "
+        f"{100 * slips:.0f} % of answers given at random in {task}"
+        for task, slips in learned["slip_rates"].items()
+    ]
     return [
         f"Of what was not known of the person's latent before, {100 * learned['spread_left']:.0f} "
-        "% is left (standard deviation, mean over its numbers). Log likelihood of all trials: "
+        "% is left (standard deviation, mean over its numbers). Log likelihood of the trials, "
+        "without runs that nobody answered: "
         f"{learned['prior_log_likelihood']:.1f} at what was expected without any, "
-        f"{learned['log_likelihood']:.1f} now."
+        f"{learned['log_likelihood']:.1f} now.",
+        f"Beside what the networks know: {'; '.join(rates)}.",
     ]

@@ -59,18 +59,19 @@ def judge_trials(request: Request) -> dict[str, Any]:
     protocol = request.chosen_protocol()
     group = _group(request, protocol)
     training = _training(request, group, protocol)
-    if training is not None:
-        training.begin(resume=request.resume, force=request.force)
-        training.run(min(request.jobs, len(training.folds)))
-    parts = _parts(request, group, training)
     if request.out is not None and request.resume:
+        bundle = None if training is not None else request.people.trained_bundle().name
         check_resumed(
             request.out,
             data=request.kind.value,
             protocol=protocol.name,
-            bundle=None if training is not None else parts[0].bundle.name,
+            bundle=bundle,
             seed=request.seed,
         )
+    if training is not None:
+        training.begin(resume=request.resume, force=request.force)
+        training.run(min(request.jobs, len(training.folds)))
+    parts = _parts(request, group, training)
     people = judged_by(group.judged, [part.bundle for part in parts], protocol)
     learned_from = _training_people(group)
     if request.out is not None:

@@ -28,7 +28,8 @@ Where things are::
     twin               Twin (twin_file: saved and loaded)
     latent             distributions over latents
     observed_run       a person's own trials (trials_seen: read, run_joining: joined to runs,
-                       press_targets: as targets, trial_likelihood: how probable they are)
+                       press_targets: as targets, trial_likelihood: how probable they are,
+                       lapses_and_slips: what is beyond the networks)
     calibration        the latent given a person's own trials (posterior_search: how it is found;
                        task_transfer: how far it holds in a task)
     forecast           Forecast: what is expected of one twin in one run (prepared_run, draws)
@@ -40,8 +41,9 @@ Where things are::
     norms              where a person stands in the training cohort (norms_file: read and checked,
                        demographics: age, sex)
     strangeness        how unusual a connectome is for that cohort
-    outputs            BIDS-named tables, sidecars, the summary (basis: what it rests on;
-                       seen_trials: what was seen beside what is forecast)
+    outputs            BIDS-named tables (sidecars: what their columns are)
+    summary            what forecasts say, as JSON values (basis: what they rest on)
+    seen_trials        what was seen beside what is forecast for it
     tables             delimited text (json_object: strict JSON, array_files: .npy and .npz)
     atomic             files that appear whole or not at all
 

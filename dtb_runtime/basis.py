@@ -37,7 +37,7 @@ class Basis:
     n_left_out: Mapping[str, int]
     """Trials given that could not be used, by task."""
     unseen: tuple[str, ...]
-    """Tasks of the bundle without a trial."""
+    """Tasks of the bundle without an answered trial."""
 
     @classmethod
     def of(cls, twin: Twin) -> Basis:
@@ -52,14 +52,15 @@ class Basis:
                 }
             )
 
+        answered = total("n_answered")
         return cls(
             prior="population" if twin.origin == "population" else "connectome",
             has_distribution=twin.posterior is not None,
             n_trials=total("n_observed"),
-            n_answered=total("n_answered"),
+            n_answered=answered,
             n_right=total("n_right"),
             n_left_out=total("n_left_out"),
-            unseen=tuple(task for task in twin.bundle.manifest.tasks if task not in tasks),
+            unseen=tuple(task for task in twin.bundle.manifest.tasks if not answered.get(task, 0)),
         )
 
     @property
@@ -73,8 +74,8 @@ class Basis:
             sentence = f"This twin learned from {learned}, and from {known}."
             if self.unseen:
                 sentence += (
-                    f" Of {' and '.join(self.unseen)} no trial was seen; what other tasks tell "
-                    "holds there only in part."
+                    f" Of {' and '.join(self.unseen)} no answered trial was seen; what other tasks "
+                    "tell holds there only in part."
                 )
             return sentence
         if self.prior == "population":
@@ -134,8 +135,13 @@ class Basis:
 
 
 def _chance_of(n_right: int, n_answered: int, task: str) -> float:
-    """Chance that a person who presses anything is right so seldom or more so (binomial)."""
+    """Chance that a person who presses anything is right so seldom or more so (binomial).
+
+    1 for those who are right as often as chance has it.
+    """
     others = len(TASKS[task].options) - 1
+    if n_right * (others + 1) >= n_answered:
+        return 1.0  # no fewer than by chance, and nothing to look closer at
     # Whole numbers to the end: of thousands of trials, the terms are beyond any float.
     ways = sum(math.comb(n_answered, n) * others ** (n_answered - n) for n in range(n_right + 1))
     return float(ways / (others + 1) ** n_answered)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .errors import UsageError
+from .lapses_and_slips import lapse_rates, slip_rates
 from .latent import LatentDistribution
 from .observed_run import ObservedRun
 from .posterior_search import FoundPosterior, find_posterior
@@ -41,9 +42,9 @@ class Calibration:
     """Whether the last step was too small to matter."""
     effective_draws: float
     """How many independent draws of the posterior its mean and covariance are worth."""
-    lapse_rate: float
-    """Share of trials that the person lets pass whatever the hazards say, in [0, 1). Missing
-    answers tell this, and hardly anything of response times."""
+    lapse_rates: Mapping[str, float]
+    """By task that was seen: share of trials that the person lets pass whatever the hazards say, in
+    [0, 1). Missing answers tell this, and hardly anything of response times. Read-only."""
     slip_rates: Mapping[str, float]
     """By task that was seen: share of answers that are any option, whatever was shown, in [0, 1).
     Errors beyond what networks know tell this. Read-only."""
@@ -53,7 +54,11 @@ class Calibration:
     def to_json(self) -> dict[str, Any]:
         """The fields but the posterior as JSON values."""
         values = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "posterior"}
-        return values | {"slip_rates": dict(self.slip_rates), "misfits": list(self.misfits)}
+        return values | {
+            "lapse_rates": dict(self.lapse_rates),
+            "slip_rates": dict(self.slip_rates),
+            "misfits": list(self.misfits),
+        }
 
 
 def calibrate_latent(
@@ -102,8 +107,8 @@ def calibrate_latent(
         steps=found.steps,
         converged=found.converged,
         effective_draws=found.effective_draws,
-        lapse_rate=likelihood.lapse_rate(at_mean) if n_answered < n_trials else 0.0,
-        slip_rates=MappingProxyType(likelihood.slip_rates(at_mean)),
+        lapse_rates=MappingProxyType(lapse_rates(likelihood.runs, at_mean)),
+        slip_rates=MappingProxyType(slip_rates(likelihood.runs, at_mean)),
     )
 
 

@@ -61,7 +61,7 @@ def run_draws(
     twin : Twin
     run : PreparedRun
     n_draws : int
-        1 is the twin as it stands: its latent is the mean.
+        1 is the mean of what is known of the person in this task.
     threads : int
         How many draws run at a time.
 
@@ -76,7 +76,7 @@ def run_draws(
 
     lapse_rate, slip_rate = 0.0, 0.0
     if twin.calibration is not None:
-        lapse_rate = twin.calibration.lapse_rate
+        lapse_rate = twin.calibration.lapse_rates.get(run.task.name, 0.0)
         slip_rate = twin.calibration.slip_rates.get(run.task.name, 0.0)
 
     def run_networks(weights: NDArray[np.float32]) -> Outputs:

@@ -70,10 +70,11 @@ class Forecast:
     indicator_report: Indicators
     """The indicators, and for those that are not there the reason."""
     draw_indicators: tuple[Indicators, ...]
-    """The same for each draw of the latent; empty for a forecast of the latent alone."""
+    """The same for each draw of the latent; empty for a forecast of their mean alone."""
     indicator_intervals: Mapping[str, tuple[float, float]]
     """Where an indicator lies in 90 % of the draws: what is not known of the person, without the
-    noise of trials, which the mean over a run does not show. Empty without draws."""
+    noise of trials, which the mean over a run does not show, and without what is not known of how
+    often the person lapses or slips. Empty without draws."""
     warnings: tuple[str, ...]
     """Sentences that belong to every use of these numbers."""
 
@@ -82,7 +83,7 @@ class Forecast:
 
     @property
     def n_draws(self) -> int:
-        """Draws of the latent that were averaged; 1 for the latent alone."""
+        """Draws of the latent that were averaged; 1 for their mean alone."""
         return max(len(self.draw_indicators), 1)
 
     @property

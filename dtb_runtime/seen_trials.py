@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 LARGE_ACCURACY, LARGE_TIME_S = 0.1, 0.1
 """Differences from which on a forecast is off by much."""
+LEAST_TO_TELL = 8
+"""Answers below which the spread of response times is not known well enough to be sure."""
 SURE = 4.0
 """Standard errors that chance alone does not explain."""
 _LEAST_VARIANCE = 0.01  # of an answer: nobody is surer of it
@@ -69,10 +71,13 @@ class SeenTrials:
         )
         return tuple(
             f"The twin does not describe the {self.n_trials} trials of {self.task} that it has "
-            f"seen: {name} was {seen:.2f}{unit}, its forecast for them is {forecast:.2f}{unit}. "
-            "The networks know no such person: do not rely on this twin, and check the trials."
+            f"seen: {name} was {seen:.2f}{unit}, its forecast for them is about {forecast:.2f}"
+            f"{unit}. The networks know no such person: do not rely on this twin, and check the "
+            "trials."
             for name, unit, seen, forecast, error, large in pairs
-            if abs(seen - forecast) > max(large, SURE * error)  # false where there is no number
+            if self.n_answered >= LEAST_TO_TELL
+            and math.isfinite(error)
+            and abs(seen - forecast) > max(large, SURE * error)
         )
 
     def to_json(self) -> dict[str, Any]:

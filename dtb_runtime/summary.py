@@ -142,7 +142,11 @@ def check_owner(twin: Twin, forecasts: Sequence[Forecast]) -> None:
 
 
 def _intervals(forecasts: Sequence[Forecast]) -> Mapping[str, tuple[float, float]]:
-    """Intervals of all tasks' indicators; a draw is the same person in each."""
+    """Intervals of all tasks' indicators; a draw is the same person in each.
+
+    What is not known of how tasks go together is paired as well, so those of means over tasks are
+    a little too wide.
+    """
     counts = sorted({forecast.n_draws for forecast in forecasts})
     if len(counts) > 1:
         raise UsageError(

@@ -32,11 +32,6 @@ LAPSES = 0.01
 """Share of trials that get no answer whatever the person's speed: eyes closed, a hand moved.
 Without them one missed trial of a fast person could only mean that the person is slow, and what is
 missed is to tell of missing answers, not of response times."""
-TRIALS_WITHOUT_LAPSE = 20
-"""Trials without a lapse or slip that a person is thought to have done before the first one was
-seen: one or two must not make somebody who often lapses."""
-_SLIP_ROUNDS = 500  # of expectation and maximization; they end at one of the two limits below
-_SLIP_TOLERANCE = 1e-7
 _LAPSE, _NO_LAPSE = float(np.log(LAPSES)), float(np.log1p(-LAPSES))
 _SMALLEST, _LARGEST = 1e-38, 1.0 - 2.0**-25
 # Actions are float32, where a sure press is exactly 1 and an impossible one 0; neither has a logit.
@@ -137,59 +132,6 @@ class TrialLikelihood:
             total += np.logaddexp.reduce(candidates, axis=2).sum(axis=1)
         return total
 
-    def lapse_rate(self, logits: Sequence[NDArray[np.float64]]) -> float:
-        """Share of trials that are lapses, in [0, 1), beyond the misses that the hazards tell of.
-
-        Of each missed trial the chance that it was a lapse counts, which is near 1 where the
-        hazards left hardly a chance to miss it. In a run without any answer all are lapses.
-
-        Parameters
-        ----------
-        logits : sequence of numpy.ndarray, shape (n_observed_steps, n_options)
-            One array a run, of one latent.
-        """
-        lapses, n_trials = 0.0, TRIALS_WITHOUT_LAPSE
-        for run, own in zip(self.runs, logits, strict=True):
-            n_trials += run.n_answered + len(run.missed)
-            if not run.n_answered:
-                lapses += len(run.missed)
-                continue
-            lapses += sum(1.0 - _no_lapse(own[steps]) for steps in run.missed)
-        return float(lapses / n_trials)
-
-    def slip_rates(self, logits: Sequence[NDArray[np.float64]]) -> dict[str, float]:
-        """Share of each task's answers that are slips: any option, whatever was shown.
-
-        Networks know people who err seldom. What is beyond them, a button held the wrong way or a
-        task not understood, is a mixture of what the network does and of pressing anything, whose
-        weight is found by expectation and maximization.
-
-        Parameters
-        ----------
-        logits : sequence of numpy.ndarray, shape (n_observed_steps, n_options)
-            One array a run, of one latent.
-
-        Returns
-        -------
-        dict of str to float
-            By task, in [0, 1); the likeliest after `TRIALS_WITHOUT_LAPSE` answers without a slip.
-        """
-        by_task: dict[str, list[tuple[NDArray[np.float64], NDArray[np.float64]]]] = {}
-        for run, own in zip(self.runs, logits, strict=True):
-            presses = run.pressed.any(axis=1)
-            candidates, chosen = own[presses], run.pressed[presses]
-            # Given a press, an option's chance is in proportion to its odds.
-            of_all = np.logaddexp.reduce(candidates, axis=1)
-            of_chosen = np.logaddexp.reduce(np.where(chosen, candidates, -np.inf), axis=1)
-            by_task.setdefault(run.task, []).append(
-                (np.exp(of_chosen - of_all), chosen.mean(axis=1))
-            )
-        rates = {}
-        for task, runs in by_task.items():
-            meant, slipped = (np.concatenate(parts) for parts in zip(*runs, strict=True))
-            rates[task] = _mixture_weight(meant, slipped, SLIPS)
-        return rates
-
     def residuals(
         self, logits: Sequence[NDArray[np.float64]]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -216,29 +158,16 @@ class TrialLikelihood:
             # What of each step is about hazards: of a missed trial, what is no lapse.
             counts = np.ones((len(p), 1))
             for steps in run.missed:
-                counts[steps] = _no_lapse(own[steps])
+                counts[steps] = chance_of_no_lapse(own[steps])
             slopes.append((counts * (p - share)).ravel())
             curvatures.append((counts * p * (1.0 - p)).ravel())
         return np.concatenate(slopes), np.concatenate(curvatures)
 
 
-def _no_lapse(logits: NDArray[np.float64]) -> float:
+def chance_of_no_lapse(logits: NDArray[np.float64]) -> float:
     """Chance that a missed trial was no lapse, from the logits of its window."""
     survived = _NO_LAPSE - np.logaddexp(0.0, logits).sum()
     return float(np.exp(survived - np.logaddexp(_LAPSE, survived)))
-
-
-def _mixture_weight(
-    meant: NDArray[np.float64], slipped: NDArray[np.float64], start: float
-) -> float:
-    """Weight of the second of two explanations of each answer, given the chances of both."""
-    weight, n = start, len(meant) + TRIALS_WITHOUT_LAPSE
-    for _ in range(_SLIP_ROUNDS):
-        by_slip = weight * slipped
-        before, weight = weight, float((by_slip / ((1.0 - weight) * meant + by_slip)).sum() / n)
-        if abs(weight - before) < _SLIP_TOLERANCE:
-            break
-    return weight
 
 
 def _log_chances(pressed: NDArray[np.bool_]) -> NDArray[np.float64]:

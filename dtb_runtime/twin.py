@@ -18,6 +18,7 @@ from .errors import UsageError
 from .forecast import Forecast, forecast_run
 from .strangeness import Strangeness
 from .task_transfer import in_part, shared_part
+from .tasks import get_task
 
 if TYPE_CHECKING:
     from .bundle import Bundle
@@ -50,10 +51,11 @@ class Twin:
     bundle: Bundle
     """The bundle it was made with and runs in."""
     latent: NDArray[np.float32] | None
-    """The person as a few numbers, shape (latent_size,), read-only; None without a latent."""
+    """The person as a few numbers, shape (latent_size,), read-only; None without a latent. Once
+    trials were seen, forecasts take those of `distribution` for their task instead."""
     weights: NDArray[np.float32]
     """Weights of the main network, shape (n_weights,), read-only: W_ih, W_hh, b_ih, b_hh, W_ho,
-    b_ho, each row by row."""
+    b_ho, each row by row. Those of `latent`."""
     participant_id: str | None
     """``sub-<label>``, or None."""
     strangeness: Strangeness | None
@@ -123,9 +125,9 @@ class Twin:
         seed : int, optional
             Also draw one choice and response time per trial, with this seed.
         draws : int, optional
-            Draws of the latent to average over. 1 takes the latent itself, which is faster, and as
-            a rule too fast and too sure a person; so does a twin that has no distribution of
-            latents, by default.
+            Draws of the latent to average over. 1 takes the mean of `distribution` alone, which is
+            quicker, and as a rule too fast and too sure a person; so does a twin that has no
+            distribution of latents, by default.
         threads : int
             How many draws run at a time. It changes no number.
 
@@ -152,7 +154,14 @@ class Twin:
         -------
         LatentDistribution or None
             None if the bundle does not say how sure it is.
+
+        Raises
+        ------
+        UsageError
+            No such task.
         """
+        if task is not None:
+            get_task(task)
         if self.prior is None or self.posterior is None or task is None:
             return self.posterior
         return in_part(self.prior, self.posterior, shared_part(self.observed, task))
@@ -179,7 +188,8 @@ class Twin:
         Raises
         ------
         UsageError
-            This twin has no distribution of latents, less than one draw, or a negative seed.
+            This twin has no distribution of latents, no such task, less than one draw, or a
+            negative seed.
         """
         known = self.distribution(task)
         if known is None:

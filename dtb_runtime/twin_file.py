@@ -29,8 +29,9 @@ from .twin import Origin, Twin, is_participant_id
 if TYPE_CHECKING:
     from .bundle import Bundle
 
-FORMAT_VERSION = 2
-"""Version of the file. Version 1 had neither prior, posterior nor trials."""
+FORMAT_VERSION = 3
+"""Version of the file. Version 1 had neither prior, posterior nor trials, version 2 one lapse rate
+for all tasks and no slips."""
 MAX_FILE_BYTES = 64 * 1024**2
 """Limit for a saved twin, packed or unpacked; 400 hidden units and no latent take 0.7 MB."""
 
@@ -198,16 +199,16 @@ def _distribution(name: str, arrays: _Arrays, size: int, path: Path) -> LatentDi
         raise TwinError(f"{path}: the {name} cannot be used. {cause} Personalize again.") from cause
 
 
-def _rates(document: JsonObject, path: Path) -> dict[str, float]:
+def _rates(document: JsonObject, path: Path) -> Mapping[str, float]:
     """Shares by task."""
     rates = {task: document.number(task) for task in document.remaining_keys()}
     for task, rate in rates.items():
-        if task not in TASKS or not 0 <= rate < 1:
+        if not 0 <= rate < 1:
             raise TwinError(
-                f"{path}: the slip rate of {one_line(task)} must lie in [0, 1), found {rate}. "
-                "Calibrate again."
+                f"{path}: a rate of lapses or slips must lie in [0, 1), found {rate} for "
+                f"{one_line(task)}. Calibrate again."
             )
-    return rates
+    return MappingProxyType(rates)
 
 
 def _calibration(
@@ -225,8 +226,8 @@ def _calibration(
         steps=document.integer("steps", minimum=0),
         converged=_flag(document, "converged"),
         effective_draws=document.number("effective_draws"),
-        lapse_rate=document.number("lapse_rate"),
-        slip_rates=MappingProxyType(_rates(document.child("slip_rates"), path)),
+        lapse_rates=_rates(document.child("lapse_rates"), path),
+        slip_rates=_rates(document.child("slip_rates"), path),
         misfits=document.texts("misfits"),
     )
     document.close()
@@ -235,17 +236,18 @@ def _calibration(
             f"{path}: effective_draws must be 0 or more, found {calibration.effective_draws}. "
             "Calibrate again."
         )
-    if not 0 <= calibration.lapse_rate < 1:
-        raise TwinError(
-            f"{path}: the lapse rate must lie in [0, 1), found {calibration.lapse_rate}. Calibrate "
-            "again."
-        )
     counts = (sum(run.n_observed for run in observed), sum(run.n_answered for run in observed))
     if counts != (calibration.n_trials, calibration.n_answered):
         raise TwinError(
             f"{path} says that it learned from {calibration.n_trials} trials with "
             f"{calibration.n_answered} answers, but holds {counts[0]} with {counts[1]}. Calibrate "
             "again."
+        )
+    tasks = {run.task for run in observed if run.n_observed}
+    if not set(calibration.lapse_rates) == set(calibration.slip_rates) == tasks:
+        raise TwinError(
+            f"{path} must have a rate of lapses and of slips for {' and '.join(sorted(tasks))}, of "
+            "which it holds trials, and for no other task. Calibrate again."
         )
     return calibration
 

@@ -92,9 +92,15 @@ def check_resumed(out: Path, *, data: str, protocol: str, bundle: str | None, se
         there = {"bundle": None}
     for name, value in there.items():
         if value != asked[name]:
+            found, wanted = (
+                "networks trained for it"
+                if name == "bundle" and each is None
+                else f"{name} {each!r}"
+                for each in (value, asked[name])
+            )
             raise OutputError(
-                f"{out} holds an evaluation with {name} {value!r}, not {asked[name]!r}. Go on with "
-                "the same options, replace it with --force (force=True), or choose another folder."
+                f"{out} holds an evaluation with {found}, not with {wanted}. Go on with the same "
+                "options, replace it with --force (force=True), or choose another folder."
             )
 
 

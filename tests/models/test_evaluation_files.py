@@ -60,13 +60,14 @@ def test_only_the_same_evaluation_is_gone_on_with(tmp_path: Path) -> None:
     (tmp_path / "metrics.json").write_text(json.dumps(there), encoding="utf-8")
     check_resumed(tmp_path, **of())
     for name, value in (("protocol", "temporal"), ("bundle", "tiny"), ("seed", 1), ("data", "hcp")):
-        with pytest.raises(OutputError, match=f"holds an evaluation with {name} .*not {value!r}"):
+        said = rf"holds an evaluation with .*not with {name} {value!r}"
+        with pytest.raises(OutputError, match=said):
             check_resumed(tmp_path, **of(**{name: value}))
 
 
 def test_a_bundle_is_not_judged_where_networks_were_trained(tmp_path: Path) -> None:
     (tmp_path / "folds").mkdir()
-    with pytest.raises(OutputError, match="with bundle None, not 'tiny'"):
+    with pytest.raises(OutputError, match="with networks trained for it, not with bundle 'tiny'"):
         check_resumed(tmp_path, **of(bundle="tiny"))
     check_resumed(tmp_path, **of())
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -56,11 +57,15 @@ def test_means_are_over_the_same_trials(tiny: Bundle, observe: Observe) -> None:
 
 def test_tasks_and_runs_are_kept_apart_and_together(tiny: Bundle, observe: Observe) -> None:
     runs = [
-        observe(task, np.zeros(3), n_trials=n, seed=n) for task, n in (("hammer", 6), ("stroop", 9))
+        observe(task, np.zeros(3), n_trials=n, seed=n)
+        for task, n in (("hammer", 6), ("stroop", 9), ("stroop", 12))
     ]
     compared = seen_trials(tiny.population_twin().calibrate(runs))
     totals = {each.task: each.n_trials for each in compared if each.trial_type is None}
-    assert totals == {run.task: run.n_observed for run in runs}
+    assert totals == {
+        "hammer": runs[0].n_observed,
+        "stroop": runs[1].n_observed + runs[2].n_observed,
+    }
 
 
 def test_without_an_answer_there_is_no_time(tiny: Bundle, observe: Observe) -> None:
@@ -72,33 +77,43 @@ def test_without_an_answer_there_is_no_time(tiny: Bundle, observe: Observe) -> N
         usable=np.ones(4, np.bool_),
     )
     twin = tiny.population_twin().calibrate([ObservedRun(run.events, silent)])
-    for each in seen_trials(twin):
+    found = seen_trials(twin)
+    assert found
+    for each in found:
         assert math.isnan(each.response_time_s)
         assert each.to_json()["response_time_s"] is None
         assert each.accuracy == 0.0
 
 
 def seen(**changes: float) -> SeenTrials:
-    values = {
+    values: dict[str, Any] = {
+        "n_trials": 78,
+        "n_answered": 76,
         "accuracy": 0.95,
         "forecast_accuracy": 0.95,
         "response_time_s": 0.8,
         "forecast_response_time_s": 0.8,
         "response_time_error_s": 0.02,
     }
-    return SeenTrials("stroop", None, 78, 76, **(values | changes))
+    return SeenTrials("stroop", None, **(values | changes))
 
 
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
         ({}, None),
-        ({"accuracy": 0.5, "forecast_accuracy": 0.8}, "accuracy was 0.50, its forecast for them"),
+        (
+            {"accuracy": 0.5, "forecast_accuracy": 0.8},
+            "accuracy was 0.50, its forecast for them is about 0.80",
+        ),
         ({"accuracy": 0.8, "forecast_accuracy": 0.9}, None),  # 3 standard errors
         ({"response_time_s": 1.85, "forecast_response_time_s": 1.27}, "response time was 1.85 s"),
         ({"forecast_response_time_s": 0.89}, None),  # sure, and not much
         ({"forecast_response_time_s": 1.1, "response_time_error_s": 0.1}, None),  # a few answers
         ({"response_time_s": math.nan, "forecast_response_time_s": math.nan}, None),
+        ({"response_time_s": 1.5, "response_time_error_s": math.nan}, None),  # one answer
+        ({"response_time_s": 1.5, "n_answered": 7}, None),
+        ({"accuracy": 0.0, "n_trials": 1, "n_answered": 1}, None),
     ],
 )
 def test_a_twin_unlike_what_it_has_seen_is_told(

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from dtb_runtime.bundle import Bundle
+from dtb_runtime.errors import UsageError
 from dtb_runtime.latent import LatentDistribution
 from dtb_runtime.observed_run import ObservedRun
 from dtb_runtime.task_transfer import ELSEWHERE, LATER, OTHERS_FOR_ONE, in_part, shared_part
@@ -102,6 +103,13 @@ def test_another_task_is_forecast_with_more_doubt(tiny: Bundle, observe: Observe
     expected = alone.trials["response_time"]
     found = after.forecast("hammer", draws=1).trials["response_time"]
     np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def test_a_task_that_is_none_is_refused(tiny: Bundle) -> None:
+    with pytest.raises(UsageError, match="There is no task named 'strop'"):
+        tiny.population_twin().distribution("strop")
+    with pytest.raises(UsageError, match="There is no task named 'strop'"):
+        tiny.population_twin().draws(2, task="strop")
 
 
 def test_without_trials_every_task_has_the_prior(tiny: Bundle) -> None:

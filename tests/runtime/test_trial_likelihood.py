@@ -13,7 +13,6 @@ from dtb_runtime.bundle import Bundle
 from dtb_runtime.observed_run import ObservedRun
 from dtb_runtime.trial_likelihood import (
     LAPSES,
-    TRIALS_WITHOUT_LAPSE,
     RunEvidence,
     TrialLikelihood,
 )
@@ -154,14 +153,6 @@ def test_a_missed_trial_counts_as_far_as_it_is_no_lapse(tiny: Bundle, run: Obser
         p = 1 / (1 + np.exp(-logits[0, step, 0]))
         assert slope[step * n_options] == pytest.approx((cost[0] - cost[1]) / (2 * h), abs=1e-6)
         assert slope[step * n_options] == pytest.approx((1 - lapse) * p, rel=1e-6)
-    lapses = sum(
-        LAPSES / (LAPSES + (1 - LAPSES) * np.prod(1 / (1 + np.exp(logits[0, missed]))))
-        for missed in own.runs[0].missed
-    )
-    n_trials = own.runs[0].n_answered + len(own.runs[0].missed)
-    assert own.lapse_rate([logits[0]]) == pytest.approx(
-        lapses / (n_trials + TRIALS_WITHOUT_LAPSE), rel=1e-9
-    )
 
 
 def test_certain_hazards_have_finite_logits(
@@ -178,33 +169,3 @@ def test_certain_hazards_have_finite_logits(
         assert np.isfinite(found).all()
         assert np.isfinite(own.logits(LATENTS)[0]).all()
         assert (found < -100).all()
-
-
-def test_slips_are_what_makes_the_answers_likeliest(tiny: Bundle, observe: Observe) -> None:
-    """The weight of a mixture on a grid, with 20 answers that were no slip before."""
-    run = observe("stroop", [0.2, -0.1, 0.1], n_trials=60)
-    wrong = np.arange(60) % 3 == 0
-    correct = run.responses.correct & ~wrong & ~np.isnan(run.responses.response_time_s)
-    own = TrialLikelihood.of(tiny, [with_responses(run, correct=correct)])
-    (logits,) = own.logits(LATENTS[:1])
-    presses = own.runs[0].pressed.any(axis=1)
-    odds = np.exp(logits[0, presses])
-    pressed = own.runs[0].pressed[presses]
-    meant = (odds * pressed).sum(axis=1) / odds.sum(axis=1)
-    slipped = pressed.sum(axis=1) / 3
-    grid = np.linspace(0.0, 0.999, 20001)[:, None]
-    fit = np.log((1 - grid) * meant + grid * slipped).sum(axis=1)
-    fit += TRIALS_WITHOUT_LAPSE * np.log(1 - grid[:, 0])
-    (rate,) = own.slip_rates([logits[0]]).values()
-    assert rate == pytest.approx(float(grid[fit.argmax(), 0]), abs=1e-3)
-
-
-def test_answers_as_networks_know_them_are_no_slips(tiny: Bundle, observe: Observe) -> None:
-    run = observe("hammer", np.zeros(3), n_trials=60)
-    right = ~np.isnan(run.responses.response_time_s)
-    own = TrialLikelihood.of(tiny, [with_responses(run, correct=right)])
-    (logits,) = own.logits(LATENTS[:1])
-    logits[..., :] -= 2.0
-    for trial in np.flatnonzero(own.runs[0].pressed.any(axis=1)):
-        logits[0, trial][own.runs[0].pressed[trial]] += 6.0  # it would hardly press another one
-    assert own.slip_rates([logits[0]])["hammer"] < 1e-3

@@ -140,7 +140,7 @@ def test_a_file_too_large_for_a_twin_is_not_read(
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("twin_version", 1, "is a twin of version 1, this dtb-runtime reads version 2"),
+        ("twin_version", 1, "is a twin of version 1, this dtb-runtime reads version 3"),
         ("observed", {}, "observed: expected a list of at most 256 runs"),
         ("observed", [{}] * 257, "observed: expected a list of at most 256 runs"),
         ("observed", [7], "observed run 0: expected a JSON object, found 7"),
@@ -340,6 +340,10 @@ def test_a_damaged_memory_is_refused(
         (lambda a: a["calibration"].update(steps=-1), "steps: expected a whole number"),
         (lambda a: a["calibration"].update(converged=1), "converged: expected true or false"),
         (lambda a: a["calibration"].update(extra=1), "unknown key 'extra'"),
+        (lambda a: a["calibration"]["slip_rates"].update(stroop=1), r"must lie in \[0, 1\), found"),
+        (lambda a: a["calibration"]["lapse_rates"].clear(), "must have a rate of lapses and of sl"),
+        (lambda a: a["calibration"]["slip_rates"].update(hammer=0.1), "and for no other task"),
+        (lambda a: a["calibration"].update(effective_draws=-3), "must be 0 or more, found -3"),
         (lambda a: a["calibration"].pop("n_trials"), "the key 'n_trials' is missing"),
         (
             lambda a: a["calibration"].update(log_likelihood="x"),
