@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 
@@ -31,6 +32,8 @@ def test_an_error_ends_the_work(jobs: int) -> None:
         begun.append(item)
         if item == 1:
             raise ValueError("no")
+        if item > 1:
+            time.sleep(0.01)  # else another thread may do all of them before the error is seen
         return item
 
     results = in_threads(work, range(1000), jobs)

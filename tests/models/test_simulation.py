@@ -552,7 +552,9 @@ def test_real_trials_are_kept_and_traits_follow_them(
     assert cohort.kind == "semi-synthetic"
     assert cohort.warning == (
         "Semi-synthetic bundle: behavior of 60 real people, but connectomes and BOLD simulated "
-        "around it; what this twin reads from a connectome was learned from simulated people."
+        "around it; what this twin reads from a connectome, and all its BOLD (contrasts, "
+        "amygdala_response), was learned from simulated brains, the Stroop contrast from a made-up "
+        "map."
     )
     assert cohort.description.startswith("Behavior of 60 real people, connectomes and BOLD sim")
     assert len(cohort.participants) == 60
