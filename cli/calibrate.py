@@ -160,7 +160,12 @@ def calibrate(
     if compared:
         terminal.print_lines("The trials it learned from, and its forecast for the same trials:")
         terminal.print_table(_seen_table(result["seen"]))
-        terminal.print_lines("The study's own schedule, before and after:")
+        as_saved = "" if twin is None else " (as saved)"
+        terminal.print_lines(
+            "Accuracy counts trials without an answer as wrong.",
+            "",
+            f"The study's own schedule, before{as_saved} and after:",
+        )
     terminal.print_table(_change_table(result))
     terminal.print_lines(*_learned_sentences(result["learned"]), "")
     print_forecasts(result, forecasts)
@@ -248,16 +253,16 @@ def _change_table(result: Mapping[str, Any]) -> terminal.Table:
 def _learned_sentences(learned: Mapping[str, Any] | None) -> list[str]:
     if learned is None:
         return ["There was no trial to learn from, so before and after are the same."]
-    rates = [
-        f"{100 * learned['lapse_rates'][task]:.0f} % of trials let pass and "
-        f"{100 * slips:.0f} % of answers given at random in {task}"
-        for task, slips in learned["slip_rates"].items()
-    ]
+    lapses, slips = learned["lapse_rates"], learned["slip_rates"]
+    beyond = "; ".join(
+        f"{task}: {100 * lapses[task]:.0f} % of trials let pass (lapses), "
+        f"{100 * slips[task]:.0f} % of answers at random (slips)"
+        for task in slips
+    )
     return [
-        f"Of what was not known of the person's latent before, {100 * learned['spread_left']:.0f} "
-        "% is left (standard deviation, mean over its numbers). Log likelihood of the trials, "
-        "without runs that nobody answered: "
-        f"{learned['prior_log_likelihood']:.1f} at what was expected without any, "
-        f"{learned['log_likelihood']:.1f} now.",
-        f"Beside what the networks know: {'; '.join(rates)}.",
+        f"Learning left {100 * learned['spread_left']:.0f} % of the doubt about this person "
+        "(standard deviation of the latent, mean over its numbers). Log likelihood of the trials "
+        f"that were learned from: {learned['prior_log_likelihood']:.1f} before, "
+        f"{learned['log_likelihood']:.1f} after.",
+        f"Beyond what the networks expect, {beyond}.",
     ]

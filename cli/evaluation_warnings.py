@@ -44,7 +44,11 @@ def trial_warnings(
     if without_scans is not None:
         found.append(_about_brains(without_scans, connectomes))
     found += [warning for part in parts for warning in part.bundle.warnings]
-    if cohort_warning is not None:
+    if kind == "simulated":
+        found.append(
+            "The people judged here are simulated: these figures say nothing about real people."
+        )
+    elif cohort_warning is not None:
         found.append(cohort_warning)
     return tuple(dict.fromkeys(found))
 
@@ -78,9 +82,14 @@ def _about_the_bundle(
     from dtb_models.evaluation_report import n_known
 
     name, everybody = part.bundle.name, people.participant_ids
-    # Simulated people of another seed have the same ids.
-    is_unknown = kind == "simulated"
-    known = None if is_unknown else n_known((part.bundle, one) for one in everybody)
+    # Simulated people of another seed have the same ids; but whom a bundle of real behavior was
+    # trained on, they are not.
+    is_invented = kind == "simulated"
+    known: int | None = 0
+    if not is_invented:
+        known = n_known((part.bundle, one) for one in everybody)
+    elif part.bundle.manifest.training.kind == "simulated":
+        known = None
     found = []
     if known is None:
         found.append(

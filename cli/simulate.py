@@ -28,6 +28,15 @@ Examples:
   dtb-run simulate --bundle tcp434 --behavior-from bids --out semi_synthetic
 """
 
+_WARNINGS = {
+    "simulated": "All about these people is simulated, and so is what is learned from them.",
+    "semi-synthetic": (
+        "Semi-synthetic people: their behavior is real, connectomes and BOLD are simulated around "
+        "it, and so is what is learned from these."
+    ),
+}
+"""By what a cohort is."""
+
 
 def simulate(
     out: OutOption,
@@ -91,9 +100,9 @@ def simulate(
                 "n_regions": cohort.parcellation.n_regions,
                 "seed": seed,
                 "description": cohort.description,
-                "warnings": [cohort.warning],
+                "warnings": [_WARNINGS[cohort.kind]],
             }
         )
         return
     terminal.print_lines(f"Wrote {n_people} people to {folder}.", cohort.description)
-    terminal.print_lines(f"Warning: {cohort.warning}")
+    terminal.print_lines(f"Warning: {_WARNINGS[cohort.kind]}")

@@ -80,7 +80,7 @@ def load_npy(file: BinaryIO, name: str, max_bytes: int) -> NDArray[Any]:
     if dtype.hasobject:
         raise ArrayFileError(
             f"{name} holds Python objects (pickle), which are never read because they can run code",
-            "Save the numbers as a plain float array.",
+            "Save numbers as a plain float array, text as numpy.array([...], dtype=str).",
         )
     n_bytes = dtype.itemsize * math.prod(shape)
     size = " x ".join(map(str, shape))

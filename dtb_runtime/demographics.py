@@ -18,9 +18,9 @@ from .errors import UsageError
 Sex = Literal["female", "male"]
 """What the norms know; of anybody else the percentile is that of the whole cohort."""
 
-COHORT: Final = "the training cohort"
+COHORT: Final = "the twins of the training cohort"
 """What a percentile is compared with unless age and sex are given and known."""
-SAME_AGE_AND_SEX: Final = "people of the same age and sex in the training cohort"
+SAME_AGE_AND_SEX: Final = "the twins of people of the same age and sex in the training cohort"
 
 
 @dataclass(frozen=True, slots=True)

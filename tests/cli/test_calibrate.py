@@ -105,7 +105,7 @@ def test_the_tables_show_before_and_after(
     means = (seen.accuracy, seen.forecast_accuracy)
     means += (seen.response_time_s, seen.forecast_response_time_s)
     assert ["stroop", "all", "20", "18", *(f"{mean:.3f}" for mean in means)] in lines
-    assert "Of what was not known of the person's latent before" in done.out
+    assert "% of the doubt about this person" in done.out
     sentence = "This twin learned from 20 trials of stroop (18 answered), and from the connectome."
     assert sentence in done.out
     assert "Warning: " in done.out

@@ -110,7 +110,7 @@ def test_the_table_shows_the_numbers_of_the_summary(
     # The bundle has no norms of it.
     amygdala = cells("amygdala_response")
     assert ["amygdala_response", *amygdala, "t,", "no", "noise", "n/a"] in lines
-    assert "Percentiles are among the training cohort.\n" in done.out
+    assert "Percentiles are among the twins of the training cohort.\n" in done.out
     assert expected["calibration"]["sentence"] in done.out
     assert "rests on the connectome alone" in done.out
     assert "\nNo " not in done.out
@@ -134,7 +134,7 @@ def test_age_and_sex_go_into_the_percentiles(
 ) -> None:
     arguments = ("predict", connectome, "--bundle", tiny, "--age", "34", "--sex", "female")
     done = dtb_run(*arguments)
-    whom = "the training cohort (not known by age and sex)"
+    whom = "the twins of the training cohort (not known by age and sex)"
     assert f"Percentiles are among {whom}.\n" in done.out
     result = json.loads(dtb_run(*arguments, "--json", "--out", tmp_path / "twins").out)
     assert {found["compared_to"] for found in result["percentiles"].values()} == {whom}

@@ -1,4 +1,4 @@
-"""Where a person stands among the training cohort, against formulas written out."""
+"""Where a person stands among the twins of the training cohort, against formulas written out."""
 
 from __future__ import annotations
 
@@ -83,6 +83,6 @@ def test_indicator_percentiles(tiny: Bundle, value: float, percent: float) -> No
     found = tiny.norms.indicator_percentile("reaction_time", value)
     assert found is not None
     assert found.percent == pytest.approx(percent, abs=1e-4)
-    assert found.compared_to == "the training cohort"
+    assert found.compared_to == "the twins of the training cohort"
     assert tiny.norms.indicator_percentile("reaction_time", float("nan")) is None
     assert tiny.norms.indicator_percentile("height", value) is None

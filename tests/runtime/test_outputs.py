@@ -246,17 +246,19 @@ def test_percentiles_say_whom_they_compare_with(
     assert written["percentiles"] == {
         "reaction_time": {
             "percent": pytest.approx(50.0 * (value - 0.5) + 50.0, abs=0.06),
-            "compared_to": "people of the same age and sex in the training cohort",
+            "compared_to": "the twins of people of the same age and sex in the training cohort",
         },
         "stroop_effect": {
             "percent": pytest.approx(
                 100.0 * (written["indicators"]["stroop_effect"] + 0.2) / 0.6, abs=0.06
             ),
-            "compared_to": "the training cohort (not known by age and sex)",
+            "compared_to": "the twins of the training cohort (not known by age and sex)",
         },
     }
     cohort = summary(own, same)["percentiles"]
-    assert {found["compared_to"] for found in cohort.values()} == {"the training cohort"}
+    assert {found["compared_to"] for found in cohort.values()} == {
+        "the twins of the training cohort"
+    }
 
 
 def test_the_same_forecast_gives_the_same_bytes(
