@@ -109,9 +109,17 @@ def minus_best_rule(report: Report, name: str, twin: str = "twin") -> str:
 
     Empty for figures with one right value, which have no better and worse by difference.
     """
+    found = difference_from_best_rule(report, name, twin)
+    return NOT_THERE if found is None else f"{interval(found[1])} ({found[0]})"
+
+
+def difference_from_best_rule(
+    report: Report, name: str, twin: str = "twin"
+) -> tuple[str, Figure] | None:
+    """Return the best rule's name and the twin's figure minus its; None without either."""
     goal = METRICS[name.partition(":")[0]].goal
     if isinstance(goal, float):
-        return NOT_THERE
+        return None
     sign = 1.0 if goal == "higher" else -1.0
     values = {
         method: sign * found.value
@@ -119,11 +127,11 @@ def minus_best_rule(report: Report, name: str, twin: str = "twin") -> str:
         if (found := figure(report, method, name)) is not None
     }
     if not values:
-        return NOT_THERE
+        return None
     best = max(values, key=lambda method: values[method])
     differences = report["differences"] if twin == "twin" else report["no_trials"]["differences"]
     found = figure_of(differences.get(best, {}).get(name))
-    return NOT_THERE if found is None else f"{interval(found)} ({RULE_NAMES[best]})"
+    return None if found is None else (RULE_NAMES[best], found)
 
 
 def n_cell(figures: Iterable[Figure | None]) -> str:

@@ -19,6 +19,7 @@ from results_no_trials import no_trials
 from results_people import calibrated, new_people, temporal
 from results_planted import calibrated_simulated, simulated
 from results_sections import Section
+from results_words import in_words
 
 from dtb_models.evaluation import MEANINGS
 from dtb_models.metric_definitions import METRICS
@@ -53,7 +54,9 @@ beside it."""
 _READ = """\
 ## How to read this
 
-- The first line of each section says what in it is real and what was simulated.
+- The first line of each section says what in it is real and what was simulated. The aims, which
+  come first, are sorted by these sections.
+- That an aim is reached does not say that no rule is better: for that see *Beside the best rule*.
 - Brackets are 95 % bootstrap intervals over people; n is the people a figure is computed from.
 - *minus the best rule* is the twin's figure minus that of whichever rule does best, on what both
   forecast, with the interval of the difference. For errors and losses, less is better.
@@ -122,7 +125,9 @@ def render(reports: Mapping[str, Report]) -> str:
         for verdict in claim.verdicts
     ]
     summary = (_summary(aimed), _falls_short(aimed)) if aimed else ()
-    return "\n\n".join((_HEAD, _READ, _legend(), *summary, *bodies, _REPRODUCE)) + "\n"
+    words = in_words(reports)
+    parts = (_HEAD, words, _READ, _legend(), *summary, *bodies, _REPRODUCE)
+    return "\n\n".join(part for part in parts if part) + "\n"
 
 
 _Aimed = tuple[str, str, Claim, Verdict]
