@@ -105,7 +105,9 @@ def temporal(report: Report) -> Section:
             "The network was trained on the first halves of the judged people themselves, as in "
             "the paper. All else differs: these twins begin as the population's, without a "
             "connectome, and learn from their person's first half; the paper's came from real "
-            "connectomes. The paper's figures stand beside them for orientation.",
+            "connectomes. The paper's figures stand beside them for orientation. Everybody did the "
+            "same schedule, so the pictures of the second half, and so late a time in a run, are "
+            "new to these networks, whereas those above learned both from other people.",
             *learning(report),
         ),
         task_parts(report, no_aims),
