@@ -63,7 +63,7 @@ def _variants_table(report: Report) -> str:
         [f"`{name}`", variant["meaning"], number(variant["minutes"], 1)]
         for name, variant in report["variants"].items()
     ]
-    return table(["variant", "what it is", "minutes of training"], rows)
+    return table(["variant", "what it is", "minutes of training (beside other work)"], rows)
 
 
 def _mode_table(report: Report, mode: str) -> str:
