@@ -9,7 +9,7 @@ from dtb_models.metric_definitions import METRICS
 from dtb_models.rules import RULES
 
 from .evaluation_figures import CARD_METHODS, SEMI_SYNTHETIC, SIMULATED, evaluations_in
-from .map_figures import MAPS, maps_table
+from .map_figures import MAPS, figures_and_methods, maps_table
 
 _TITLES: Mapping[str, str] = {
     "calibrated": "after their own first half",
@@ -86,13 +86,7 @@ def evaluation_sections(measured: Mapping[str, float]) -> list[str]:
 
 def figures_table(measured: Mapping[str, float], evaluation: str) -> list[list[str]]:
     """Return the rows of one evaluation's table, the first one its header."""
-    start = f"{evaluation}/twin/"
-    names = [name.removeprefix(start) for name in measured if name.startswith(start)]
-    methods = [
-        method
-        for method in CARD_METHODS
-        if any(f"{evaluation}/{method}/{name}" in measured for name in names)
-    ]
+    names, methods = figures_and_methods(measured, evaluation, CARD_METHODS)
     rows = [["figure", "n", *(CARD_METHODS[method] for method in methods)]]
     for name in names:
         n = measured.get(f"{evaluation}/n:{name.partition(':')[2]}")

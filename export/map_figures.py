@@ -74,15 +74,23 @@ def map_figures(evaluation: str, task: str, maps: Mapping[str, Any]) -> Iterator
             yield f"{evaluation}/{name}:{task}", round(float(value), 6)
 
 
-def maps_table(measured: Mapping[str, float], evaluation: str) -> list[list[str]]:
-    """Return the rows of a card's table, the first one its header."""
+def figures_and_methods(
+    measured: Mapping[str, float], evaluation: str, known: Iterable[str]
+) -> tuple[list[str], list[str]]:
+    """Return the figures that an evaluation has of its twins, and which methods have one too."""
     start = f"{evaluation}/twin/"
     names = [name.removeprefix(start) for name in measured if name.startswith(start)]
     methods = [
         method
-        for method in MAP_METHODS
+        for method in known
         if any(f"{evaluation}/{method}/{name}" in measured for name in names)
     ]
+    return names, methods
+
+
+def maps_table(measured: Mapping[str, float], evaluation: str) -> list[list[str]]:
+    """Return the rows of a card's table, the first one its header."""
+    names, methods = figures_and_methods(measured, evaluation, MAP_METHODS)
     rows = [["figure", "n", *(MAP_METHODS[method] for method in methods)]]
     for task in dict.fromkeys(name.partition(":")[2] for name in names):
         n = measured.get(f"{evaluation}/n:{task}")
