@@ -204,6 +204,7 @@ def _learned(before: Twin, after: Twin) -> dict[str, Any] | None:
     # Volumes of the two distributions, as a mean over the numbers of the latent.
     log_volume = [np.log(np.diag(own.root)).sum() for own in (prior, posterior)]
     return {
+        "answered": calibration.n_answered,
         "spread_left": round(float(np.exp((log_volume[1] - log_volume[0]) / prior.size)), 4),
         "log_likelihood": round(calibration.log_likelihood, 3),
         "prior_log_likelihood": round(calibration.prior_log_likelihood, 3),
@@ -259,10 +260,13 @@ def _learned_sentences(learned: Mapping[str, Any] | None) -> list[str]:
         f"{100 * slips[task]:.0f} % of answers at random (slips)"
         for task in slips
     )
-    return [
-        f"Learning left {100 * learned['spread_left']:.0f} % of the doubt about this person "
-        "(standard deviation of the latent, mean over its numbers). Log likelihood of the trials "
-        f"that were learned from: {learned['prior_log_likelihood']:.1f} before, "
-        f"{learned['log_likelihood']:.1f} after.",
-        f"Beyond what the networks expect, {beyond}.",
-    ]
+    sentences = [f"Beyond what the networks expect, {beyond}."]
+    if learned["answered"]:
+        sentences.insert(
+            0,
+            f"Learning left {100 * learned['spread_left']:.0f} % of the doubt about this person "
+            "(standard deviation of the latent, mean over its numbers). Log likelihood of the "
+            f"trials that were learned from: {learned['prior_log_likelihood']:.1f} before, "
+            f"{learned['log_likelihood']:.1f} after.",
+        )
+    return sentences

@@ -27,7 +27,6 @@ from .options import (
     TwinOption,
 )
 from .person import Person
-from .threads import n_usable
 
 ALL_TASKS = "all"
 
@@ -114,7 +113,7 @@ def predict(
     tasks = loaded.manifest.tasks if task == ALL_TASKS else (task,)
     if task == ALL_TASKS and events is not None:
         tasks = (task_of(events),)
-    forecasts = [own.forecast(name, events, seed=seed, threads=n_usable()) for name in tasks]
+    forecasts = [own.forecast(name, events, seed=seed) for name in tasks]  # threads take memory
     age, norm_sex = person.age, person.norm_sex
     files: Sequence[Path] = ()
     if out is not None:

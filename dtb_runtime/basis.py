@@ -72,6 +72,11 @@ class Basis:
             )
             known = "the connectome" if self.prior == "connectome" else "no connectome"
             sentence = f"This twin learned from {learned}, and from {known}."
+            if not any(self.n_answered.values()):
+                sentence = (
+                    f"This twin rests on {known}; {learned} told it how often this person lets "
+                    "trials pass, and nothing else."
+                )
             if self.unseen:
                 sentence += (
                     f" Of {' and '.join(self.unseen)} no answered trial was seen; what other tasks "

@@ -35,7 +35,7 @@ class Calibration:
     """Log probability of these trials, but for runs without any answer, at the likeliest latent, in
     nats."""
     prior_log_likelihood: float
-    """The same at the prior's mean."""
+    """The same at the prior's mean, with the same rates of lapses."""
     steps: int
     """Gauss-Newton steps."""
     converged: bool

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from .errors import UsageError
 from .glm import Contrast, fit_contrast, structure_bold
 from .indicators import Indicators, task_indicators
-from .inference import PEOPLE_PER_CALL
 from .mixture import mix
 from .prepared_run import PreparedRun
 from .responses import read_densities, read_hazards
@@ -31,6 +30,8 @@ Actions: TypeAlias = NDArray[np.float32]
 Bold: TypeAlias = NDArray[np.float32]
 Outputs: TypeAlias = tuple[Actions, Bold]
 
+DRAWS_PER_CALL = 8
+"""How many draws run at once: a call keeps the BOLD of all its regions, some 3 MB a draw."""
 INTERVAL = (0.05, 0.95)
 """Quantiles between which every interval of this package lies: 90 %."""
 
@@ -73,11 +74,7 @@ def run_draws(
     if threads < 1:
         raise UsageError(f"threads must be at least 1, found {threads}.")
     bundle = twin.bundle
-
-    lapse_rate, slip_rate = 0.0, 0.0
-    if twin.calibration is not None:
-        lapse_rate = twin.calibration.lapse_rates.get(run.task.name, 0.0)
-        slip_rate = twin.calibration.slip_rates.get(run.task.name, 0.0)
+    rates = iter(_rates(twin, run.task.name, n_draws))
 
     def run_networks(weights: NDArray[np.float32]) -> Outputs:
         return bundle.run_main(weights, run.network_input)[:2]
@@ -89,15 +86,36 @@ def run_draws(
         # One at a time, so that a draw's weights do not depend on how many there are.
         latents = twin.draws(n_draws, task=run.task.name)
         weights = np.stack([bundle.decode(latent) for latent in latents])
-        at_once = min(PEOPLE_PER_CALL, -(-n_draws // threads))
+        at_once = min(DRAWS_PER_CALL, -(-n_draws // threads))
         parts = [weights[i : i + at_once] for i in range(0, n_draws, at_once)]
         outputs = map(run_networks, parts) if threads == 1 else _map(run_networks, parts, threads)
     # Only the networks run in threads: they let go of Python's lock, and reading them does not.
     return (
-        (_read_draw(bundle, run, actions, bold, (lapse_rate, slip_rate)), bold)
+        (_read_draw(bundle, run, actions, bold, next(rates)), bold)
         for several in outputs
         for actions, bold in zip(*several, strict=True)
     )
+
+
+def _rates(twin: Twin, task: str, n_draws: int) -> list[tuple[float, float]]:
+    """How often the person lapses, and slips, in this task: one pair a draw."""
+    if twin.calibration is None:
+        return [(0.0, 0.0)] * n_draws
+    from .lapses_and_slips import rate_draws  # late: only who has seen trials needs it
+
+    seen = [run for run in twin.observed if run.task == task]
+    drawn = []
+    for seed, (known, n_trials) in enumerate(
+        (
+            (twin.calibration.lapse_rates, sum(run.n_observed for run in seen)),
+            (twin.calibration.slip_rates, sum(run.n_answered for run in seen)),
+        )
+    ):
+        rate = known.get(task)
+        # What trials of another task tell of lapses and slips in this one is not known.
+        none = np.zeros(n_draws)
+        drawn.append(none if rate is None else rate_draws(rate, n_trials, n_draws, seed=seed))
+    return list(zip(*(rates.tolist() for rates in drawn), strict=True))
 
 
 def _map(

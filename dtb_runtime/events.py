@@ -192,7 +192,7 @@ def _check_columns(cells: Mapping[str, tuple[str, ...]], task: Task, source: str
         )
 
 
-def cell_number(cell: str, column: str, source: str, row: int) -> float:
+def cell_number(cell: str, column: str, source: str, row: int, expected: str = "a number") -> float:
     """The finite number in a cell; the message of an `EventsError` names the cell."""
     try:
         value = to_number(cell)
@@ -200,7 +200,7 @@ def cell_number(cell: str, column: str, source: str, row: int) -> float:
         value = math.nan
     if not math.isfinite(value):
         raise EventsError(
-            f"{source}, row {row}: {column} is {cell!r}, expected a number. Correct this cell."
+            f"{source}, row {row}: {column} is {cell!r}, expected {expected}. Correct this cell."
         )
     return value
 

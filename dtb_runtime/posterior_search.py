@@ -6,19 +6,24 @@ Gauss-Newton: the Jacobian of the logits by finite differences over the few numb
 the curvature ``p (1 - p)`` per step. Around it the posterior is nearly normal; what it is not is
 put right by importance sampling, whose mean and covariance are what is kept.
 
+Whoever misses many trials may be slow, or let trials pass. Both are tried, and what makes
+the trials likelier is taken.
+
 Numbers of the latent that change BOLD but no action are not searched: given the others they follow
 the prior.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .lapses_and_slips import TRIALS_BEFORE, lapse_rates, rates_of_many_misses
 from .latent import LatentDistribution
-from .trial_likelihood import TrialLikelihood
+from .trial_likelihood import LAPSES, TrialLikelihood
 
 MAX_STEPS = 25
 """Gauss-Newton steps after which the search ends wherever it is."""
@@ -27,6 +32,11 @@ N_DRAWS = 512
 TOLERANCE = 0.15
 """The search ends where the next step would be shorter than this, in posterior SDs. Importance
 sampling goes the rest of the way, and would go it from anywhere near."""
+
+MAX_ROUNDS = 4
+"""How often rates of lapses are found anew, and the latent after them."""
+RATE_TOLERANCE = 0.01
+"""Rates that change by no more than this are found."""
 
 _DIFFERENCE = 0.1  # length of finite differences, in prior SDs at first, then in posterior SDs
 _SHORTEST = 0.01  # the posterior SD, in prior SDs, below which differences are not shortened
@@ -43,7 +53,7 @@ class FoundPosterior:
     log_likelihood: float
     """Log probability of the trials at the likeliest latent, in nats."""
     prior_log_likelihood: float
-    """The same at the prior's mean."""
+    """The same at the prior's mean, with the same rates of lapses."""
     steps: int
     """Gauss-Newton steps."""
     converged: bool
@@ -74,12 +84,13 @@ def find_posterior(
     space, first = Space.around(prior, likelihood)
     if not len(first.place):
         return FoundPosterior.unchanged(prior, first.log_likelihood)
-    mode, steps, converged = find_mode(space, first)
+    many = rates_of_many_misses(likelihood.runs)
+    space, mode, steps, converged = find_mode_and_lapses(space, first, many)
     mean, root, effective_draws = _refine(space, mode, seed)
     return FoundPosterior(
         posterior=space.whole(mean, root),
         log_likelihood=mode.log_likelihood,
-        prior_log_likelihood=first.log_likelihood,
+        prior_log_likelihood=-float(space.cost(np.zeros((1, len(mode.place))))[0]),
         steps=steps,
         converged=converged,
         effective_draws=effective_draws,
@@ -153,6 +164,15 @@ class Space:
         fit = self.likelihood.log_likelihood(self._logits(places))
         return np.asarray(0.5 * np.square(places).sum(axis=1) - fit)
 
+    def first_basis(self) -> NDArray[np.float64]:
+        """Directions for finite differences at the prior's mean, in rows."""
+        return _DIFFERENCE * np.eye(len(self.active))
+
+    def lapse_rates_at(self, place: NDArray[np.float64]) -> dict[str, float]:
+        """The likeliest rates of lapses at a place, by task."""
+        logits = [own[0] for own in self._logits(place[np.newaxis])]
+        return lapse_rates(self.likelihood.runs, logits)
+
     def whole(self, mean: NDArray[np.float64], root: NDArray[np.float64]) -> LatentDistribution:
         """The latent's distribution from that of a place; the other numbers follow the prior."""
         prior, active = self.prior, self.active
@@ -204,6 +224,50 @@ def find_mode(space: Space, point: Point) -> tuple[Point, int, bool]:
         damping *= 0.3
         point = space.point(place, point.basis())
     return point, MAX_STEPS, False
+
+
+def find_mode_and_lapses(
+    space: Space, first: Point, many: Mapping[str, float]
+) -> tuple[Space, Point, int, bool]:
+    """Walk to the likeliest point, and to the likeliest rates of lapses in tasks with many misses.
+
+    Parameters
+    ----------
+    space : Space
+    first : Point
+        Where the search begins.
+    many : mapping of str to float
+        Tasks with many misses, and the rate if all of these are lapses. Without any the search has
+        the rates of the space.
+
+    Returns
+    -------
+    space, point, steps, converged
+        The space has the rates that were found; the steps are those of all searches.
+    """
+    if not many:
+        return (space, *find_mode(space, first))
+    best, best_cost, total = None, np.inf, 0
+    for rates in (many, dict.fromkeys(many, LAPSES)):  # misses are lapses; or the person is slow
+        own = replace(space, likelihood=space.likelihood.with_lapses(rates))
+        point, steps, converged = find_mode(own, own.point(first.place, own.first_basis()))
+        total += steps
+        for _ in range(MAX_ROUNDS):
+            found = own.lapse_rates_at(point.place)
+            known = {task: found[task] for task in many}
+            if all(abs(rate - rates[task]) <= RATE_TOLERANCE for task, rate in known.items()):
+                break
+            rates = known
+            own = replace(space, likelihood=space.likelihood.with_lapses(rates))
+            point, steps, converged = find_mode(own, own.point(point.place, point.basis()))
+            total += steps
+        cost = point.cost - TRIALS_BEFORE * sum(np.log1p(-rate) for rate in rates.values())
+        if cost < best_cost:
+            best, best_cost = (own, point, converged), cost
+    if best is None:  # no cost is a number; the search from where it began says so
+        return (space, *find_mode(space, first))
+    own, point, converged = best
+    return own, point, total, converged
 
 
 def _lower(space: Space, point: Point, step: NDArray[np.float64]) -> NDArray[np.float64] | None:

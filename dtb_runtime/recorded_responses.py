@@ -18,6 +18,7 @@ MIN_RESPONSE_TIME_S = 0.2
 """A faster press answers something other than the stimulus."""
 MAX_RESPONSE_TIME_S = 5.0
 """A slower press is a lapse."""
+_ACCURACY = "1 (correct), 0 (error or no response) or n/a"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,7 +44,8 @@ class Responses:
             most response times are later than any response counts, as milliseconds are.
         """
         values = []
-        for name in ("response_time", "accuracy_binarized"):
+        expected = {"response_time": "seconds or n/a", "accuracy_binarized": _ACCURACY}
+        for name in expected:
             if name not in events.columns:
                 raise EventsError(
                     f"{events.source} has no column {name!r}, so it does not tell how the person "
@@ -51,7 +53,9 @@ class Responses:
                 )
             rows = enumerate(events.columns[name], start=1)
             numbers = [
-                math.nan if is_missing(cell) else cell_number(cell, name, events.source, row)
+                math.nan
+                if is_missing(cell)
+                else cell_number(cell, name, events.source, row, expected[name])
                 for row, cell in rows
             ]
             values.append(np.array(numbers))
@@ -59,8 +63,8 @@ class Responses:
         for row, value in enumerate(accuracy, start=1):
             if not (math.isnan(value) or value in (0.0, 1.0)):
                 raise EventsError(
-                    f"{events.source}, row {row}: accuracy_binarized is {value:g}, expected 1 "
-                    "(correct), 0 (error or no response) or n/a. Correct it."
+                    f"{events.source}, row {row}: accuracy_binarized is {value:g}, expected "
+                    f"{_ACCURACY}. Correct it."
                 )
         _check_unit(response_time, events.source)
         answered = ~np.isnan(response_time)

@@ -73,6 +73,24 @@ def canonical_order(parts: Iterable[ObservedRun]) -> tuple[ObservedRun, ...]:
     return tuple(given[i] for i in sorted(range(len(given)), key=keys.__getitem__))
 
 
+def check_not_seen(observed: Iterable[ObservedRun], new: Iterable[ObservedRun]) -> None:
+    """Refuse trials that a twin has learned from before.
+
+    Raises
+    ------
+    UsageError
+        One of the new runs holds trials of an observed one.
+    """
+    known = [(part.task, _trials(joined_rows([part], [slice(None)]))) for part in observed]
+    for part in new:
+        own = _trials(joined_rows([part], [slice(None)]))
+        if any(part.task == task and _are_shared(own, others) for task, others in known):
+            raise UsageError(
+                f"The twin has learned from the trials of {part.events.source} already; they would "
+                "count twice. Leave this file out, or begin with a twin that has not seen them."
+            )
+
+
 def join_runs(parts: Iterable[ObservedRun]) -> tuple[ObservedRun, ...]:
     """The runs that these parts belong to.
 

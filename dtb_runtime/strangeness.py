@@ -37,16 +37,17 @@ class Strangeness:
         """Put the figures into words; they are the fields of the same places."""
         facts = []
         hint = ""
-        # Both in the same direction: more percent is more unusual.
+        # Both in the same direction: fewer percent are more unusual.
         if similarity is not None and similarity_percentile is not None:
             facts.append(
-                f"it is less like the cohort's mean connectome (r = {similarity:.2f}) than those "
-                f"of {100.0 - similarity_percentile:.0f} % of its people"
+                f"its correlation with the cohort's mean connectome is {similarity:.2f}, that of "
+                f"{similarity_percentile:.0f} % of the cohort is as low or lower"
             )
-        if distance is not None:
+        if distance is not None and distance_percentile is not None:
             facts.append(
-                "what the network reads from it lies farther from the cohort's mean (Mahalanobis "
-                f"distance {distance:.2f}) than for {distance_percentile:.0f} % of its people"
+                f"what the network reads from it lies {distance:.2f} from the cohort's mean "
+                f"(Mahalanobis), that of {100.0 - distance_percentile:.0f} % of the cohort as far "
+                "or farther"
             )
         if similarity is not None and similarity < SHUFFLED_BELOW:
             hint = (
@@ -69,7 +70,7 @@ class Strangeness:
             distance_percentile,
             similarity,
             similarity_percentile,
-            f"{verdict}: {', and '.join(facts)}.{hint}",
+            f"{verdict}: {'; '.join(facts)}.{hint}",
         )
 
     @property

@@ -8,8 +8,8 @@ sum over those that it can have been.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,10 +29,9 @@ SLIPS = 0.03
 alike. Without them one wrong press, which a network may think all but impossible, would outweigh
 dozens of other trials (a lapse rate as in Wichmann & Hill 2001)."""
 LAPSES = 0.01
-"""Share of trials that get no answer whatever the person's speed: eyes closed, a hand moved.
-Without them one missed trial of a fast person could only mean that the person is slow, and what is
-missed is to tell of missing answers, not of response times."""
-_LAPSE, _NO_LAPSE = float(np.log(LAPSES)), float(np.log1p(-LAPSES))
+"""Share of trials, at least, that get no answer whatever the person's speed: eyes closed, a hand
+moved. Without them one missed trial of a fast person could only mean that the person is slow, and
+what is missed is to tell of missing answers, not of response times."""
 _SMALLEST, _LARGEST = 1e-38, 1.0 - 2.0**-25
 # Actions are float32, where a sure press is exactly 1 and an impossible one 0; neither has a logit.
 
@@ -86,12 +85,18 @@ class TrialLikelihood:
 
     bundle: Bundle
     runs: tuple[RunEvidence, ...]
+    lapse_rates: Mapping[str, float] = field(default_factory=dict)
+    """Share of a task's trials that are lapses, in (0, 1); `LAPSES` for a task without one."""
 
     @classmethod
     def of(cls, bundle: Bundle, runs: Iterable[ObservedRun]) -> TrialLikelihood:
         """The likelihood of whole runs (`join_runs`)."""
         evidence = (RunEvidence.of(run, bundle.manifest.n_actions) for run in runs)
         return cls(bundle, tuple(each for each in evidence if len(each.steps)))
+
+    def with_lapses(self, rates: Mapping[str, float]) -> TrialLikelihood:
+        """The same trials of somebody who lapses as often as this, and no less than anybody."""
+        return replace(self, lapse_rates={task: max(r, LAPSES) for task, r in rates.items()})
 
     def logits(self, latents: NDArray[np.float64]) -> list[NDArray[np.float64]]:
         """Logits of the hazards in the observed steps.
@@ -122,11 +127,13 @@ class TrialLikelihood:
         """Log probability of the trials in nats, shape (n,), from `logits`."""
         total = np.zeros(len(logits[0]) if logits else 0)
         for run, own in zip(self.runs, logits, strict=True):
+            lapse_rate = self.lapse_rates.get(run.task, LAPSES)
+            lapse, no_lapse = np.log(lapse_rate), np.log1p(-lapse_rate)
             survival = -np.logaddexp(0.0, own).sum(axis=2)
             for steps in run.missed:
-                total += np.logaddexp(_LAPSE, _NO_LAPSE + survival[:, steps].sum(axis=1))
+                total += np.logaddexp(lapse, no_lapse + survival[:, steps].sum(axis=1))
                 survival[:, steps] = 0.0
-            total += survival.sum(axis=1) + run.n_answered * _NO_LAPSE
+            total += survival.sum(axis=1) + run.n_answered * no_lapse
             presses = run.pressed.any(axis=1)
             candidates = own[:, presses] + _log_chances(run.pressed[presses])
             total += np.logaddexp.reduce(candidates, axis=2).sum(axis=1)
@@ -157,17 +164,23 @@ class TrialLikelihood:
             share[presses] = odds / odds.sum(axis=1, keepdims=True)
             # What of each step is about hazards: of a missed trial, what is no lapse.
             counts = np.ones((len(p), 1))
+            lapse_rate = self.lapse_rates.get(run.task, LAPSES)
             for steps in run.missed:
-                counts[steps] = chance_of_no_lapse(own[steps])
+                counts[steps] = chance_of_no_lapse(own[steps], lapse_rate)
             slopes.append((counts * (p - share)).ravel())
             curvatures.append((counts * p * (1.0 - p)).ravel())
         return np.concatenate(slopes), np.concatenate(curvatures)
 
 
-def chance_of_no_lapse(logits: NDArray[np.float64]) -> float:
+def log_survival(logits: NDArray[np.float64]) -> float:
+    """Log chance that nothing is pressed in a window, from the logits of its steps."""
+    return float(-np.logaddexp(0.0, logits).sum())
+
+
+def chance_of_no_lapse(logits: NDArray[np.float64], lapse_rate: float = LAPSES) -> float:
     """Chance that a missed trial was no lapse, from the logits of its window."""
-    survived = _NO_LAPSE - np.logaddexp(0.0, logits).sum()
-    return float(np.exp(survived - np.logaddexp(_LAPSE, survived)))
+    survived = np.log1p(-lapse_rate) + log_survival(logits)
+    return float(np.exp(survived - np.logaddexp(np.log(lapse_rate), survived)))
 
 
 def _log_chances(pressed: NDArray[np.bool_]) -> NDArray[np.float64]:

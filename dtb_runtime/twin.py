@@ -227,7 +227,7 @@ class Twin:
         # Late: a forecast needs neither of them.
         from .calibration import calibrate_latent
         from .observed_run import ObservedRun
-        from .run_joining import canonical_order
+        from .run_joining import canonical_order, check_not_seen
         from .seen_trials import seen_trials
         from .trials_seen import read_observed
 
@@ -252,6 +252,7 @@ class Twin:
         new = [run if isinstance(run, ObservedRun) else read_observed(run) for run in given]
         if not new and self.calibration is not None:
             return self
+        check_not_seen(self.observed, new)
         observed = canonical_order([*self.observed, *new])
         calibration = calibrate_latent(self.bundle, self.prior, observed, seed=seed)
         latent = calibration.posterior.mean.astype(np.float32)

@@ -163,10 +163,11 @@ def evaluate_person(
     forecasts = [twin.forecast(each.run.task, each.run.events) for each in runs]
     if on_person is not None:
         on_person(twin, forecasts)
-    tables = {"twin": _judged(runs, [forecast.distributions for forecast in forecasts])}
+    tables = {"twin": tuple(judge_run(*pair) for pair in zip(runs, forecasts, strict=True))}
     if learning is not None and edges is not None:
-        alone = [start.forecast(each.run.task, each.run.events).distributions for each in runs]
-        tables["control/connectome_alone"] = _judged(runs, alone)
+        tables["control/connectome_alone"] = tuple(
+            judge_run(each, start.forecast(each.run.task, each.run.events)) for each in runs
+        )
     unlearned = {}
     if learning is None:
         unlearned = {
@@ -196,15 +197,26 @@ def evaluate_person(
     )
 
 
-def judge_run(each: JudgedRun, distributions: TrialDistributions) -> JudgedTrials:
-    """Return the judged trials of a run with a forecast of it."""
-    return JudgedTrials.from_forecast(each.participant_id, each.run, distributions, each.judged)
+def judge_run(each: JudgedRun, forecast: Forecast | TrialDistributions) -> JudgedTrials:
+    """Return the judged trials of a run with a forecast of it.
+
+    From distributions alone it is not known how unsure the person's means are.
+    """
+    if isinstance(forecast, TrialDistributions):
+        return JudgedTrials.from_forecast(each.participant_id, each.run, forecast, each.judged)
+    return JudgedTrials.from_forecast(
+        each.participant_id,
+        each.run,
+        forecast.distributions,
+        each.judged,
+        accuracy_sd=_sd_over_draws(forecast, "accuracy"),
+        mean_rt_sd_s=_sd_over_draws(forecast, "reaction_time"),
+    )
 
 
-def _judged(
-    runs: Sequence[JudgedRun], distributions: Sequence[TrialDistributions]
-) -> tuple[JudgedTrials, ...]:
-    return tuple(judge_run(*pair) for pair in zip(runs, distributions, strict=True))
+def _sd_over_draws(forecast: Forecast, indicator: str) -> float:
+    values = [draw.values.get(indicator, np.nan) for draw in forecast.draw_indicators]
+    return float(np.std(values, ddof=1)) if len(values) > 1 else np.nan
 
 
 def _learning(twin: Twin, seconds: float) -> Learning | None:

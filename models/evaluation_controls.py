@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dtb_runtime.bundle import Bundle
-from dtb_runtime.trial_distributions import TrialDistributions
+from dtb_runtime.forecast import Forecast
 from dtb_runtime.twin import Twin
 
 from .evaluated_people import EvaluatedPerson, Schedule, judge_run, trials_seen
@@ -222,7 +222,7 @@ class PopulationForecasts:
     def __init__(self, people: Sequence[EvaluatedPerson]) -> None:
         self._people = people
         self._twins: MadeOnce[str, Twin | None] = MadeOnce()
-        self._made: MadeOnce[tuple[str, str, Schedule], TrialDistributions] = MadeOnce()
+        self._made: MadeOnce[tuple[str, str, Schedule], Forecast] = MadeOnce()
 
     def tables(self, person: EvaluatedPerson) -> tuple[JudgedTrials, ...] | None:
         """Return a person's judged trials as forecast for anybody; None if nothing is known."""
@@ -233,7 +233,7 @@ class PopulationForecasts:
     def _judged(self, each: JudgedRun, twin: Twin) -> JudgedTrials:
         run = each.run
         key = (twin.bundle.digest, run.task, Schedule.of(run.events))
-        made = self._made.get(key, lambda: twin.forecast(run.task, run.events).distributions)
+        made = self._made.get(key, lambda: twin.forecast(run.task, run.events))
         return judge_run(each, made)
 
     def _twin(self, bundle: Bundle) -> Twin | None:

@@ -31,6 +31,8 @@ PREDICTED = (
     "rt_q95",
     "rt_log_density",
     "choice_is_right",
+    "accuracy_sd",
+    "mean_rt_sd_s",
 )
 """Columns of what was forecast."""
 RT_QUANTILES = {"rt_q05": 0.05, "rt_q25": 0.25, "rt_q75": 0.75, "rt_q95": 0.95}
@@ -81,6 +83,10 @@ class JudgedTrials:
     """Log of the forecast density (1/s) at the measured response time."""
     choice_is_right: NDArray[np.float64]
     """1 where the most probable option is the right one, 0 where it is another."""
+    accuracy_sd: NDArray[np.float64]
+    """How unsure the person's accuracy in this run is: SD over draws of the person."""
+    mean_rt_sd_s: NDArray[np.float64]
+    """How unsure the person's mean response time in this run is: SD over draws of the person."""
 
     def __post_init__(self) -> None:
         n_rows = len(self.trial)
@@ -162,6 +168,9 @@ class JudgedTrials:
         run: Run,
         distributions: TrialDistributions,
         mask: NDArray[np.bool_] | None = None,
+        *,
+        accuracy_sd: float = np.nan,
+        mean_rt_sd_s: float = np.nan,
     ) -> JudgedTrials:
         """Return a twin's forecast of a run beside what its person did in it.
 
@@ -174,6 +183,8 @@ class JudgedTrials:
             Of all of the run's trials; `Forecast.distributions` has them.
         mask : numpy.ndarray of bool, shape (n_trials,), optional
             Which trials are judged; all by default.
+        accuracy_sd, mean_rt_sd_s : float
+            SD over draws of the person; NaN where there are none.
 
         Raises
         ------
@@ -196,6 +207,8 @@ class JudgedTrials:
             p_no_response=distributions.p_no_response[rows],
             rt_log_density=distributions.log_density(run.responses.response_time_s)[rows],
             choice_is_right=(distributions.choice == right)[rows],
+            accuracy_sd=np.full(len(rows), accuracy_sd),
+            mean_rt_sd_s=np.full(len(rows), mean_rt_sd_s),
             **quantiles,
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,8 @@ Values = NDArray[np.float64]
 LEAST_CHANCE = 1e-6
 """Chances and densities (1/s) below one in a million are taken as that: nobody can tell them apart
 from so many trials, and one trial must not decide a mean."""
+SD_OF_90 = NormalDist().inv_cdf(0.95)
+"""SDs of a normal distribution around its mean between which 90 % of it lies."""
 LEAST_VARIANCE = 1e-12
 """Variance (s^2) below which a response time counts as the same for everybody, without an r."""
 
@@ -127,6 +130,36 @@ def no_response_log_losses(trials: JudgedTrials, people: People) -> Values:
     """Sums of minus the log chance of answering, or of not answering."""
     chance = np.where(trials.answered, 1 - trials.p_no_response, trials.p_no_response)
     return trial_values(-np.log(np.maximum(chance, LEAST_CHANCE)), people)
+
+
+def accuracy_errors(trials: JudgedTrials, people: People) -> Values:
+    """Sums of forecast minus measured accuracy, one value a person; a miss is not right."""
+    return person_values(people.mean(trials.p_correct - trials.right))
+
+
+def accuracy_inside_90(trials: JudgedTrials, people: People) -> Values:
+    """Sums of people whose accuracy is where 90 % are expected.
+
+    What is not known of the person and the luck of n trials, as if accuracy were normal, and half
+    a trial more on each side, because it moves in whole trials.
+    """
+    n = people.sum(np.ones(len(trials)))
+    expected = people.mean(trials.p_correct)
+    variance = np.square(people.mean(trials.accuracy_sd)) + expected * (1.0 - expected) / n
+    error = people.mean(trials.p_correct - trials.right)
+    return person_values((np.abs(error) <= SD_OF_90 * np.sqrt(variance) + 0.5 / n).astype(float))
+
+
+def mean_rt_inside_90(trials: JudgedTrials, people: People) -> Values:
+    """Sums of people whose mean response time is where 90 % are expected.
+
+    What is not known of the person and the noise of n trials, both as if normal.
+    """
+    n = people.sum(np.ones(len(trials)))
+    of_trials = people.mean(np.square((trials.rt_q95 - trials.rt_q05) / (2.0 * SD_OF_90))) / n
+    variance = np.square(people.mean(trials.mean_rt_sd_s)) + of_trials
+    error = people.mean(trials.rt_s - trials.response_time_s)
+    return person_values((np.abs(error) <= SD_OF_90 * np.sqrt(variance)).astype(float))
 
 
 def log_densities(trials: JudgedTrials, people: People) -> Values:

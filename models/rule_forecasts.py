@@ -17,7 +17,7 @@ from dtb_runtime.tasks import get_task
 from .judged_trials import JudgedTrials
 from .rule_distributions import log_normal_columns
 from .rule_regressions import demographic_forecast, loo_regression_s
-from .rule_trials import Keys, OthersStatistics, RuleTrials, Values
+from .rule_trials import Keys, OthersStatistics, RuleTrials, Values, unit_means, unit_sds
 
 _KeyOf = Callable[[JudgedTrials, str], Keys]
 
@@ -27,7 +27,16 @@ _KeyOf = Callable[[JudgedTrials, str], Keys]
 def own_mean(trials: RuleTrials) -> JudgedTrials:
     """Forecast the person's mean response time of the first half, with their own spread."""
     own_s = trials.own_mean_s()
-    return _around_own(trials, own_s[trials.judged_unit], own_s[trials.seen_unit])
+    counts = trials.seen.right
+    n_right = np.bincount(trials.seen_unit[counts], minlength=trials.n_units)
+    sd_s = unit_sds(trials.seen.response_time_s[counts], trials.seen_unit[counts], trials.n_units)
+    error_s = sd_s / np.sqrt(np.maximum(n_right, 1))
+    return _around_own(
+        trials,
+        own_s[trials.judged_unit],
+        own_s[trials.seen_unit],
+        mean_rt_sd_s=error_s[trials.judged_unit],
+    )
 
 
 def own_mean_trial_type(trials: RuleTrials) -> JudgedTrials:
@@ -57,15 +66,22 @@ def own_accuracy(trials: RuleTrials) -> JudgedTrials:
     every = seen.usable
     right = _smoothed(seen.correct, seen.answered, trials)[unit]
     missed = _smoothed(~seen.answered, every, trials)[unit]
-    return trials.judged.predicting(**_choice(trials.judged, right, missed))
+    # Of a share smoothed like this, the beta distribution's SD.
+    share = _smoothed(seen.right, every, trials)
+    n_trials = np.bincount(trials.seen_unit[every], minlength=trials.n_units)
+    sd = np.sqrt(share * (1 - share) / (n_trials + 3))[unit]
+    return trials.judged.predicting(**_choice(trials.judged, right, missed), accuracy_sd=sd)
 
 
 # ---- the group
 
 
 def trial_type_mean(trials: RuleTrials) -> JudgedTrials:
-    """Forecast others' mean response time and chances of the trial type."""
-    return _of_others(trials, _half_and_type)
+    """Forecast others' mean response time and chances of the trial type.
+
+    A person's own means are as unsure as others' differ.
+    """
+    return _of_others(trials, _half_and_type, **_spread_of_people(trials))
 
 
 def position_mean(trials: RuleTrials) -> JudgedTrials:
@@ -107,11 +123,11 @@ def _joined(*parts: Keys) -> Keys:
     return key
 
 
-def _around_own(trials: RuleTrials, mean_s: Values, seen_s: Values) -> JudgedTrials:
+def _around_own(trials: RuleTrials, mean_s: Values, seen_s: Values, **more: Values) -> JudgedTrials:
     """Spread the own seen trials' departures from their forecast around the judged forecast."""
     log_sd = trials.own_log_sd(seen_s)[trials.judged_unit]
     times = trials.judged.response_time_s
-    return trials.judged.predicting(**log_normal_columns(mean_s, log_sd, times))
+    return trials.judged.predicting(**log_normal_columns(mean_s, log_sd, times), **more)
 
 
 def _own_mean_plus(trials: RuleTrials, key_of: _KeyOf) -> JudgedTrials:
@@ -127,14 +143,30 @@ def _own_mean_plus(trials: RuleTrials, key_of: _KeyOf) -> JudgedTrials:
     return _around_own(trials, judged_s, seen_s)
 
 
-def _of_others(trials: RuleTrials, key_of: _KeyOf) -> JudgedTrials:
+def _of_others(trials: RuleTrials, key_of: _KeyOf, **more: Values) -> JudgedTrials:
     judged, folds = trials.judged, trials.fold[trials.judged_unit]
     keys, counts = key_of(judged, "judged"), judged.right
     times = judged.response_time_s[counts]
     mean = OthersStatistics.of(times, keys[counts], folds[counts]).mean(keys, folds)
     sd = OthersStatistics.of(np.log(times), keys[counts], folds[counts]).sd(keys, folds)
     columns = log_normal_columns(mean, sd, judged.response_time_s)
-    return judged.predicting(**columns, **_chances_of_others(trials, key_of))
+    return judged.predicting(**columns, **_chances_of_others(trials, key_of), **more)
+
+
+def _spread_of_people(trials: RuleTrials) -> dict[str, Values]:
+    """SDs over others of a person's accuracy and mean response time, for each judged row."""
+    judged, unit, n_units = trials.judged, trials.judged_unit, trials.n_units
+    own = {
+        "accuracy_sd": unit_means(judged.right.astype(np.float64), judged.usable, unit, n_units),
+        "mean_rt_sd_s": unit_means(judged.response_time_s, judged.right, unit, n_units),
+    }
+    tasks = np.array(trials.unit_task)
+    columns = {}
+    for name, values in own.items():
+        known = np.isfinite(values)
+        others = OthersStatistics.of(values[known], tasks[known], trials.fold[known])
+        columns[name] = others.sd(tasks, trials.fold)[unit]
+    return columns
 
 
 def _chances_of_others(trials: RuleTrials, key_of: _KeyOf) -> dict[str, Values]:

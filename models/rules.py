@@ -96,6 +96,7 @@ def rules_beside(metric: str, protocol: Protocol | None = None) -> tuple[str, ..
 
 _CHOICE = ("choice_concordance", "choice_concordance_sd")
 _CHANCE = ("choice_log_loss", "choice_brier")
+_ACCURACY = ("accuracy_bias", "accuracy_coverage_90")
 _MISSED = ("no_response_log_loss",)
 _PEOPLE = ("rt_rmse_s", "rt_bias_s")
 _TRIALS = ("rt_trial_r", "rt_trial_rmse_s")
@@ -110,7 +111,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
                 "the person's own mean response time in the first half",
                 True,
                 rule_forecasts.own_mean,
-                ("rt_r", *_PEOPLE, *_SPREAD),
+                ("rt_r", *_PEOPLE, "mean_rt_coverage_90", *_SPREAD),
             ),
             Rule(
                 "loo_regression",
@@ -140,7 +141,10 @@ RULES: Mapping[str, Rule] = MappingProxyType(
                 "the group's mean of the trial type",
                 False,
                 rule_forecasts.trial_type_mean,
-                (*_CHANCE, *_MISSED, *_PEOPLE, "rt_trial_type_r", *_TRIALS, *_SPREAD),
+                (
+                    *(*_ACCURACY, *_CHANCE, *_MISSED, *_PEOPLE, "mean_rt_coverage_90"),
+                    *("rt_trial_type_r", *_TRIALS, *_SPREAD),
+                ),
             ),
             Rule(
                 "position_mean",
@@ -168,7 +172,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
                 "own share of right answers in the first half, smoothed",
                 True,
                 rule_forecasts.own_accuracy,
-                (*_CHOICE, *_CHANCE, *_MISSED),
+                (*_CHOICE, *_ACCURACY, *_CHANCE, *_MISSED),
             ),
         )
     }

@@ -106,7 +106,7 @@ def test_the_population_is_forecast_once_however_many_work(
 
         def forecast(self, task: str, _: Any) -> Any:
             begun.append(task)
-            return SimpleNamespace(distributions=f"{self.bundle.digest}: {task}")
+            return f"{self.bundle.digest}: {task}"
 
     def population_twin() -> Any:
         begun.append("twin")

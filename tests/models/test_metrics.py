@@ -36,6 +36,8 @@ def forecast(trials: JudgedTrials, rng: np.random.Generator) -> JudgedTrials:
         rt_q95=rt_s + half + whole,
         rt_log_density=rng.normal(0, 1, n),
         choice_is_right=rng.random(n) < 0.9,
+        accuracy_sd=np.full(n, 0.15),
+        mean_rt_sd_s=np.full(n, 0.1),
     )
 
 
@@ -162,6 +164,35 @@ def test_coverage_counts_right_trials_inside_the_interval(table: JudgedTrials) -
             theirs = inside["coverage_90"][np.isin(part.participant_id, names)].mean()
             figure = figures(table)[f"coverage_90_q{quarter + 1}:{task}"]
             assert (figure.value, figure.n) == (pytest.approx(theirs), len(names))
+
+
+def test_accuracy_of_people_is_off_by_and_where_it_was_expected(table: JudgedTrials) -> None:
+    for task in table.tasks:
+        errors, inside = [], []
+        for person in people_of(table, task):
+            used = person.select(person.usable)
+            expected, seen = used.p_correct.mean(), used.right.mean()
+            sd = np.sqrt(0.15**2 + expected * (1 - expected) / len(used))
+            low, high = stats.norm.interval(0.9, expected, sd)
+            half = 0.5 / len(used)
+            errors.append(expected - seen)
+            inside.append(low - half <= seen <= high + half)
+        assert values(table, "accuracy_bias")[task] == pytest.approx(np.mean(errors))
+        assert 0 < np.mean(inside) < 1
+        assert values(table, "accuracy_coverage_90")[task] == pytest.approx(np.mean(inside))
+
+
+def test_mean_response_times_of_people_are_where_they_were_expected(table: JudgedTrials) -> None:
+    for task in table.tasks:
+        inside = []
+        for person in people_of(table, task):
+            used = person.select(person.right)
+            of_trials = (used.rt_q95 - used.rt_q05) / (2 * stats.norm.ppf(0.95))
+            sd = np.sqrt(0.1**2 + np.mean(of_trials**2) / len(used))
+            low, high = stats.norm.interval(0.9, used.rt_s.mean(), sd)
+            inside.append(low <= used.response_time_s.mean() <= high)
+        assert 0 < np.mean(inside) < 1
+        assert values(table, "mean_rt_coverage_90")[task] == pytest.approx(np.mean(inside))
 
 
 # ---- what must always hold

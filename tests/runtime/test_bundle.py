@@ -175,7 +175,7 @@ def test_a_main_network_that_gives_too_few_frames_is_refused(
 
     monkeypatch.setattr(OrtGraph, "run", cut)
     twin = tiny.personalize(correlations)
-    with pytest.raises(BundleError, match=r"main\.onnx .* gave bold of shape \(16, 509, 12\), "):
+    with pytest.raises(BundleError, match=r"main\.onnx .* gave bold of shape \(8, 509, 12\), "):
         twin.forecast("stroop")
 
 

@@ -23,14 +23,14 @@ def test_the_sentence_follows_the_stranger_of_the_two(
 ) -> None:
     strangeness = Strangeness.in_words(3.0, distance, 0.5, similarity)
     assert strangeness.sentence.startswith(f"This connectome {verdict} the training cohort")
-    nearer = f"farther from the cohort's mean (Mahalanobis distance 3.00) than for {distance:.0f} %"
-    assert nearer in strangeness.sentence
-    assert f"(r = 0.50) than those of {100 - similarity:.0f} %" in strangeness.sentence
+    farther = f"lies 3.00 from the cohort's mean (Mahalanobis), that of {100 - distance:.0f} % of"
+    assert farther in strangeness.sentence
+    assert f"is 0.50, that of {similarity:.0f} % of the cohort is as low" in strangeness.sentence
     assert strangeness.is_outside == (verdict == "lies outside")
 
 
 def test_regions_in_another_order_are_suspected() -> None:
     shuffled = Strangeness.in_words(3.0, 60.0, 0.03, 0.0)
-    assert "r = 0.03" in shuffled.sentence
+    assert "mean connectome is 0.03" in shuffled.sentence
     assert "check that the regions are in the order of the bundle's labels" in shuffled.sentence
     assert "order" not in Strangeness.in_words(3.0, 60.0, 0.35, 0.0).sentence
