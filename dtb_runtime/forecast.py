@@ -73,8 +73,7 @@ class Forecast:
     """The same for each draw of the latent; empty for a forecast of their mean alone."""
     indicator_intervals: Mapping[str, tuple[float, float]]
     """Where an indicator lies in 90 % of the draws: what is not known of the person, without the
-    noise of trials, which the mean over a run does not show, and without what is not known of how
-    often the person lapses or slips. Empty without draws."""
+    noise of trials, which the mean over a run does not show. Empty without draws."""
     warnings: tuple[str, ...]
     """Sentences that belong to every use of these numbers."""
 
