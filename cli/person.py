@@ -72,9 +72,8 @@ class Person:
         UsageError
             Files have different labels, or the label given is none.
         """
-        from dtb_runtime.connectome import participant_id_from
         from dtb_runtime.errors import UsageError
-        from dtb_runtime.twin import checked_participant_id
+        from dtb_runtime.participants import checked_participant_id, participant_id_from
 
         if self.participant_label is not None:
             return checked_participant_id(self.participant_label)

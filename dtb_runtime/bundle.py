@@ -14,7 +14,8 @@ from .connectome import Connectome
 from .errors import UsageError
 from .manifest import Manifest
 from .norms import Norms
-from .twin import Origin, Twin, checked_participant_id, why_no_prior
+from .participants import checked_participant_id
+from .twin import Origin, Twin, why_no_prior
 
 
 @dataclass(frozen=True, slots=True, eq=False)

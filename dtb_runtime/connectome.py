@@ -7,7 +7,6 @@ everything else that is wrong raises `ConnectomeError` with a sentence.
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -297,12 +296,6 @@ def read_connectome(
         return Connectome.from_timeseries(raw.values, labels=raw.labels, source=source)
     labels = _matrix_labels(raw, source)
     return Connectome.from_matrix(raw.values, labels=labels, fisher_z=fisher_z, source=source)
-
-
-def participant_id_from(path: str | Path) -> str | None:
-    """The ``sub-<label>`` in a file's name, or None."""
-    found = re.search(r"(?<![A-Za-z0-9])sub-[A-Za-z0-9]+", Path(path).name)
-    return found.group() if found else None
 
 
 def _looks_like_correlations(series: NDArray[np.float64]) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,9 +12,9 @@ from numpy.typing import NDArray
 
 from .atomic import write_files
 from .basis import Basis
-from .connectome import participant_id_from
 from .errors import UsageError
 from .forecast import Forecast, forecast_run
+from .participants import participant_id_from
 from .strangeness import Strangeness
 from .task_transfer import in_part, shared_part
 from .tasks import get_task
@@ -37,8 +36,6 @@ NOT_CONVERGED = (
 
 Origin = Literal["connectome", "edges", "population"]
 """What a twin was made from before any trial was seen: a connectome, bare edges, or neither."""
-
-_PARTICIPANT = re.compile(r"(?:sub-)?([A-Za-z0-9]+)")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -293,31 +290,6 @@ class Twin:
 
         path = Path(path)
         write_files(path.parent, {path.name: twin_bytes(self)}, force=force)
-
-
-def is_participant_id(text: str) -> bool:
-    """Whether a text is ``sub-`` with letters and digits after it, as in the names of files."""
-    return text.startswith("sub-") and _PARTICIPANT.fullmatch(text) is not None
-
-
-def checked_participant_id(participant_id: str | None) -> str | None:
-    """``sub-<label>`` from a label with or without ``sub-``; None stays None.
-
-    Raises
-    ------
-    UsageError
-        The label is not made of letters and digits alone, as BIDS asks. It becomes part of file
-        names.
-    """
-    if participant_id is None:
-        return None
-    match = _PARTICIPANT.fullmatch(participant_id)
-    if match is None:
-        raise UsageError(
-            f"A participant label must be letters and digits, as in sub-01, found "
-            f"{participant_id!r}."
-        )
-    return f"sub-{match[1]}"
 
 
 def why_no_prior(bundle: Bundle) -> str:

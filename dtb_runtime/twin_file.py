@@ -4,27 +4,26 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .array_files import ArrayFileError, load_npz
-from .calibration import Calibration
-from .errors import DataError, TwinError, UsageError
-from .events import events_from_columns
+from .errors import DataError, TwinError
 from .json_object import JsonObject
 from .latent import LatentDistribution
-from .observed_run import ObservedRun, cells, own_columns
-from .recorded_responses import Responses
-from .run_joining import MAX_PARTS, canonical_order
+from .participants import is_participant_id
 from .strangeness import Strangeness
 from .tables import check_is_file, one_line
-from .tasks import TASKS
-from .twin import Origin, Twin, is_participant_id
+from .twin import Origin, Twin
+from .twin_file_trials import (
+    observed_arrays,
+    observed_documents,
+    read_calibration,
+    read_observed_runs,
+)
 
 if TYPE_CHECKING:
     from .bundle import Bundle
@@ -36,8 +35,6 @@ MAX_FILE_BYTES = 64 * 1024**2
 """Limit for a saved twin, packed or unpacked; 400 hidden units and no latent take 0.7 MB."""
 
 _Arrays = dict[str, NDArray[Any]]
-_NUMBERS = ("onset", "duration", "response_time")
-_FLAGS = ("correct", "usable")
 _ORIGINS = {"connectome": "a connectome", "edges": "bare edges", "population": "no connectome"}
 
 
@@ -53,7 +50,7 @@ def twin_bytes(twin: Twin) -> bytes:
         "connectome_digest": twin.connectome_digest,
         "strangeness": None if strangeness is None else strangeness.to_json(),
         "notes": list(twin.notes),
-        "observed": [{"task": run.task, "source": run.events.source} for run in twin.observed],
+        "observed": observed_documents(twin.observed),
         "calibration": None if calibration is None else calibration.to_json(),
     }
     key, values = ("weights", twin.weights) if twin.latent is None else ("latent", twin.latent)
@@ -62,8 +59,7 @@ def twin_bytes(twin: Twin) -> bytes:
         arrays |= _distribution_arrays("prior", twin.prior)
     if calibration is not None:
         arrays |= _distribution_arrays("posterior", calibration.posterior)
-    for i, run in enumerate(twin.observed):
-        arrays |= {f"observed_{i}_{name}": array for name, array in _run_arrays(run).items()}
+    arrays |= observed_arrays(twin.observed)
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)  # type: ignore[arg-type]
     return buffer.getvalue()
@@ -102,7 +98,7 @@ def read_twin(path: Path, bundle: Bundle) -> Twin:
         )
     strangeness = _strangeness(about.optional_child("strangeness"))
     notes = about.texts("notes")
-    observed = _observed(about.take("observed"), arrays, path)
+    observed = read_observed_runs(about.take("observed"), arrays, path)
     calibration = about.optional_child("calibration")
     about.close()
     has_latent = bundle.manifest.latent_size > 0
@@ -121,7 +117,7 @@ def read_twin(path: Path, bundle: Bundle) -> Twin:
         if prior is None:
             raise TwinError(f"{path} has learned from trials without a prior. Personalize again.")
         posterior = _distribution("posterior", arrays, length, path)
-        learned = _calibration(calibration, posterior, observed, path)
+        learned = read_calibration(calibration, posterior, observed, path)
     elif observed:
         raise TwinError(f"{path} has trials that it did not learn from. Calibrate again.")
     expected = prior if learned is None else learned.posterior
@@ -197,117 +193,3 @@ def _distribution(name: str, arrays: _Arrays, size: int, path: Path) -> LatentDi
         return LatentDistribution(*parts)
     except DataError as cause:
         raise TwinError(f"{path}: the {name} cannot be used. {cause} Personalize again.") from cause
-
-
-def _rates(document: JsonObject, path: Path) -> Mapping[str, float]:
-    """Shares by task."""
-    rates = {task: document.number(task) for task in document.remaining_keys()}
-    for task, rate in rates.items():
-        if not 0 <= rate < 1:
-            raise TwinError(
-                f"{path}: a rate of lapses or slips must lie in [0, 1), found {rate} for "
-                f"{one_line(task)}. Calibrate again."
-            )
-    return MappingProxyType(rates)
-
-
-def _calibration(
-    document: JsonObject,
-    posterior: LatentDistribution,
-    observed: tuple[ObservedRun, ...],
-    path: Path,
-) -> Calibration:
-    calibration = Calibration(
-        posterior=posterior,
-        n_trials=document.integer("n_trials", minimum=0),
-        n_answered=document.integer("n_answered", minimum=0),
-        log_likelihood=document.number("log_likelihood"),
-        prior_log_likelihood=document.number("prior_log_likelihood"),
-        steps=document.integer("steps", minimum=0),
-        converged=_flag(document, "converged"),
-        effective_draws=document.number("effective_draws"),
-        lapse_rates=_rates(document.child("lapse_rates"), path),
-        slip_rates=_rates(document.child("slip_rates"), path),
-        misfits=document.texts("misfits"),
-    )
-    document.close()
-    if calibration.effective_draws < 0:
-        raise TwinError(
-            f"{path}: effective_draws must be 0 or more, found {calibration.effective_draws}. "
-            "Calibrate again."
-        )
-    counts = (sum(run.n_observed for run in observed), sum(run.n_answered for run in observed))
-    if counts != (calibration.n_trials, calibration.n_answered):
-        raise TwinError(
-            f"{path} says that it learned from {calibration.n_trials} trials with "
-            f"{calibration.n_answered} answers, but holds {counts[0]} with {counts[1]}. Calibrate "
-            "again."
-        )
-    tasks = {run.task for run in observed if run.n_observed}
-    if not set(calibration.lapse_rates) == set(calibration.slip_rates) == tasks:
-        raise TwinError(
-            f"{path} must have a rate of lapses and of slips for {' and '.join(sorted(tasks))}, of "
-            "which it holds trials, and for no other task. Calibrate again."
-        )
-    return calibration
-
-
-def _flag(document: JsonObject, key: str) -> bool:
-    value = document.take(key)
-    if not isinstance(value, bool):
-        raise TwinError(f"{document.where}, {key}: expected true or false. Calibrate again.")
-    return value
-
-
-def _run_arrays(run: ObservedRun) -> _Arrays:
-    events, responses = run.events, run.responses
-    columns: _Arrays = {name: np.array(cells(run, name)) for name in own_columns(run.task)}
-    return columns | {
-        "onset": events.onset_s,
-        "duration": events.duration_s,
-        "response_time": responses.response_time_s,
-        "correct": responses.correct,
-        "usable": responses.usable,
-    }
-
-
-def _observed(documents: object, arrays: _Arrays, path: Path) -> tuple[ObservedRun, ...]:
-    if not isinstance(documents, list) or len(documents) > MAX_PARTS:
-        raise TwinError(
-            f"{path}, observed: expected a list of at most {MAX_PARTS} runs. Calibrate again."
-        )
-    runs = []
-    for i, value in enumerate(documents):
-        document = JsonObject(value, f"{path}, observed run {i}", TwinError)
-        task, source = document.one_of("task", tuple(TASKS)), document.text("source")
-        document.close()
-        own = {
-            name: arrays.pop(f"observed_{i}_{name}", None)
-            for name in (*_NUMBERS, *_FLAGS, *own_columns(task))
-        }
-        runs.append(_run(own, task, source, document.where))
-    try:
-        return canonical_order(runs)
-    except UsageError as cause:
-        raise TwinError(f"{path}: {cause}") from cause
-
-
-def _run(
-    arrays: Mapping[str, NDArray[Any] | None], task: str, source: str, where: str
-) -> ObservedRun:
-    known: _Arrays = {}
-    for name, array in arrays.items():
-        kind = "f" if name in _NUMBERS else "b" if name in _FLAGS else "U"
-        if array is None or array.dtype.kind != kind or array.ndim != 1:
-            raise TwinError(f"{where}: {name!r} is missing or of another kind. Calibrate again.")
-        known[name] = array
-    responses = Responses(
-        response_time_s=known.pop("response_time").astype(np.float64),
-        correct=known.pop("correct"),
-        usable=known.pop("usable"),
-    )
-    try:
-        columns = {name: array.tolist() for name, array in known.items()}
-        return ObservedRun(events_from_columns(columns, task, source), responses)
-    except DataError as cause:
-        raise TwinError(f"{where}: its trials cannot be used. {cause}") from cause

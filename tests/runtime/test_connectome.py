@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dtb_runtime.connectome import Connectome, participant_id_from, read_connectome
+from dtb_runtime.connectome import Connectome, read_connectome
 from dtb_runtime.edges import fisher_z
 from dtb_runtime.errors import ConnectomeError, UsageError
+from dtb_runtime.participants import participant_id_from
 
 LABELS = ("L_V1", "L_M1", "R_V1", "R_M1", "R_S1")
 

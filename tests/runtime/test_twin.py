@@ -15,8 +15,9 @@ from dtb_runtime.bundle import Bundle
 from dtb_runtime.connectome import Connectome
 from dtb_runtime.errors import UsageError
 from dtb_runtime.observed_run import ObservedRun
+from dtb_runtime.participants import checked_participant_id
 from dtb_runtime.trials_seen import read_observed
-from dtb_runtime.twin import Twin, checked_participant_id
+from dtb_runtime.twin import Twin
 
 
 @pytest.fixture
