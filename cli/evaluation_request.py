@@ -113,7 +113,21 @@ class Request:
             raise UsageError("--resume goes on with what lies in --out DIR. Add it.")
 
     def run(self) -> dict[str, Any]:
-        """Do it, and return what ``metrics.json`` holds."""
+        """Do it, and return what ``metrics.json`` holds.
+
+        Raises
+        ------
+        OutputError
+            Another evaluation is writing to the same folder.
+        """
+        if self.out is None:
+            return self._judge()
+        from dtb_runtime.folder_lock import locked_folder
+
+        with locked_folder(self.out):
+            return self._judge()
+
+    def _judge(self) -> dict[str, Any]:
         if self.kind is DataKind.HCP:
             from .evaluation_of_maps import judge_maps
 

@@ -17,6 +17,7 @@ from dtb_cli.fold_training import Fold, FoldTraining
 from dtb_models.judged_files import read_judged_trials
 from dtb_models.metrics import figures
 from dtb_runtime import load_bundle
+from dtb_runtime.folder_lock import locked_folder
 from dtb_runtime.manifest import Manifest
 from dtb_runtime.manifest_sections import participant_digest
 
@@ -411,3 +412,14 @@ def test_connectomes_that_are_not_there_are_said(
     assert done.code == 2
     assert "--direct-input is a control that takes connectomes" in done.err
     assert not (tmp_path / "e").exists()
+
+
+def test_two_evaluations_do_not_write_to_one_folder(
+    dtb_run: Run, few_events: Path, tmp_path: Path
+) -> None:
+    words = ("evaluate", "--data", "tcp", few_events, "--bundle", TINY, "--out", tmp_path / "out")
+    with locked_folder(tmp_path / "out"):
+        done = dtb_run(*words)
+    assert done.code == 1
+    assert "Another process is writing to" in done.err
+    assert not (tmp_path / "out").exists()
