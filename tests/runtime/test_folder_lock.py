@@ -25,9 +25,9 @@ def test_the_second_is_refused_and_the_folder_is_left_as_it_was(tmp_path: Path) 
     folder = tmp_path / "made" / "here"
     with locked_folder(folder):
         assert (folder / LOCK_FILE).exists()
-        with pytest.raises(OutputError, match=r"Another process is writing to .*here"):
-            with locked_folder(folder):
-                pytest.fail("two at once")
+        refused = pytest.raises(OutputError, match=r"Another process is writing to .*here")
+        with refused, locked_folder(folder):
+            pytest.fail("two at once")
     assert not folder.exists()  # nothing was written
     with locked_folder(folder):
         (folder / "result").write_text("")
