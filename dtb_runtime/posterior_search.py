@@ -26,7 +26,7 @@ from .latent import LatentDistribution
 from .trial_likelihood import LAPSES, TrialLikelihood
 
 MAX_STEPS = 25
-"""Gauss-Newton steps after which the search ends wherever it is."""
+"""Gauss-Newton steps after which a search ends wherever it is."""
 N_DRAWS = 512
 """Draws of the importance sampling."""
 TOLERANCE = 0.15
@@ -209,10 +209,10 @@ class Space:
         )
 
 
-def find_mode(space: Space, point: Point) -> tuple[Point, int, bool]:
+def find_mode(space: Space, point: Point, max_steps: int = MAX_STEPS) -> tuple[Point, int, bool]:
     """Walk from a point to the likeliest one: that point, the steps, and whether it was reached."""
     damping = _FIRST_DAMPING
-    for n_steps in range(MAX_STEPS):
+    for n_steps in range(max_steps):
         if point.step() @ -point.gradient < TOLERANCE**2:
             return point, n_steps, True
         place = _lower(space, point, point.step(damping))
@@ -223,7 +223,7 @@ def find_mode(space: Space, point: Point) -> tuple[Point, int, bool]:
             return point, n_steps, False
         damping *= 0.3
         point = space.point(place, point.basis())
-    return point, MAX_STEPS, False
+    return point, max_steps, False
 
 
 def find_mode_and_lapses(
@@ -243,15 +243,16 @@ def find_mode_and_lapses(
     Returns
     -------
     space, point, steps, converged
-        The space has the rates that were found; the steps are those of all searches.
+        The space has the rates that were found; the steps are those of both searches, at
+        most twice `MAX_STEPS`.
     """
     if not many:
         return (space, *find_mode(space, first))
     best, best_cost, total = None, np.inf, 0
     for rates in (many, dict.fromkeys(many, LAPSES)):  # misses are lapses; or the person is slow
         own = replace(space, likelihood=space.likelihood.with_lapses(rates))
-        point, steps, converged = find_mode(own, own.point(first.place, own.first_basis()))
-        total += steps
+        begin = own.point(first.place, own.first_basis())
+        point, steps, converged = find_mode(own, begin)
         for _ in range(MAX_ROUNDS):
             found = own.lapse_rates_at(point.place)
             known = {task: found[task] for task in many}
@@ -259,8 +260,10 @@ def find_mode_and_lapses(
                 break
             rates = known
             own = replace(space, likelihood=space.likelihood.with_lapses(rates))
-            point, steps, converged = find_mode(own, own.point(point.place, point.basis()))
-            total += steps
+            begin = own.point(point.place, point.basis())
+            point, more, converged = find_mode(own, begin, MAX_STEPS - steps)
+            steps += more
+        total += steps
         cost = point.cost - TRIALS_BEFORE * sum(np.log1p(-rate) for rate in rates.values())
         if cost < best_cost:
             best, best_cost = (own, point, converged), cost
