@@ -209,8 +209,9 @@ class Space:
         )
 
 
-def find_mode(space: Space, point: Point, max_steps: int = MAX_STEPS) -> tuple[Point, int, bool]:
+def find_mode(space: Space, point: Point, max_steps: int | None = None) -> tuple[Point, int, bool]:
     """Walk from a point to the likeliest one: that point, the steps, and whether it was reached."""
+    max_steps = MAX_STEPS if max_steps is None else max_steps
     damping = _FIRST_DAMPING
     for n_steps in range(max_steps):
         if point.step() @ -point.gradient < TOLERANCE**2:
