@@ -20,7 +20,18 @@ import typer
 
 from dtb_runtime.errors import DtbError
 
-from . import bundles, calibrate, doctor, evaluate, export, predict, simulate, terminal, train
+from . import (
+    bundles,
+    calibrate,
+    doctor,
+    evaluate,
+    export,
+    predict,
+    score,
+    simulate,
+    terminal,
+    train,
+)
 
 EXTRA_OF_MODULE = {
     "torch": "torch",
@@ -49,6 +60,7 @@ app = typer.Typer(
 for command, examples in (
     (predict.predict, predict.EXAMPLES),
     (calibrate.calibrate, calibrate.EXAMPLES),
+    (score.score, score.EXAMPLES),
     (simulate.simulate, simulate.EXAMPLES),
     (train.train, train.EXAMPLES),
     (export.export, export.EXAMPLES),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,6 +17,11 @@ from .manifest import Manifest
 from .norms import Norms
 from .participants import checked_participant_id
 from .twin import Origin, Twin, why_no_prior
+
+if TYPE_CHECKING:
+    from .cohort_listing import CohortEntry
+    from .scored_person import ScoredPerson
+    from .scoring import ScoreSettings
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -144,6 +150,36 @@ class Bundle:
             origin="population",
             prior=prior.population,
         )
+
+    def score(
+        self, people: Iterable[CohortEntry | str | Path], settings: ScoreSettings | None = None
+    ) -> Iterator[ScoredPerson]:
+        """Score people one after the other, as they come.
+
+        Parameters
+        ----------
+        people : iterable of CohortEntry or path
+            Connectome files, named ``sub-<label>...``, or entries of `list_cohort`. It is read as
+            far as results are asked for, but for those of one call.
+        settings : ScoreSettings, optional
+
+        Yields
+        ------
+        ScoredPerson
+            One each, in their order: with numbers, or with the reason why there are none.
+
+        Raises
+        ------
+        UsageError
+            The settings do not fit this bundle.
+
+        Notes
+        -----
+        In this process. `cohort_run.score_cohort` uses several, and goes on after a kill.
+        """
+        from .scoring import score_people  # late: a single forecast does not need it
+
+        return score_people(self, people, settings)
 
     def load_twin(self, path: str | Path) -> Twin:
         """Read a twin that `Twin.save` wrote.

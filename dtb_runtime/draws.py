@@ -91,7 +91,7 @@ def run_draws(
         outputs = map(run_networks, parts) if threads == 1 else _map(run_networks, parts, threads)
     # Only the networks run in threads: they let go of Python's lock, and reading them does not.
     return (
-        (_read_draw(bundle, run, actions, bold, next(rates)), bold)
+        (read_draw(bundle, run, actions, bold, next(rates)), bold)
         for several in outputs
         for actions, bold in zip(*several, strict=True)
     )
@@ -151,13 +151,28 @@ def mean_draw(draws: Sequence[Draw], run: PreparedRun) -> Draw:
     )
 
 
-def _read_draw(
+def read_draw(
     bundle: Bundle,
     run: PreparedRun,
     actions: Actions,
     bold: Bold,
-    rates: tuple[float, float],
+    rates: tuple[float, float] = (0.0, 0.0),
+    *,
+    with_map: bool = True,
 ) -> Draw:
+    """Read one person's run off the networks' outputs.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    run : PreparedRun
+    actions : numpy.ndarray, shape (n_steps, n_actions)
+    bold : numpy.ndarray, shape (n_frames, n_bold)
+    rates : tuple of two float
+        How often the person lapses, and slips.
+    with_map : bool
+        Whether to fit the contrast in every region; indicators do not need it.
+    """
     manifest = bundle.manifest
     read = read_hazards if manifest.action_reading == "hazard" else read_densities
     distributions = read(actions, run.events, len(run.task.options), manifest.dt_s)
@@ -168,7 +183,8 @@ def _read_draw(
         distributions = distributions.with_lapses(lapse_rate)
     contrast, structure_t = None, dict[str, float]()
     if run.no_contrast is None:
-        contrast = fit_contrast(bold, run.design, run.task.contrast)
+        if with_map:
+            contrast = fit_contrast(bold, run.design, run.task.contrast)
         structure_t = _structure_t(bundle, run, bold)
     indicators = _indicators(run, distributions, structure_t)
     return Draw(distributions, contrast, structure_t, indicators)

@@ -95,9 +95,9 @@ def summary(
         "provider": forecasts[0].provider,
         "draws": forecasts[0].n_draws,
         "calibration": Basis.of(twin).to_json(),
-        "indicators": {name: _rounded(value) for name, value in report.values.items()},
+        "indicators": {name: rounded(value) for name, value in report.values.items()},
         "indicator_intervals": {
-            name: [_rounded(low), _rounded(high)]
+            name: [rounded(low), rounded(high)]
             for name, (low, high) in _intervals(forecasts).items()
         },
         "indicator_meanings": {
@@ -169,11 +169,11 @@ def _warnings(twin: Twin, forecasts: Sequence[Forecast]) -> tuple[str, ...]:
 
 def _strangeness(strangeness: Strangeness) -> dict[str, Any]:
     return {
-        key: _rounded(value) if isinstance(value, float) else value
+        key: rounded(value) if isinstance(value, float) else value
         for key, value in strangeness.to_json().items()
     }
 
 
-def _rounded(value: float) -> float:
+def rounded(value: float) -> float:
     """Six significant digits: the last ones of a float differ between machines."""
     return float(f"{value:.6g}")

@@ -1,0 +1,167 @@
+"""`dtb-run score`: a whole cohort, one row a person."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from . import terminal
+from .options import (
+    BundleOption,
+    Device,
+    DeviceOption,
+    FisherOption,
+    ForceOption,
+    JsonOption,
+    TimeseriesOption,
+)
+from .threads import n_usable
+
+EXAMPLES = """\b
+Examples:
+  dtb-run score connectomes --out scores
+  dtb-run score cohort.tsv --bundle glasser360 --out scores --jobs 8
+"""
+
+
+def score(
+    cohort: Annotated[
+        Path,
+        typer.Argument(
+            metavar="COHORT",
+            show_default=False,
+            help="A folder of connectomes, a BIDS derivatives tree, or a table (.tsv, .csv) with "
+            "participant_id and path, optionally session, age, sex and columns of your own.",
+        ),
+    ],
+    out: Annotated[
+        Path,
+        typer.Option("--out", metavar="DIR", show_default=False, help="Folder for the results."),
+    ],
+    bundle: BundleOption = "tcp434",
+    draws: Annotated[
+        int,
+        typer.Option(
+            "--draws",
+            min=1,
+            help="Draws of what is not known of a person to average over. 1 is quickest; 32 gives "
+            "predict's numbers and intervals, in 30 times the time.",
+        ),
+    ] = 1,
+    files: Annotated[
+        bool,
+        typer.Option("--files", help="Also write each person's own files, as predict does."),
+    ] = False,
+    fisher_z: FisherOption = False,
+    timeseries: TimeseriesOption = False,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            "--jobs", min=1, show_default=False, help="Processes (default: one a processor)."
+        ),
+    ] = None,
+    fail_fast: Annotated[
+        bool, typer.Option("--fail-fast", help="Stop at the first person who cannot be scored.")
+    ] = False,
+    force: ForceOption = False,
+    device: DeviceOption = Device.AUTO,
+    json: JsonOption = False,
+) -> None:
+    """Score a whole cohort: one row a person.
+
+    Writes cohort.tsv (indicators, percentiles, how unusual each connectome is), cohort.parquet,
+    what the columns are (cohort.json) and run.json. Whoever cannot be scored gets a row that says
+    why, and the exit code is then 1. Killed at any moment and started again, it goes on where it
+    was and ends with the same tables.
+    """
+    from dtb_runtime.bundle_loading import load_bundle
+    from dtb_runtime.cohort_listing import list_cohort
+    from dtb_runtime.cohort_run import score_cohort
+    from dtb_runtime.score_workers import WorkerPlan
+    from dtb_runtime.scoring import ScoreSettings
+
+    loaded = load_bundle(bundle, device=device.value)
+    parcellation = loaded.manifest.parcellation
+    listing = list_cohort(
+        cohort,
+        parcellation=None if parcellation is None else parcellation.name,
+        timeseries=timeseries,
+    )
+    settings = ScoreSettings(
+        draws=draws,
+        fisher_z=fisher_z,
+        timeseries=timeseries,
+        files=str(out / "people") if files else None,
+    )
+    plan = WorkerPlan(str(bundle), settings, device.value)
+    n_people = len(listing.entries)
+    with terminal.progress("Scoring", n_people) as progress:
+        speed = _Speed(n_people)
+        run = score_cohort(
+            loaded,
+            listing,
+            out,
+            plan,
+            jobs=min(jobs or n_usable(), n_people),
+            fail_fast=fail_fast,
+            force=force,
+            on_scored=lambda done, failed, _: progress.advance(done, speed.text(done, failed)),
+        )
+    result: dict[str, Any] = {
+        "bundle": loaded.name,
+        "people": run.n_people,
+        "ok": run.n_people - run.n_failed,
+        "failed": run.n_failed,
+        "scored_before": run.n_before,
+        "seconds": round(run.seconds, 3),
+        "first_error": run.first_error or None,
+        "files": [str(path) for path in run.files],
+        "left_out": list(run.left_out),
+        "warnings": list(loaded.warnings),
+    }
+    if json:
+        terminal.print_json(result)
+    else:
+        _print(result, out)
+    if run.n_failed:
+        raise typer.Exit(1)
+
+
+def _print(result: dict[str, Any], out: Path) -> None:
+    before = f" ({result['scored_before']} of them before)" if result["scored_before"] else ""
+    terminal.print_lines(
+        f"Scored {result['people']} people with {result['bundle']}{before}: {result['ok']} ok, "
+        f"{result['failed']} failed."
+    )
+    if result["failed"]:
+        terminal.message(f"First of those that failed: {result['first_error']}")
+        terminal.message(f"Why each of them did stands in {out / 'cohort.tsv'}.")
+    for sentence in result["left_out"]:
+        terminal.message(f"Left out {sentence}")
+    for warning in result["warnings"]:
+        terminal.message(f"Warning: {warning}")
+    terminal.message(f"Wrote {', '.join(Path(path).name for path in result['files'])} to {out}.")
+
+
+class _Speed:
+    """People a second, and how long the rest will take at that rate."""
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._begin: tuple[float, int] | None = None
+
+    def text(self, done: int, failed: int) -> str:
+        """What the progress says."""
+        now_s = time.monotonic()
+        problems = f", {failed} failed" if failed else ""
+        if self._begin is None:
+            self._begin = (now_s, done)
+            return f"{done} done before{problems}" if done else ""
+        begin_s, before = self._begin
+        rate = (done - before) / max(now_s - begin_s, 1e-9)
+        left_s = (self._total - done) / rate if rate else 0.0
+        minutes, seconds = divmod(round(left_s), 60)
+        return f"{rate:.0f} people/s, {minutes}:{seconds:02d} left{problems}"
