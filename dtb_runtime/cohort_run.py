@@ -8,60 +8,32 @@ between, the same command goes on, and the tables are those of a run that nothin
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
-import platform
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from .cohort_listing import CohortListing
-from .cohort_table import PARTIAL_PREFIX, CohortTable, replaced_file
+from .cohort_table import PARTIAL_PREFIX, CohortTable
 from .errors import CohortError, OutputError
 from .folder_lock import locked_folder
-from .inference import import_onnxruntime
-from .json_object import JsonObject
+from .run_file import RUN_FILE, CohortRun, about_scoring, ended_run, write_run
 from .score_columns import column_descriptions
 from .score_journal import JOURNAL_FILE, Journal
 from .score_workers import WorkerPlan, Workers
 from .scored_person import ScoredPerson
 from .scoring import CohortScorer
-from .summary import package_version
 
 if TYPE_CHECKING:
     from .bundle import Bundle
 
-RUN_FILE = "run.json"
-FORMAT_VERSION = 1
 OnScored = Callable[[int, int, ScoredPerson | None], None]
 """Told how many are done, how many of them failed, and who was the last; None at the beginning."""
 
 
-@dataclass(frozen=True, slots=True)
-class CohortRun:
-    """How a run ended."""
-
-    n_people: int
-    n_failed: int
-    n_before: int
-    """People whom an earlier run had scored already."""
-    seconds: float
-    """Of this run."""
-    files: tuple[Path, ...]
-    """What is in the folder."""
-    first_error: str
-    """Of the first person who failed; empty where nobody did."""
-    left_out: tuple[str, ...] = ()
-    """Files that were not written, and why."""
-
-
-class StoppedAtFailure(CohortError):
+class FirstFailureError(CohortError):
     """Somebody could not be scored, and the run was to stop there."""
 
 
@@ -98,7 +70,7 @@ def score_cohort(
     ------
     OutputError
         Another process is at work there, the folder holds something else, or cannot be written.
-    StoppedAtFailure
+    FirstFailureError
         `fail_fast`, and somebody failed.
     CohortError
         The cohort's table has a column that scoring writes itself.
@@ -111,10 +83,10 @@ def score_cohort(
             f"{listing.source} has a column {table.clash!r}, which scoring writes itself. Rename "
             "or leave out this column."
         )
-    about = _about(bundle, listing, plan)
+    about = about_scoring(bundle, listing, plan)
     with locked_folder(out):
         _tidy(out, force=force)
-        ended = _ended(out, about)
+        ended = ended_run(out, about)
         if ended is not None:
             return ended
         with Journal(out, about) as journal:
@@ -130,7 +102,7 @@ def score_cohort(
                     if on_scored is not None:
                         on_scored(journal.n_done, n_failed, person)
                     if fail_fast and not person.is_ok:
-                        raise StoppedAtFailure(
+                        raise FirstFailureError(
                             f"{_label(person)} cannot be scored: {person.error} The "
                             f"{journal.n_done} people until here are kept; without --fail-fast the "
                             "run goes on."
@@ -147,29 +119,13 @@ def score_cohort(
             first_error="" if first is None else f"{_label(first)}: {first.error}",
             left_out=left_out,
         )
-        _write_run(out, about, run, jobs)
+        write_run(out, about, run, jobs)
         (out / JOURNAL_FILE).unlink()
     return run
 
 
 def _label(person: ScoredPerson) -> str:
     return "_".join(filter(None, person.key))
-
-
-def _about(bundle: Bundle, listing: CohortListing, plan: WorkerPlan) -> dict[str, Any]:
-    """What is scored and how: two runs of the same give the same tables."""
-    people = hashlib.sha256()
-    for entry in listing.entries:
-        cells = [*entry.key, str(entry.path), entry.problem, sorted(entry.own.items())]
-        people.update(json.dumps(cells).encode() + b"\n")
-    return {
-        "version": FORMAT_VERSION,
-        "bundle": bundle.name,
-        "bundle_digest": bundle.digest,
-        "settings": plan.settings.to_json(),
-        "n_people": len(listing.entries),
-        "people_digest": people.hexdigest(),
-    }
 
 
 def _tidy(out: Path, *, force: bool) -> None:
@@ -185,30 +141,6 @@ def _tidy(out: Path, *, force: bool) -> None:
             f"{cause.filename} cannot be removed: {cause.strerror or cause}. Remove it, or choose "
             "another folder."
         ) from cause
-
-
-def _ended(out: Path, about: Mapping[str, Any]) -> CohortRun | None:
-    """How the run that has ended here went; None where none has."""
-    path = out / RUN_FILE
-    if not path.exists() or (out / JOURNAL_FILE).exists():
-        return None
-    document = JsonObject.parse(path.read_bytes(), str(path), CohortError)
-    if document.take("scored") != about:
-        raise OutputError(
-            f"{out} holds the scores of another cohort, bundle or other options; nothing was "
-            "written. Choose another folder, or pass --force (force=True) to replace them."
-        )
-    result = document.child("result")
-    names = result.texts("files")
-    return CohortRun(
-        n_people=result.integer("n_people", minimum=0),
-        n_failed=result.integer("n_failed", minimum=0),
-        n_before=result.integer("n_people_all", minimum=0),
-        seconds=0.0,
-        files=tuple(out / name for name in names),
-        first_error=result.optional_text("first_error") or "",
-        left_out=result.texts("left_out"),
-    )
 
 
 def _write_tables(
@@ -238,31 +170,3 @@ def _pyarrow() -> ModuleType | None:
         return None
     module: ModuleType = pyarrow
     return module
-
-
-def _write_run(out: Path, about: Mapping[str, Any], run: CohortRun, jobs: int) -> None:
-    document = {
-        "scored": about,
-        "result": {
-            "n_people": run.n_people,
-            "n_failed": run.n_failed,
-            "n_people_all": run.n_people,
-            "first_error": run.first_error or None,
-            "files": [path.name for path in run.files],
-            "left_out": list(run.left_out),
-        },
-        "last_process": {
-            "jobs": jobs,
-            "n_people": run.n_people - run.n_before,
-            "seconds": round(run.seconds, 3),
-            "ended": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        },
-        "versions": {
-            "dtb_runtime": package_version(),
-            "onnxruntime": str(import_onnxruntime().__version__),
-            "numpy": np.__version__,
-            "python": platform.python_version(),
-        },
-    }
-    with replaced_file(out / RUN_FILE) as file:
-        file.write((json.dumps(document, indent=2) + "\n").encode())

@@ -83,10 +83,12 @@ class CohortTable:
                 for name in self.columns
             ]
         )
-        with replaced_file(folder / PARQUET_FILE) as file:
-            with parquet.ParquetWriter(file, schema, compression="zstd") as writer:
-                for group in _groups(rows):
-                    writer.write_table(pyarrow.Table.from_pylist(group, schema))
+        with (
+            replaced_file(folder / PARQUET_FILE) as file,
+            parquet.ParquetWriter(file, schema, compression="zstd") as writer,
+        ):
+            for group in _groups(rows):
+                writer.write_table(pyarrow.Table.from_pylist(group, schema))
         return folder / PARQUET_FILE
 
     def write_sidecar(self, folder: Path, descriptions: Mapping[str, Any]) -> Path:

@@ -48,9 +48,15 @@ class Journal:
         header = json.dumps(about, sort_keys=True)
         try:
             self._file: BinaryIO = self.path.open("a+b")
-            self.n_done = self._take_up(header)
         except OSError as cause:
             raise self._not_written(cause) from cause
+        try:
+            self.n_done = self._take_up(header)
+        except BaseException as error:
+            self._file.close()
+            if isinstance(error, OSError):
+                raise self._not_written(error) from error
+            raise
 
     def __enter__(self) -> Self:
         return self

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -73,7 +73,7 @@ class Workers:
     ) -> None:
         self._end()
 
-    def score(self, entries: Iterable[CohortEntry]) -> Iterator[ScoredPerson]:
+    def score(self, entries: Iterable[CohortEntry]) -> Generator[ScoredPerson, None, None]:
         """Yield everybody's row, in the order of the entries."""
         if self._jobs == 1:
             if self._own is None:

@@ -1,0 +1,117 @@
+"""``run.json`` of a scored cohort: what was scored, how it went, and with which versions."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .cohort_listing import CohortListing
+from .cohort_table import replaced_file
+from .errors import CohortError, OutputError
+from .inference import import_onnxruntime
+from .json_object import JsonObject
+from .score_journal import JOURNAL_FILE
+from .score_workers import WorkerPlan
+from .summary import package_version
+
+if TYPE_CHECKING:
+    from .bundle import Bundle
+
+RUN_FILE = "run.json"
+FORMAT_VERSION = 1
+"""Of run.json and of the journal."""
+
+
+@dataclass(frozen=True, slots=True)
+class CohortRun:
+    """How a run ended."""
+
+    n_people: int
+    n_failed: int
+    n_before: int
+    """People whom an earlier run had scored already."""
+    seconds: float
+    """Of this run."""
+    files: tuple[Path, ...]
+    """What is in the folder."""
+    first_error: str
+    """Of the first person who failed; empty where nobody did."""
+    left_out: tuple[str, ...] = ()
+    """Files that were not written, and why."""
+
+
+def about_scoring(bundle: Bundle, listing: CohortListing, plan: WorkerPlan) -> dict[str, Any]:
+    """What is scored and how: two runs of the same give the same tables."""
+    people = hashlib.sha256()
+    for entry in listing.entries:
+        cells = [*entry.key, str(entry.path), entry.problem, sorted(entry.own.items())]
+        people.update(json.dumps(cells).encode() + b"\n")
+    return {
+        "version": FORMAT_VERSION,
+        "bundle": bundle.name,
+        "bundle_digest": bundle.digest,
+        "settings": plan.settings.to_json(),
+        "n_people": len(listing.entries),
+        "people_digest": people.hexdigest(),
+    }
+
+
+def ended_run(out: Path, about: Mapping[str, Any]) -> CohortRun | None:
+    """How the run that has ended here went; None where none has."""
+    path = out / RUN_FILE
+    if not path.exists() or (out / JOURNAL_FILE).exists():
+        return None
+    document = JsonObject.parse(path.read_bytes(), str(path), CohortError)
+    if document.take("scored") != about:
+        raise OutputError(
+            f"{out} holds the scores of another cohort, bundle or other options; nothing was "
+            "written. Choose another folder, or pass --force (force=True) to replace them."
+        )
+    result = document.child("result")
+    names = result.texts("files")
+    return CohortRun(
+        n_people=result.integer("n_people", minimum=0),
+        n_failed=result.integer("n_failed", minimum=0),
+        n_before=result.integer("n_people_all", minimum=0),
+        seconds=0.0,
+        files=tuple(out / name for name in names),
+        first_error=result.optional_text("first_error") or "",
+        left_out=result.texts("left_out"),
+    )
+
+
+def write_run(out: Path, about: Mapping[str, Any], run: CohortRun, jobs: int) -> None:
+    """Write ``run.json``, whole or not at all."""
+    document = {
+        "scored": about,
+        "result": {
+            "n_people": run.n_people,
+            "n_failed": run.n_failed,
+            "n_people_all": run.n_people,
+            "first_error": run.first_error or None,
+            "files": [path.name for path in run.files],
+            "left_out": list(run.left_out),
+        },
+        "last_process": {
+            "jobs": jobs,
+            "n_people": run.n_people - run.n_before,
+            "seconds": round(run.seconds, 3),
+            "ended": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        },
+        "versions": {
+            "dtb_runtime": package_version(),
+            "onnxruntime": str(import_onnxruntime().__version__),
+            "numpy": np.__version__,
+            "python": platform.python_version(),
+        },
+    }
+    with replaced_file(out / RUN_FILE) as file:
+        file.write((json.dumps(document, indent=2) + "\n").encode())

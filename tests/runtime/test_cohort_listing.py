@@ -1,0 +1,116 @@
+"""Whom a cohort holds, from folders, BIDS trees and tables, good and bad."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dtb_runtime.cohort_listing import CohortListing, list_cohort
+from dtb_runtime.errors import CohortError
+
+
+def touch(folder: Path, *names: str) -> Path:
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+    return folder
+
+
+def labels(listing: CohortListing) -> list[str]:
+    return [entry.label for entry in listing.entries]
+
+
+def problems(listing: CohortListing) -> dict[str, str]:
+    return {entry.label: entry.problem for entry in listing.entries if entry.problem}
+
+
+def test_a_folder_of_files_is_named_by_them_and_sorted(tmp_path: Path) -> None:
+    touch(tmp_path, "B2.npy", "sub-A1_atlas-x_connectome.npy", "C3.csv", "notes.md", ".hidden.npy")
+    touch(tmp_path, "sub-A1_task-rest_timeseries.tsv", "participants.tsv", "sub-A1_events.tsv")
+    listing = list_cohort(tmp_path)
+    assert labels(listing) == ["sub-A1", "sub-B2", "sub-C3"]
+    assert [e.path and e.path.name for e in listing.entries] == [
+        "sub-A1_atlas-x_connectome.npy",
+        "B2.npy",
+        "C3.csv",
+    ]
+    assert not problems(listing)
+    assert not listing.has_sessions
+    series = list_cohort(tmp_path, timeseries=True)
+    assert [e.path and e.path.name for e in series.entries][:1] == [
+        "sub-A1_task-rest_timeseries.tsv"
+    ]
+
+
+def test_a_bids_tree_has_sessions_and_takes_the_bundles_atlas(tmp_path: Path) -> None:
+    for ses in ("1", "2"):
+        for atlas in ("tcp434", "other"):
+            name = f"sub-01_ses-{ses}_seg-{atlas}_stat-pearson_relmat.tsv"
+            touch(tmp_path, f"sub-01/ses-{ses}/func/{name}")
+    touch(tmp_path, "dataset_description.json", "sub-02/func/sub-02_seg-other_relmat.tsv")
+    listing = list_cohort(tmp_path, parcellation="TCP434")
+    assert labels(listing) == ["sub-01_ses-1", "sub-01_ses-2", "sub-02"]
+    assert listing.has_sessions
+    assert listing.entries[0].path is not None
+    assert "seg-tcp434" in listing.entries[0].path.name
+    found = problems(list_cohort(tmp_path))
+    assert found.keys() == {"sub-01_ses-1", "sub-01_ses-2"}
+    assert "There are 2 files" in found["sub-01_ses-1"]
+
+
+def test_a_table_keeps_its_own_columns_and_paths_are_its_neighbors(tmp_path: Path) -> None:
+    path = tmp_path / "cohort.tsv"
+    path.write_text(
+        "participant_id\tpath\tage\tsession\n02\tb.npy\t30\tx\nsub-01\ta.npy\tn/a\t\n"
+        "sub-03\t\t40\t1\nno id!\tc.npy\t1\t1\n02\tb2.npy\t31\tx\n04\td.npy\t2\tbad_one\n"
+    )
+    listing = list_cohort(path)
+    assert labels(listing) == [
+        "no id!_1",
+        "sub-01",
+        "sub-02_ses-x",
+        "sub-03_ses-1",
+        "sub-04_bad_one",
+    ]
+    first = listing.entries[1]
+    assert (first.path, first.own, first.session) == (tmp_path / "a.npy", {"age": "n/a"}, None)
+    assert listing.own_columns == ("age",)
+    found = problems(listing)
+    assert "is no participant id" in found["no id!_1"]
+    assert "stands 2 times" in found["sub-02_ses-x"]
+    assert "gives no path" in found["sub-03_ses-1"]
+    assert "is no session" in found["sub-04_bad_one"]
+
+
+def test_names_that_are_no_ids_are_a_persons_problem(tmp_path: Path) -> None:
+    touch(tmp_path, "my scan.npy", "good1.npy", "sub-07.npy", "sub-07_connectome.tsv")
+    touch(tmp_path, "line\nbreak.npy")
+    found = problems(list_cohort(tmp_path))
+    assert found.keys() == {"my scan", "sub-07", "line\\nbreak"}
+    assert "rename it" in found["my scan"]
+    assert "There are 2 files: sub-07.npy, sub-07_connectome.tsv" in found["sub-07"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("nothing", None, "is neither a folder nor a table"),
+        ("cohort.tsv", None, "There is no file at"),
+        ("cohort.tsv", "participant_id\tfile\n01\ta\n", "has no column 'path'"),
+        ("cohort.csv", "path,x\na,b\n", "has no column 'participant_id'"),
+        ("cohort.csv", "participant_id,path\n", "holds nobody"),
+        ("empty/", None, "holds no connectomes"),
+    ],
+)
+def test_what_is_no_cohort_is_refused(
+    tmp_path: Path, name: str, text: str | None, message: str
+) -> None:
+    path = tmp_path / name
+    if name.endswith("/"):
+        path.mkdir()
+    elif text is not None:
+        path.write_text(text)
+    with pytest.raises(CohortError, match=message):
+        list_cohort(path)

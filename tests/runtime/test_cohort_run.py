@@ -1,0 +1,222 @@
+"""Whole cohorts: the same bytes for any number of processes, after kills and with bad people."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from dtb_runtime.bundle import Bundle
+from dtb_runtime.cohort_listing import list_cohort
+from dtb_runtime.cohort_run import FirstFailureError, score_cohort
+from dtb_runtime.errors import CohortError, OutputError
+from dtb_runtime.folder_lock import locked_folder
+from dtb_runtime.run_file import CohortRun
+from dtb_runtime.score_journal import JOURNAL_FILE
+from dtb_runtime.score_workers import WorkerPlan, Workers
+from dtb_runtime.scored_person import ScoredPerson
+from dtb_runtime.scoring import ScoreSettings
+
+People = Callable[[int], NDArray[np.float64]]
+RUN = """
+import sys
+from pathlib import Path
+from dtb_runtime.bundle_loading import load_bundle
+from dtb_runtime.cohort_listing import list_cohort
+from dtb_runtime.cohort_run import score_cohort
+from dtb_runtime.score_workers import WorkerPlan
+from dtb_runtime.scoring import ScoreSettings
+if __name__ == "__main__":
+    bundle, cohort, out, jobs = sys.argv[1:]
+    score_cohort(load_bundle(bundle, device="cpu"), list_cohort(cohort), Path(out),
+                 WorkerPlan(bundle, ScoreSettings(), "cpu"), jobs=int(jobs))
+"""
+
+
+@pytest.fixture(scope="module")
+def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Sixty people, of whom six are broken."""
+    from .conftest import make_correlations
+
+    folder = tmp_path_factory.mktemp("cohort")
+    for number in range(60):
+        path = folder / f"sub-{number:03d}.npy"
+        np.save(path, make_correlations(number))
+        if number % 10 == 7:
+            path.write_bytes(path.read_bytes()[: 300 + number])
+    return folder
+
+
+@pytest.fixture
+def run(tiny: Bundle, tiny_folder: Path, cohort: Path) -> Callable[..., CohortRun]:
+    """Score the cohort, or another one, into a folder."""
+
+    def score(out: Path, source: Path = cohort, **options: object) -> CohortRun:
+        plan = WorkerPlan(str(tiny_folder), ScoreSettings(), "cpu")
+        return score_cohort(tiny, list_cohort(source), out, plan, **options)  # type: ignore[arg-type]
+
+    return score
+
+
+def tables(out: Path) -> dict[str, bytes]:
+    return {p.name: p.read_bytes() for p in out.iterdir() if p.name != "run.json"}
+
+
+def test_processes_change_no_byte_and_bad_people_cost_a_row_each(
+    run: Callable[..., CohortRun], tmp_path: Path
+) -> None:
+    alone, several = run(tmp_path / "1"), run(tmp_path / "3", jobs=3)
+    assert tables(tmp_path / "1") == tables(tmp_path / "3")
+    assert (alone.n_people, alone.n_failed, alone.n_before) == (60, 6, 0)
+    assert several.first_error == alone.first_error
+    assert alone.first_error.startswith("sub-007: sub-007.npy is cut short")
+    lines = (tmp_path / "1" / "cohort.tsv").read_text().splitlines()
+    header = lines[0].split("\t")
+    rows = [dict(zip(header, line.split("\t"), strict=True)) for line in lines[1:]]
+    assert [row["participant_id"] for row in rows] == [f"sub-{n:03d}" for n in range(60)]
+    for number, row in enumerate(rows):
+        assert (row["status"] == "failed") == (number % 10 == 7)
+        assert (row["error"] == "n/a") == (row["status"] == "ok")
+        assert (row["accuracy"] == "n/a") == (row["status"] == "failed")
+    described = json.loads((tmp_path / "1" / "cohort.json").read_text())
+    assert set(header) <= set(described)
+    assert sorted(p.name for p in (tmp_path / "1").iterdir()) == sorted(
+        path.name for path in alone.files
+    )
+
+
+def test_parquet_holds_what_the_table_says(run: Callable[..., CohortRun], tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is an extra")
+    run(tmp_path)
+    read = parquet.read_table(tmp_path / "cohort.parquet").to_pylist()
+    lines = (tmp_path / "cohort.tsv").read_text().splitlines()
+    header = lines[0].split("\t")
+    assert list(read[0]) == header
+    for row, line in zip(read, lines[1:], strict=True):
+        for name, cell in zip(header, line.split("\t"), strict=True):
+            value = row[name]
+            if isinstance(value, float):
+                assert float(cell) == value
+            else:
+                assert cell == ("n/a" if value is None else value)
+
+
+def test_what_is_done_is_not_done_again(
+    run: Callable[..., CohortRun], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    undisturbed = tmp_path / "whole"
+    run(undisturbed)
+    scored: list[str] = []
+
+    def stop(done: int, _: int, person: ScoredPerson | None) -> None:
+        if person is not None:
+            scored.append(person.participant_id)
+        if done == 23 and len(scored) == 23:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "out", on_scored=stop)
+    assert [p.name for p in (tmp_path / "out").iterdir()] == [JOURNAL_FILE]
+    again = run(tmp_path / "out", on_scored=stop)
+    assert again.n_before == 23
+    assert len(scored) == len(set(scored)) == 60
+    assert tables(tmp_path / "out") == tables(undisturbed)
+    # Once it has ended there is nothing to do.
+    monkeypatch.setattr("dtb_runtime.score_workers.Workers.score", None)
+    ended = run(tmp_path / "out")
+    assert (ended.n_people, ended.n_failed, ended.n_before) == (60, 6, 60)
+    assert ended.first_error == again.first_error
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_killed_at_random_moments_it_ends_with_the_same_bytes(
+    run: Callable[..., CohortRun], cohort: Path, tiny_folder: Path, tmp_path: Path, jobs: int
+) -> None:
+    run(tmp_path / "whole")
+    out = tmp_path / "out"
+    command = [sys.executable, "-c", RUN, str(tiny_folder), str(cohort), str(out), str(jobs)]
+    rng = np.random.default_rng(jobs)
+    kills = 0
+    while kills < 3:
+        process = subprocess.Popen(command, start_new_session=True)
+        before = _n_lines(out)
+        while process.poll() is None and _n_lines(out) <= before + rng.integers(0, 6):
+            time.sleep(0.005)
+        if process.poll() is not None:
+            break  # it was faster
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        kills += 1
+    assert kills
+    run(out)
+    assert tables(out) == tables(tmp_path / "whole")
+
+
+def _n_lines(out: Path) -> int:
+    try:
+        return (out / JOURNAL_FILE).read_bytes().count(b"\n")
+    except OSError:
+        return 0
+
+
+def test_a_worker_that_dies_is_replaced_and_its_people_come_again(
+    tiny: Bundle, tiny_folder: Path, cohort: Path
+) -> None:
+    entries = list_cohort(cohort).entries
+    expected = list(tiny.score(entries))
+    plan = WorkerPlan(str(tiny_folder), ScoreSettings(), "cpu")
+    with Workers(plan, 2) as workers:
+        found = []
+        for person in workers.score(entries):
+            found.append(person)
+            if len(found) == 5:
+                assert workers._pool is not None
+                os.kill(next(iter(workers._pool._processes)), signal.SIGKILL)
+    assert found == expected
+
+
+def test_another_cohort_or_bundle_does_not_overwrite(
+    run: Callable[..., CohortRun], cohort: Path, tmp_path: Path
+) -> None:
+    run(tmp_path / "out")
+    before = tables(tmp_path / "out")
+    fewer = shutil.copytree(cohort, tmp_path / "fewer")
+    with pytest.raises(OutputError, match="holds the scores of another cohort"):
+        run(tmp_path / "out", fewer)
+    assert tables(tmp_path / "out") == before
+    (fewer / "sub-000.npy").unlink()
+    run(tmp_path / "out", fewer, force=True)
+    assert tables(tmp_path / "out") != before
+
+
+def test_fail_fast_stops_and_keeps_what_was_done(
+    run: Callable[..., CohortRun], tmp_path: Path
+) -> None:
+    with pytest.raises(FirstFailureError, match=r"sub-007 cannot be scored: .* The 8 people until"):
+        run(tmp_path, fail_fast=True)
+    assert run(tmp_path).n_before == 8
+
+
+def test_two_do_not_write_to_one_folder(run: Callable[..., CohortRun], tmp_path: Path) -> None:
+    with locked_folder(tmp_path), pytest.raises(OutputError, match="Another process"):
+        run(tmp_path)
+
+
+def test_a_column_of_ours_in_the_table_is_refused(
+    run: Callable[..., CohortRun], cohort: Path, tmp_path: Path
+) -> None:
+    table = tmp_path / "cohort.tsv"
+    table.write_text(f"participant_id\tpath\tstatus\n1\t{cohort / 'sub-001.npy'}\tgood\n")
+    with pytest.raises(CohortError, match="has a column 'status', which scoring writes itself"):
+        run(tmp_path / "out", table)
+    table.write_text(f"participant_id\tpath\tsite\n1\t{cohort / 'sub-001.npy'}\tA\tb\n")

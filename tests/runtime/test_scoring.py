@@ -1,0 +1,149 @@
+"""Rows of scored people: equal to their forecasts, alone or together; each bad file has a reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from dtb_runtime.bundle import Bundle
+from dtb_runtime.cohort_listing import CohortEntry
+from dtb_runtime.connectome import read_connectome
+from dtb_runtime.errors import UsageError
+from dtb_runtime.scored_person import ScoredPerson
+from dtb_runtime.scoring import CohortScorer, ScoreSettings
+from dtb_runtime.summary import summary
+
+People = Callable[[int], NDArray[np.float64]]
+
+
+@pytest.fixture
+def files(people: People, tmp_path: Path) -> list[Path]:
+    """Twenty good connectomes."""
+    paths = []
+    for number in range(20):
+        paths.append(tmp_path / f"sub-{number:02d}.npy")
+        np.save(paths[-1], people(number))
+    return paths
+
+
+@pytest.mark.parametrize("draws", [1, 3])
+def test_a_row_is_what_predict_says(tiny: Bundle, files: list[Path], draws: int) -> None:
+    for path, row in zip(files[:3], tiny.score(files[:3], ScoreSettings(draws=draws)), strict=True):
+        twin = tiny.personalize(read_connectome(path), participant_id=path.stem)
+        forecasts = [twin.forecast(task, draws=draws) for task in tiny.manifest.tasks]
+        expected = summary(twin, forecasts)
+        assert row.is_ok
+        assert {name: row.values[name] for name in expected["indicators"]} == expected["indicators"]
+        for name, found in expected["percentiles"].items():
+            assert row.values[f"{name}_percentile"] == found["percent"]
+        for name, interval in expected["indicator_intervals"].items():
+            assert [row.values[f"{name}_low"], row.values[f"{name}_high"]] == interval
+        assert (draws > 1) == any(name.endswith("_low") for name in row.values)
+        strangeness = expected["strangeness"]
+        assert row.values["strangeness_distance"] == strangeness["distance"]
+        assert row.values["similarity_percentile"] == strangeness["similarity_percentile"]
+
+
+def test_alone_or_together_numbers_are_the_same_and_columns_are_known(
+    tiny: Bundle, files: list[Path]
+) -> None:
+    together = list(tiny.score(files))
+    assert [row.participant_id for row in together] == [path.stem for path in files]
+    assert [next(iter(tiny.score([path]))) for path in files] == together
+    columns = CohortScorer(tiny, ScoreSettings()).columns()
+    assert len(set(columns)) == len(columns)
+    assert all(set(row.values) == set(columns) for row in together)
+
+
+def test_a_bundle_without_latent_scores_too(tiny_plain: Bundle, files: list[Path]) -> None:
+    (row,) = tiny_plain.score(files[:1])
+    twin = tiny_plain.personalize(read_connectome(files[0]))
+    (expected,) = [
+        twin.forecast(task).indicators[f"accuracy:{task}"] for task in tiny_plain.manifest.tasks[:1]
+    ]
+    task = tiny_plain.manifest.tasks[0]
+    assert row.values[f"accuracy:{task}"] == pytest.approx(expected, rel=1e-5)
+    with pytest.raises(UsageError, match="nothing to draw"):
+        CohortScorer(tiny_plain, ScoreSettings(draws=2))
+
+
+def test_each_bad_file_costs_its_own_row(tiny: Bundle, files: list[Path], tmp_path: Path) -> None:
+    good = np.load(files[0])
+    bad = {
+        "short.npy": files[0].read_bytes()[:200],
+        "empty.npy": b"",
+        "text.npy": b"no array",
+        "nan.npy": np.where(np.eye(12, k=1) == 1, np.nan, good),
+        "small.npy": good[:5, :5],
+        "large.npy": good * 3,
+        "asymmetric.npy": good + np.triu(np.full((12, 12), 0.1), 1),
+        "words.csv": b"a,b\nc,d\n",
+    }
+    entries: list[CohortEntry | Path] = [files[0]]
+    for name, content in bad.items():
+        path = tmp_path / name
+        if isinstance(content, bytes):
+            path.write_bytes(content)
+        else:
+            np.save(path, content)
+        entries.append(path)
+    entries += [CohortEntry("sub-x", None, tmp_path / "gone.npy")]
+    entries += [CohortEntry("sub-y", None, None, problem="Two files."), files[1]]
+    rows = list(tiny.score(entries))
+    assert [row.status for row in rows] == ["ok", *["failed"] * 10, "ok"]
+    assert all(row.error and not row.values and "\n" not in row.error for row in rows[1:-1])
+    assert len({row.error for row in rows[1:-1]}) == 10
+    assert "cut short" in rows[1].error
+    assert "There is no file" in rows[-3].error
+    assert rows[-2].error == "Two files."
+    assert [rows[0], rows[-1]] == list(tiny.score(files[:2]))
+
+
+def test_a_mistake_of_ours_costs_a_row_too(
+    tiny: Bundle, files: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(path: Path, **_: object) -> object:
+        if path == files[1]:
+            raise ZeroDivisionError("of all\nthings")
+        return read_connectome(path)
+
+    monkeypatch.setattr("dtb_runtime.scoring.read_connectome", broken)
+    rows = list(tiny.score(files[:3]))
+    assert [row.status for row in rows] == ["ok", "failed", "ok"]
+    assert rows[1].error.startswith("Unexpected ZeroDivisionError: of all\\nthings.")
+
+
+def test_people_are_taken_as_results_are(tiny: Bundle, files: list[Path]) -> None:
+    taken = []
+
+    def endless() -> object:
+        while True:
+            taken.append(1)
+            yield files[len(taken) % 5]
+
+    rows = tiny.score(endless())  # type: ignore[arg-type]
+    assert next(rows).is_ok
+    assert len(taken) == 16
+
+
+def test_age_and_sex_of_a_table_go_into_percentiles(tiny: Bundle, files: list[Path]) -> None:
+    own = [{"age": "31", "Sex": "F"}, {"age": "n/a", "sex": "F"}, {"age": "old", "sex": "F"}, {}]
+    rows = list(tiny.score(CohortEntry("sub-1", None, files[0], cells) for cells in own))
+    name = "reaction_time"
+    norm = tiny.norms.indicator_percentile(name, rows[0].values[name], age=31.0, sex="female")
+    assert norm is not None
+    assert rows[0].values[f"{name}_percentile"] == round(norm.percent, 1)
+    assert rows[1] == rows[3]
+    assert rows[2].values == rows[3].values
+    assert any("age 'old'" in note for note in rows[2].notes)
+
+
+def test_a_row_survives_a_line_of_text(tiny: Bundle, files: list[Path]) -> None:
+    (row,) = tiny.score(files[:1])
+    assert ScoredPerson.from_line(row.to_line(), "here") == row
+    failed = ScoredPerson.failed(CohortEntry("sub-1", "ses-2", None), "why")
+    assert ScoredPerson.from_line(failed.to_line(), "here") == failed
