@@ -63,6 +63,15 @@ def score(
             "--jobs", min=1, show_default=False, help="Processes (default: one a processor)."
         ),
     ] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            "--cluster",
+            metavar="ADDRESS",
+            show_default=False,
+            help="Score on the workers of this Dask scheduler (docs/cluster.md).",
+        ),
+    ] = None,
     fail_fast: Annotated[
         bool, typer.Option("--fail-fast", help="Stop at the first person who cannot be scored.")
     ] = False,
@@ -106,6 +115,7 @@ def score(
             out,
             plan,
             jobs=min(jobs or n_usable(), n_people),
+            cluster=cluster,
             fail_fast=fail_fast,
             force=force,
             on_scored=lambda done, failed, _: progress.advance(done, speed.text(done, failed)),

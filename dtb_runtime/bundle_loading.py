@@ -59,7 +59,7 @@ def load_bundle(
         ONNX Runtime is not installed, or CUDA was asked for and cannot be used.
     """
     check_device(device, threads)
-    files = read_bundle_files(_find(name_or_path))
+    files = read_bundle_files(find_bundle(name_or_path))
     manifest, contents = files.manifest, files.contents
     graphs = BundleGraphs.open(manifest, contents, device=device, threads=threads)
     try:
@@ -92,7 +92,7 @@ def _shipped_names() -> list[str]:
     return sorted(path.parent.name for path in SHIPPED_BUNDLES.glob(f"*/{MANIFEST_FILE}"))
 
 
-def _find(name_or_path: str | Path) -> Path:
+def find_bundle(name_or_path: str | Path) -> Path:
     names = _shipped_names()
     if name_or_path in names:
         return SHIPPED_BUNDLES / name_or_path

@@ -94,7 +94,7 @@ def list_cohort(
     CohortError
         There is no such table or folder, it cannot be read, or holds nobody.
     """
-    source = Path(source)
+    source = Path(source).absolute()  # the same people wherever a run goes on
     if source.is_dir():
         return _of_folder(source, parcellation, SERIES_SUFFIXES if timeseries else None)
     if source.suffix.lower() not in _DELIMITERS:
@@ -111,7 +111,7 @@ def entries_of(
 ) -> Iterable[CohortEntry]:
     """Entries of bare paths, named by their files; entries stay as they are."""
     for each in people:
-        yield each if isinstance(each, CohortEntry) else _of_file(Path(each))
+        yield each if isinstance(each, CohortEntry) else _of_file(Path(each).absolute())
 
 
 def _of_table(path: Path) -> CohortListing:

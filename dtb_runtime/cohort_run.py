@@ -15,6 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from .bundle_loading import find_bundle
 from .cohort_listing import CohortListing
 from .cohort_table import PARTIAL_PREFIX, CohortTable
 from .errors import CohortError, OutputError
@@ -28,6 +29,7 @@ from .scoring import CohortScorer
 
 if TYPE_CHECKING:
     from .bundle import Bundle
+    from .score_cluster import ClusterWorkers
 
 OnScored = Callable[[int, int, ScoredPerson | None], None]
 """Told how many are done, how many of them failed, and who was the last; None at the beginning."""
@@ -46,6 +48,7 @@ def score_cohort(
     jobs: int = 1,
     fail_fast: bool = False,
     force: bool = False,
+    cluster: str | None = None,
     on_scored: OnScored | None = None,
 ) -> CohortRun:
     """Score a cohort into a folder, going on with what an earlier run left there.
@@ -64,10 +67,14 @@ def score_cohort(
         Stop at the first person who cannot be scored.
     force : bool
         Begin anew, whatever is there.
+    cluster : str, optional
+        Address of a Dask scheduler, whose workers score instead of processes here.
     on_scored : callable, optional
 
     Raises
     ------
+    UsageError, MissingDependencyError
+        There is no such cluster, or Dask is not installed.
     OutputError
         Another process is at work there, the folder holds something else, or cannot be written.
     FirstFailureError
@@ -95,7 +102,10 @@ def score_cohort(
             if on_scored is not None:
                 on_scored(n_before, n_failed, None)
             left = islice(listing.entries, n_before, None)
-            with Workers(plan, jobs) as workers, contextlib.closing(workers.score(left)) as scored:
+            with (
+                _workers(plan, jobs, cluster, bundle) as workers,
+                contextlib.closing(workers.score(left)) as scored,
+            ):
                 for person in scored:
                     journal.add(person)
                     n_failed += not person.is_ok
@@ -122,6 +132,16 @@ def score_cohort(
         write_run(out, about, run, jobs)
         (out / JOURNAL_FILE).unlink()
     return run
+
+
+def _workers(
+    plan: WorkerPlan, jobs: int, cluster: str | None, bundle: Bundle
+) -> Workers | ClusterWorkers:
+    if cluster is None:
+        return Workers(plan, jobs)
+    from .score_cluster import ClusterWorkers  # late: most runs have no cluster
+
+    return ClusterWorkers(plan, find_bundle(plan.bundle), bundle.digest, cluster)
 
 
 def _label(person: ScoredPerson) -> str:

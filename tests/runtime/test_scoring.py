@@ -1,4 +1,4 @@
-"""Rows of scored people: equal to their forecasts, alone or together; each bad file has a reason."""
+"""Rows of scored people: equal to their forecasts, alone or together; bad files have reasons."""
 
 from __future__ import annotations
 

@@ -1,0 +1,197 @@
+"""Scoring on a Dask cluster: the same rows as on one machine.
+
+The bundle goes to each worker once, as bytes, and is loaded there once. A worker that dies is
+replaced by the cluster and its people are scored again. Workers read the connectomes themselves, so
+the files must lie at the same paths there; dtb-runtime must be installed there too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+import threading
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from .bundle_loading import load_bundle
+from .cohort_listing import CohortEntry
+from .errors import DtbError, MissingDependencyError, UsageError
+from .inference import Device
+from .score_workers import AT_ONCE, ATTEMPTS, WorkerPlan
+from .scored_person import ScoredPerson
+from .scoring import CohortScorer, ScoreSettings
+
+if TYPE_CHECKING:
+    from typing import Self
+
+_AHEAD = 2  # batches a worker's thread is given before results are taken
+_loading = threading.Lock()
+_shipped: dict[str, ShippedBundle] = {}
+"""What this worker was sent, by key."""
+_scorers: dict[str, CohortScorer] = {}
+"""What it made of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShippedBundle:
+    """A bundle on its way to a worker."""
+
+    digest: str
+    contents: Mapping[str, bytes] = field(repr=False)
+    """File name to content."""
+    settings: ScoreSettings
+    device: Device
+
+    @classmethod
+    def of(cls, folder: Path, digest: str, plan: WorkerPlan) -> ShippedBundle:
+        """Take up the files of a bundle that was loaded, and so checked, before."""
+        contents = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+        return cls(digest, contents, plan.settings, plan.device)
+
+    @property
+    def key(self) -> str:
+        """Tells it from any other."""
+        return f"{self.digest} {self.settings} {self.device}"
+
+    def arrive(self) -> None:
+        """Be there for the tasks of this worker."""
+        _shipped[self.key] = self
+
+    def scorer(self) -> CohortScorer:
+        """Load the bundle, with all checks of `load_bundle`."""
+        with tempfile.TemporaryDirectory(prefix="dtb-bundle-") as folder:
+            for name, data in self.contents.items():
+                (Path(folder) / name).write_bytes(data)
+            bundle = load_bundle(folder, device=self.device)
+        if bundle.digest != self.digest:
+            raise UsageError("The bundle changed on its way to the worker. Start again.")
+        return CohortScorer(bundle, self.settings)
+
+
+class ClusterWorkers:
+    """Workers of a Dask cluster, as `Workers` are on one machine; a context manager.
+
+    Parameters
+    ----------
+    plan : WorkerPlan
+    bundle_folder : pathlib.Path
+        Of the plan's bundle.
+    digest : str
+        Of the same.
+    address : str
+        Of the scheduler, e.g. ``"tcp://10.0.0.1:8786"``.
+
+    Raises
+    ------
+    MissingDependencyError
+        Dask is not installed, here or on the workers.
+    UsageError
+        There is no scheduler at the address, or it has no workers.
+    """
+
+    def __init__(self, plan: WorkerPlan, bundle_folder: Path, digest: str, address: str) -> None:
+        distributed = import_distributed()
+        self._killed: type[Exception] = distributed.KilledWorker
+        try:
+            self._client: Any = distributed.Client(address, timeout="20s", set_as_default=False)
+        except (OSError, ValueError, TypeError) as cause:
+            raise UsageError(
+                f"There is no Dask scheduler at {address!r} ({cause}). Give the address that it "
+                "printed when it was started, e.g. tcp://10.0.0.1:8786."
+            ) from cause
+        from .score_cluster_plugin import BundlePlugin  # late: it needs distributed
+
+        shipped = ShippedBundle.of(bundle_folder, digest, plan)
+        self._key = shipped.key
+        self._client.register_plugin(BundlePlugin(shipped))  # to workers that come later as well
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._client.close()
+
+    def score(self, entries: Iterable[CohortEntry]) -> Generator[ScoredPerson, None, None]:
+        """Yield everybody's row, in the order of the entries."""
+        waiting: deque[tuple[list[CohortEntry], Any]] = deque()
+        remaining = iter(entries)
+        for several in iter(lambda: list(islice(remaining, AT_ONCE)), []):
+            waiting.append((several, self._submit(several)))
+            if len(waiting) >= self._n_threads() * _AHEAD:
+                yield from self._next(waiting)
+        while waiting:
+            yield from self._next(waiting)
+
+    def _next(self, waiting: deque[tuple[list[CohortEntry], Any]]) -> Iterator[ScoredPerson]:
+        several, future = waiting.popleft()
+        try:
+            lines = self._result(future)
+        except self._killed:
+            # Some worker died of it again and again: one at a time shows of whom.
+            for entry in several:
+                yield self._alone(entry)
+            return
+        for line in lines:
+            yield ScoredPerson.from_line(line, "a worker's result")
+
+    def _alone(self, entry: CohortEntry) -> ScoredPerson:
+        try:
+            (line,) = self._result(self._submit([entry]))
+        except self._killed:
+            return ScoredPerson.failed(
+                entry,
+                f"The process that scored it ended abruptly, {ATTEMPTS} times. The file may be "
+                "made to crash a reader, or there is too little memory: try it alone with dtb-run "
+                "predict.",
+            )
+        return ScoredPerson.from_line(line, "a worker's result")
+
+    def _submit(self, entries: Sequence[CohortEntry]) -> Any:
+        return self._client.submit(_score, self._key, list(entries), pure=False)
+
+    def _result(self, future: Any) -> list[str]:
+        try:
+            lines: list[str] = future.result()
+        except ModuleNotFoundError as cause:
+            raise MissingDependencyError(
+                f"The workers of the cluster lack {cause.name!r}. Install there: pip install "
+                "'dtb-runtime[cpu]', in the version that is installed here."
+            ) from cause
+        except (DtbError, self._killed):
+            raise
+        finally:
+            with contextlib.suppress(Exception):
+                future.release()
+        return lines
+
+    def _n_threads(self) -> int:
+        return max(int(sum(self._client.nthreads().values())), 1)
+
+
+def import_distributed() -> Any:
+    """The `distributed` package; raises `MissingDependencyError` without it."""
+    try:
+        import distributed
+    except ImportError as cause:
+        raise MissingDependencyError(
+            "A cluster needs Dask, which is not installed. Install it with: pip install "
+            "'dtb-runtime[cluster]'."
+        ) from cause
+    return distributed
+
+
+def _score(key: str, entries: list[CohortEntry]) -> list[str]:
+    with _loading:
+        if key not in _scorers:
+            _scorers[key] = _shipped[key].scorer()
+    return [person.to_line() for person in _scorers[key].score(entries)]

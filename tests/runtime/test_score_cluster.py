@@ -1,0 +1,80 @@
+"""A Dask cluster of two processes: the rows of one process, also when a worker is killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dtb_runtime.bundle import Bundle
+from dtb_runtime.cohort_listing import list_cohort
+from dtb_runtime.cohort_run import score_cohort
+from dtb_runtime.errors import UsageError
+from dtb_runtime.score_cluster import ClusterWorkers
+from dtb_runtime.score_workers import WorkerPlan
+from dtb_runtime.scoring import ScoreSettings
+
+from .conftest import make_correlations
+
+distributed = pytest.importorskip("distributed", reason="Dask is an extra")
+
+
+@pytest.fixture(scope="module")
+def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ninety people, one of them broken."""
+    folder = tmp_path_factory.mktemp("cohort")
+    for number in range(90):
+        np.save(folder / f"sub-{number:03d}.npy", make_correlations(number))
+    (folder / "sub-050.npy").write_bytes(b"broken")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    """Two worker processes of one thread each."""
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+    ) as local:
+        yield local
+
+
+@pytest.fixture
+def plan(tiny_folder: Path) -> WorkerPlan:
+    """The tiny bundle as it is."""
+    return WorkerPlan(str(tiny_folder), ScoreSettings(), "cpu")
+
+
+def test_tables_are_those_of_one_process(
+    tiny: Bundle, plan: WorkerPlan, cohort: Path, cluster: Any, tmp_path: Path
+) -> None:
+    listing = list_cohort(cohort)
+    score_cohort(tiny, listing, tmp_path / "here", plan)
+    run = score_cohort(tiny, listing, tmp_path / "there", plan, cluster=cluster.scheduler_address)
+    assert (run.n_people, run.n_failed) == (90, 1)
+    for name in ("cohort.tsv", "cohort.json"):
+        assert (tmp_path / "here" / name).read_bytes() == (tmp_path / "there" / name).read_bytes()
+
+
+def test_a_killed_worker_is_replaced_and_nobody_is_lost(
+    tiny: Bundle, tiny_folder: Path, plan: WorkerPlan, cohort: Path, cluster: Any
+) -> None:
+    entries = list_cohort(cohort).entries
+    expected = list(tiny.score(entries))
+    found = []
+    with ClusterWorkers(plan, tiny_folder, tiny.digest, cluster.scheduler_address) as workers:
+        for person in workers.score(entries):
+            found.append(person)
+            if len(found) == 20:
+                pids = workers._client.run(os.getpid)
+                os.kill(next(iter(pids.values())), signal.SIGKILL)
+    assert found == expected
+
+
+def test_no_scheduler_is_said(tiny: Bundle, tiny_folder: Path, plan: WorkerPlan) -> None:
+    with pytest.raises(UsageError, match="There is no Dask scheduler at 'nowhere'"):
+        ClusterWorkers(plan, tiny_folder, tiny.digest, "nowhere")
