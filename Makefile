@@ -66,7 +66,7 @@ clean:
 .venv-test/ready: .venv-test/created
 	.venv-test/bin/python $(PIP_INSTALL) torch
 	.venv-test/bin/python $(PIP_INSTALL) $(ORT)
-	.venv-test/bin/python $(PIP_INSTALL) --editable ".[torch,imaging,evaluate,test]"
+	.venv-test/bin/python $(PIP_INSTALL) --editable ".[torch,imaging,evaluate,cohort,cluster,test]"
 	touch $@
 
 .venv-lint/ready: .venv-lint/created
