@@ -212,7 +212,7 @@ def _cells(lines: list[str], delimiter: str | None, source: str) -> list[list[st
     try:
         # Strict, so that a quote that is never closed does not swallow rows.
         reader = csv.reader(lines, delimiter=delimiter, strict=True)
-        return [[cell.strip() for cell in row] for row in reader]
+        return [list(map(str.strip, row)) for row in reader]
     except csv.Error as cause:
         raise ConnectomeError(
             f"{source} cannot be read as a table: {cause}. Check its quotes and separators."
@@ -300,7 +300,7 @@ def _parse(rows: list[list[str]], has_index: bool, source: str) -> NDArray[np.fl
                 f"{n_columns}. Make every row equally long."
             )
         try:
-            if any("_" in cell for cell in row):  # which numpy reads as Python code does
+            if "_" in "".join(row):  # which numpy reads as Python code does
                 raise ValueError
             values[number - 1] = row
         except ValueError:
