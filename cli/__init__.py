@@ -10,5 +10,4 @@ Where things are::
     options, cohorts, person                   options that several commands share
     forecasts, figures                         what is printed of a person, and of a bundle
     terminal                                   tables, JSON, messages, progress
-    threads                                    processors that may really be used
 """

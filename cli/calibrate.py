@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dtb_runtime.processors import n_usable
+
 from . import terminal
 from .forecasts import INTERVAL, interval, number, print_forecasts, print_heading, print_remarks
 from .options import (
@@ -28,7 +30,6 @@ from .options import (
     TwinOption,
 )
 from .person import Person
-from .threads import n_usable
 
 if TYPE_CHECKING:
     from dtb_runtime.observed_run import ObservedRun

@@ -10,10 +10,10 @@ from typing import Any
 import typer
 
 from dtb_runtime.errors import DtbError
+from dtb_runtime.processors import usable_processors
 
 from . import terminal
 from .options import JsonOption
-from .threads import usable_threads
 
 EXAMPLES = """\b
 Examples:
@@ -49,7 +49,7 @@ def doctor(json: JsonOption = False) -> None:
         },
         "platform": platform.platform(),
         "providers": available_providers(),
-        "threads": usable_threads(),
+        "threads": usable_processors(),
         "bundles": bundles,
         "self_test": self_test,
     }

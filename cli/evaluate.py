@@ -223,10 +223,11 @@ def evaluate(
 
     The authors' public model is measured by another command: dtb-run evaluate reference --help
     """
+    from dtb_runtime.processors import n_usable
+
     from .evaluation_people import PeopleChoice
     from .evaluation_request import Request
     from .evaluation_tables import print_evaluation
-    from .threads import n_usable
 
     request = Request(
         people=PeopleChoice(

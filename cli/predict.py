@@ -113,7 +113,7 @@ def predict(
     tasks = loaded.manifest.tasks if task == ALL_TASKS else (task,)
     if task == ALL_TASKS and events is not None:
         tasks = (task_of(events),)
-    forecasts = [own.forecast(name, events, seed=seed) for name in tasks]  # threads take memory
+    forecasts = own.forecast_tasks(dict.fromkeys(tasks, events), seed=seed)  # threads take memory
     age, norm_sex = person.age, person.norm_sex
     files: Sequence[Path] = ()
     if out is not None:

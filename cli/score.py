@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from dtb_runtime.processors import n_usable
+
 from . import terminal
 from .options import (
     BundleOption,
@@ -18,7 +20,6 @@ from .options import (
     JsonOption,
     TimeseriesOption,
 )
-from .threads import n_usable
 
 EXAMPLES = """\b
 Examples:

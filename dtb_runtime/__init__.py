@@ -22,8 +22,9 @@ Where things are::
     manifest           version 1 of the bundle format (manifest_sections, manifest_checks)
     bundle_files       a bundle's folder, read once and verified
     onnx_scan          what an ONNX file holds, without the onnx package
-    inference          ONNX Runtime: provider, threads, shapes
-    bundle             Bundle (bundle_graphs: its networks at work)
+    inference          ONNX Runtime: provider, threads, shapes (processors: how many there are)
+    bundle             Bundle (bundle_graphs: its networks at work; runs_graph: several runs of one
+                       person at once, main_weights: their arrays)
     bundle_loading     load_bundle, available_bundles
     twin               Twin (twin_file: saved and loaded)
     latent             distributions over latents

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .errors import BundleError, DataError, UsageError
-from .inference import Device, OrtGraph
+from .inference import CUDA, PEOPLE_PER_CALL, PEOPLE_PER_CALL_CUDA, Device, OrtGraph
 from .manifest import Manifest
+from .processors import n_usable
+from .runs_graph import RunsGraph
+
+_LARGE_BYTES = 2**25
+"""A larger hypernetwork is worth the threads: one person's pass is the reading of it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -22,10 +27,17 @@ class BundleGraphs:
     decoder: OrtGraph | None
     """None for a bundle without a latent."""
     main: OrtGraph
+    runs: RunsGraph | None = None
+    """None for a bundle with a latent, and on a GPU."""
 
     @classmethod
     def open(
-        cls, manifest: Manifest, contents: Mapping[str, bytes], *, device: Device, threads: int
+        cls,
+        manifest: Manifest,
+        contents: Mapping[str, bytes],
+        *,
+        device: Device,
+        threads: int | None,
     ) -> BundleGraphs:
         """Open the graphs among a bundle's files.
 
@@ -35,21 +47,43 @@ class BundleGraphs:
             Says which graphs there are, and the length of their axes.
         contents : mapping of str to bytes
             File name to content, already scanned.
-        device, threads
-            As `OrtGraph` takes them, and it raises what that raises.
+        device
+            As `OrtGraph` takes it, and it raises what that raises.
+        threads
+            Of the hypernetwork, as `load_bundle` takes them.
         """
+        large = len(contents[manifest.graphs["hypernetwork"].file]) > _LARGE_BYTES
+        of_hypernetwork = threads or (n_usable() if large else 1)
         opened = {
             role: OrtGraph(
-                contents[spec.file], spec, manifest.axis_lengths, device=device, threads=threads
+                contents[spec.file],
+                spec,
+                manifest.axis_lengths,
+                device=device,
+                threads=of_hypernetwork if role == "hypernetwork" else 1,
             )
             for role, spec in manifest.graphs.items()
+            if role != "runs"
         }
-        return cls(manifest, opened["hypernetwork"], opened.get("decoder"), opened["main"])
+        graphs = cls(manifest, opened["hypernetwork"], opened.get("decoder"), opened["main"])
+        if "runs" not in manifest.graphs:
+            return graphs
+        runs = RunsGraph(manifest, contents[manifest.graphs["runs"].file])
+        runs.open(np.zeros((manifest.hidden_size,) * 2, np.float32))  # a bad file shows at once
+        # A GPU takes many people together, each with a matrix of their own.
+        return graphs if graphs.provider == CUDA else replace(graphs, runs=runs)
 
     @property
     def provider(self) -> str:
         """Execution provider that runs the main network."""
         return self.main.provider
+
+    @property
+    def people_per_call(self) -> int:
+        """How many people's main networks to run at once; see `Bundle.people_per_call`."""
+        if self.provider == CUDA:
+            return PEOPLE_PER_CALL_CUDA
+        return PEOPLE_PER_CALL if self.runs is None else 1
 
     def checked_edges(self, edges: ArrayLike) -> NDArray[np.float32]:
         """Edges as the hypernetwork takes them; see `Bundle.personalize_edges`."""
@@ -98,9 +132,12 @@ class BundleGraphs:
         else:
             # The weights come from the decoder graph although the hypernetwork gives them too: a
             # saved twin is a latent, and loading it must give the same numbers to the last digit.
-            codes = self.hypernetwork.run(edges)[0]
+            # One person at a time, for the same reason: with arrays in float16 ONNX Runtime takes
+            # another way for several, and it saves nothing.
+            codes = [self.hypernetwork.run(edges[i : i + 1])[0][0] for i in range(len(edges))]
             latents = list(codes)
-            self._check_finite("hypernetwork.onnx", "latents", codes)
+            for code in codes:
+                self._check_finite("hypernetwork.onnx", "latents", code)
             weights = np.stack([self.decode(code) for code in codes])
         self._check_finite("the hypernetwork", "weights", weights)
         return latents, weights
@@ -125,20 +162,12 @@ class BundleGraphs:
         lead = (max(len(weights), 1),) if np.ndim(weights) == 2 else ()
         if state is None:
             state = np.zeros((*lead, manifest.hidden_size), dtype=np.float32)
-        arrays = []
-        for name, array, shape in (
-            ("weights", weights, (*lead, manifest.n_weights)),
-            ("stimulus", stimulus, (max(len(stimulus), 1), manifest.n_inputs)),
-            ("state", state, (*lead, manifest.hidden_size)),
-        ):
-            arrays.append(np.ascontiguousarray(array, dtype=np.float32))
-            if arrays[-1].shape != shape:
-                raise DataError(
-                    f"{name} must have shape {shape} for bundle {manifest.name!r}, "
-                    f"found {np.shape(array)}."
-                )
+        own_weights = self._checked("weights", weights, (*lead, manifest.n_weights))
+        own_stimulus = self._checked(
+            "stimulus", stimulus, (max(len(stimulus), 1), manifest.n_inputs)
+        )
+        own_state = self._checked("state", state, (*lead, manifest.hidden_size))
         people = lead or (1,)
-        own_weights, own_stimulus, own_state = arrays
         actions, bold, final_state = self.main.run(
             own_weights.reshape(*people, -1), own_stimulus, own_state.reshape(*people, -1)
         )
@@ -158,6 +187,37 @@ class BundleGraphs:
         if lead:
             return actions, bold, final_state
         return actions[0], bold[0], final_state[0]
+
+    def run_several(
+        self, weights: NDArray[np.float32], stimuli: Sequence[NDArray[np.float32]]
+    ) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+        """Actions and BOLD of one person in several runs; see `Bundle.run_several`."""
+        if self.runs is None or not len(stimuli):
+            return [self.run_main(weights, stimulus, None)[:2] for stimulus in stimuli]
+        manifest = self.manifest
+        own = self._checked("weights", weights, (manifest.n_weights,))
+        found = self.runs.run(
+            own,
+            [
+                self._checked("stimulus", each, (max(len(each), 1), manifest.n_inputs))
+                for each in stimuli
+            ],
+        )
+        for actions, bold in found:
+            self._check_finite("runs.onnx", "actions", actions)
+            self._check_finite("runs.onnx", "bold", bold)
+        return found
+
+    def _checked(
+        self, name: str, array: NDArray[np.float32], shape: tuple[int, ...]
+    ) -> NDArray[np.float32]:
+        own = np.ascontiguousarray(array, dtype=np.float32)
+        if own.shape != shape:
+            raise DataError(
+                f"{name} must have shape {shape} for bundle {self.manifest.name!r}, "
+                f"found {np.shape(array)}."
+            )
+        return own
 
     def _check_finite(self, file: str, name: str, array: NDArray[np.float32]) -> None:
         if not np.isfinite(array).all():

@@ -18,6 +18,10 @@ MAX_BUNDLE_BYTES = 512 * 1024**2
 """Limit for all files of a bundle together; the paper's preset needs 220 MB."""
 
 
+RECURRENT_ARRAY = "hidden_weights"
+"""Array of ``runs.onnx``, (hidden, hidden), that a person's W_hh takes the place of."""
+
+
 @dataclass(frozen=True, slots=True)
 class TensorSpec:
     """An input or output of an ONNX graph."""
@@ -65,8 +69,28 @@ _MAIN = GraphSpec(
         TensorSpec("final_state", ("people", "hidden")),
     ),
 )
+_RUNS = GraphSpec(
+    "runs.onnx",
+    inputs=(
+        TensorSpec("stimuli", ("runs", "time", "inputs")),
+        TensorSpec("state", ("runs", "hidden")),
+        TensorSpec("input_weights", ("hidden", "inputs")),
+        TensorSpec("hidden_bias", ("hidden",)),
+        TensorSpec("readout_weights", ("outputs", "hidden")),
+        TensorSpec("readout_bias", ("outputs",)),
+    ),
+    outputs=(
+        TensorSpec("actions", ("runs", "time", "actions")),
+        TensorSpec("bold", ("runs", "frames", "regions")),
+        TensorSpec("final_state", ("runs", "hidden")),
+    ),
+)
 _GRAPHS_PLAIN = MappingProxyType(
-    {"hypernetwork": GraphSpec("hypernetwork.onnx", (_EDGES,), (_WEIGHTS,)), "main": _MAIN}
+    {
+        "hypernetwork": GraphSpec("hypernetwork.onnx", (_EDGES,), (_WEIGHTS,)),
+        "main": _MAIN,
+        "runs": _RUNS,
+    }
 )
 _GRAPHS_LATENT = MappingProxyType(
     {
@@ -78,7 +102,7 @@ _GRAPHS_LATENT = MappingProxyType(
 
 
 def graphs_of(latent_size: int) -> Mapping[str, GraphSpec]:
-    """ONNX graphs by role: ``hypernetwork``, ``main`` and, with a latent, ``decoder``."""
+    """ONNX graphs by role: ``hypernetwork``, ``main``, ``decoder`` with a latent, else ``runs``."""
     return _GRAPHS_LATENT if latent_size else _GRAPHS_PLAIN
 
 

@@ -34,7 +34,10 @@ class BundleInfo:
 
 
 def load_bundle(
-    name_or_path: str | Path = DEFAULT_BUNDLE, *, device: Device = "auto", threads: int = 1
+    name_or_path: str | Path = DEFAULT_BUNDLE,
+    *,
+    device: Device = "auto",
+    threads: int | None = None,
 ) -> Bundle:
     """Load and verify a bundle.
 
@@ -46,8 +49,10 @@ def load_bundle(
     device : {"auto", "cpu", "cuda"}
         Where the networks run. ``auto`` takes CUDA where the installed ONNX Runtime can use it,
         else the CPU; `Bundle.provider` says which.
-    threads : int
-        Threads inside one call. To forecast many people, call from several threads instead.
+    threads : int, optional
+        Threads of the hypernetwork. By default as many as this process may use where it is large
+        (the paper's: 215 MB), else one. The main network always runs in one: a step is too small
+        to share. To forecast many people, call from several threads or processes instead.
 
     Raises
     ------
@@ -58,7 +63,7 @@ def load_bundle(
     MissingDependencyError
         ONNX Runtime is not installed, or CUDA was asked for and cannot be used.
     """
-    check_device(device, threads)
+    check_device(device, 1 if threads is None else threads)
     files = read_bundle_files(find_bundle(name_or_path))
     manifest, contents = files.manifest, files.contents
     graphs = BundleGraphs.open(manifest, contents, device=device, threads=threads)

@@ -51,7 +51,7 @@ class Draw:
 
 
 def run_draws(
-    twin: Twin, run: PreparedRun, n_draws: int, threads: int
+    twin: Twin, run: PreparedRun, n_draws: int, threads: int, mean: Outputs | None = None
 ) -> Iterator[tuple[Draw, Bold]]:
     """Forecast a run for each of several draws of a twin's latent, in their order.
 
@@ -65,6 +65,8 @@ def run_draws(
         1 is the mean of what is known of the person in this task.
     threads : int
         How many draws run at a time.
+    mean : tuple of numpy.ndarray, optional
+        What the networks gave already for the mean of what is known, if that is the only draw.
 
     Raises
     ------
@@ -81,7 +83,8 @@ def run_draws(
 
     outputs: Iterable[Outputs]
     if n_draws == 1 and not twin.observed:
-        outputs = [run_networks(twin.weights[np.newaxis])]
+        actions, bold = mean or bundle.run_several(twin.weights, [run.network_input])[0]
+        outputs = [(actions[np.newaxis], bold[np.newaxis])]
     else:
         # One at a time, so that a draw's weights do not depend on how many there are.
         latents = twin.draws(n_draws, task=run.task.name)

@@ -6,7 +6,7 @@ times come from the mixture of the draws' distributions, BOLD is their mean.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .draws import INTERVAL, Draw, indicator_intervals, mean_draw, run_draws
+from .draws import INTERVAL, Bold, Draw, Outputs, indicator_intervals, mean_draw, run_draws
 from .errors import UsageError
 from .events import Events
 from .glm import Contrast
@@ -113,31 +113,45 @@ class Forecast:
         return self.indicator_report.value(name)
 
 
-def forecast_run(
+def forecast_runs(
     twin: Twin,
-    task: str,
-    events: Events | Path | str | None,
+    schedules: Mapping[str, Events | Path | str | None],
     *,
     seed: int | None = None,
     draws: int | None = None,
     threads: int = 1,
-) -> Forecast:
-    """Forecast one run; see `Twin.forecast`."""
+) -> list[Forecast]:
+    """Forecast one run of each task; see `Twin.forecast_tasks`."""
     manifest = twin.bundle.manifest
-    definition = get_task(task)
-    if task not in manifest.tasks:
-        raise UsageError(
-            f"Bundle {twin.bundle.name!r} was not trained on the task {task!r}, only on: "
-            f"{', '.join(manifest.tasks) or 'no task'}."
-        )
     if seed is not None and seed < 0:
         raise UsageError(f"A seed must be 0 or more, found {seed}.")
     if draws is None:
         draws = 1 if twin.posterior is None else DRAWS
-    run = prepare_run(definition, events)
+    runs = []
+    for task, events in schedules.items():
+        definition = get_task(task)
+        if task not in manifest.tasks:
+            raise UsageError(
+                f"Bundle {twin.bundle.name!r} was not trained on the task {task!r}, only on: "
+                f"{', '.join(manifest.tasks) or 'no task'}."
+            )
+        runs.append(prepare_run(definition, events))
+    means: Sequence[Outputs | None] = [None] * len(runs)
+    if draws == 1 and not twin.observed:
+        means = twin.bundle.run_several(twin.weights, [run.network_input for run in runs])
+    return [
+        _forecast(twin, run, run_draws(twin, run, draws, threads, mean), seed)
+        for run, mean in zip(runs, means, strict=True)
+    ]
+
+
+def _forecast(
+    twin: Twin, run: PreparedRun, draws: Iterator[tuple[Draw, Bold]], seed: int | None
+) -> Forecast:
+    manifest, definition = twin.bundle.manifest, run.task
     parts: list[Draw] = []
     total = np.zeros((run.events.n_frames, manifest.n_bold))
-    for draw, own_bold in run_draws(twin, run, draws, threads):
+    for draw, own_bold in draws:
         parts.append(draw)
         total += own_bold  # in their order, whatever thread was first: sums depend on it
     mean = mean_draw(parts, run)
@@ -145,10 +159,10 @@ def forecast_run(
     bold.setflags(write=False)
     reports = tuple(draw.indicators for draw in parts) if len(parts) > 1 else ()
     contrasts = {} if mean.contrast is None else {definition.contrast_name: mean.contrast}
-    sample = None if seed is None else _sample(task, parts, seed)
+    sample = None if seed is None else _sample(definition.name, parts, seed)
     return Forecast(
         twin=twin,
-        task=task,
+        task=definition.name,
         events=run.events,
         provider=twin.bundle.provider,
         trials=_trials(run, mean.distributions, sample),

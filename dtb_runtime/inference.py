@@ -31,6 +31,8 @@ _ORT_WARNING: Final = 2  # the level ONNX Runtime starts with
 PEOPLE_PER_CALL = 16
 """How many people's main networks to run at once on a CPU: what a step costs however many there are
 is shared by them; more than this need memory and save nothing."""
+PEOPLE_PER_CALL_CUDA = 64
+"""The same on a GPU, which does their products side by side."""
 
 
 class OrtGraph:
@@ -49,8 +51,9 @@ class OrtGraph:
     device : {"auto", "cpu", "cuda"}
         ``auto`` takes CUDA where ONNX Runtime can use it, else the CPU.
     threads : int
-        Threads inside one call. One is fastest for one person: a step of the main network is too
-        small to share. Run several people from several threads instead.
+        Threads inside one call. One is fastest for the main network: a step is too small to share.
+    arrays : mapping of str to numpy.ndarray, optional
+        float32 arrays that take the place of arrays of the file, by name, shape for shape.
 
     Raises
     ------
@@ -62,7 +65,7 @@ class OrtGraph:
         ONNX Runtime cannot read the graph, or its inputs and outputs are not those of `spec`.
     """
 
-    __slots__ = ("_file", "_inputs", "_ort_session", "_outputs", "provider")
+    __slots__ = ("_arrays", "_file", "_inputs", "_ort_session", "_outputs", "provider")
 
     provider: str
     """Execution provider that runs the graph, e.g. ``"CPUExecutionProvider"``."""
@@ -75,13 +78,22 @@ class OrtGraph:
         *,
         device: Device = "auto",
         threads: int = 1,
+        arrays: Mapping[str, NDArray[np.float32]] | None = None,
     ) -> None:
         check_device(device, threads)
         ort = import_onnxruntime()
+        options = _options(ort, threads)
+        # Kept: the session reads them for as long as it lives.
+        self._arrays = {
+            name: ort.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(array, np.float32))
+            for name, array in (arrays or {}).items()
+        }
+        for name, value in self._arrays.items():
+            options.add_initializer(name, value)
         self._file = spec.file
         self._inputs = tuple(tensor.name for tensor in spec.inputs)
         self._outputs = [tensor.name for tensor in spec.outputs]
-        self._ort_session = _open(ort, data, spec.file, device, threads)
+        self._ort_session = _open(ort, data, spec.file, device, options)
         self.provider = self._ort_session.get_providers()[0]
         for side, specs, found in (
             ("inputs", spec.inputs, self._ort_session.get_inputs()),
@@ -168,11 +180,18 @@ def has_cuda_device() -> bool:
     return answers and count.value > 0
 
 
-def _open(ort: ModuleType, data: bytes, file: str, device: Device, threads: int) -> Any:
+def _options(ort: ModuleType, threads: int) -> Any:
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
+    if threads > 1:
+        # Threads that wait do so asleep: other processes may have work for the processor.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = _ORT_FATAL  # errors arrive as exceptions
+    return options
+
+
+def _open(ort: ModuleType, data: bytes, file: str, device: Device, options: Any) -> Any:
     problem = None
     if device != "cpu":
         problem = _why_no_cuda(ort)

@@ -95,11 +95,12 @@ class Manifest:
             "inputs": self.n_inputs,
             "actions": self.n_actions,
             "regions": self.n_bold,
+            "outputs": self.n_actions + self.n_bold,
         }
 
     @property
     def graphs(self) -> Mapping[str, GraphSpec]:
-        """ONNX graphs by role: ``hypernetwork``, ``main`` and, with a latent, ``decoder``."""
+        """ONNX graphs by role; see `graphs_of`."""
         return graphs_of(self.latent_size)
 
     @property

@@ -79,7 +79,7 @@ class Workers:
             if self._own is None:
                 self._own = _new_scorer(self._plan)
             remaining = iter(entries)
-            while several := list(islice(remaining, AT_ONCE)):
+            while several := list(islice(remaining, self._own.people_at_once)):
                 yield from self._own.score(several)
             return
         waiting: deque[tuple[list[CohortEntry], Future[list[str]]]] = deque()
@@ -160,13 +160,14 @@ def _is_there(future: Future[list[str]]) -> bool:
     return future.done() and not future.cancelled() and future.exception() is None
 
 
-def _new_scorer(plan: WorkerPlan) -> CohortScorer:
-    return CohortScorer(load_bundle(plan.bundle, device=plan.device), plan.settings)
+def _new_scorer(plan: WorkerPlan, threads: int | None = None) -> CohortScorer:
+    bundle = load_bundle(plan.bundle, device=plan.device, threads=threads)
+    return CohortScorer(bundle, plan.settings)
 
 
 def _begin(plan: WorkerPlan) -> None:
     global _scorer
-    _scorer = _new_scorer(plan)
+    _scorer = _new_scorer(plan, threads=1)  # the others have the other processors
 
 
 def _score(entries: list[CohortEntry]) -> list[str]:

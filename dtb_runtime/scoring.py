@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from .cohort_listing import CohortEntry, entries_of
-from .connectome import read_connectome
+from .connectome import Connectome, read_connectome
 from .demographics import Sex
-from .draws import indicator_intervals, read_draw
+from .draws import Outputs, indicator_intervals, read_draw
 from .errors import DtbError, UsageError
 from .indicators import Indicators, combine_indicators
 from .inference import PEOPLE_PER_CALL
@@ -90,6 +90,11 @@ class CohortScorer:
         self.settings = settings
         self._runs = [prepare_run(get_task(name), None) for name in bundle.manifest.tasks]
 
+    @property
+    def people_at_once(self) -> int:
+        """How many people to score in one call."""
+        return max(PEOPLE_PER_CALL, self.bundle.people_per_call)
+
     def columns(self) -> tuple[str, ...]:
         """Columns of numbers that a row can have, in their order.
 
@@ -117,13 +122,19 @@ class CohortScorer:
         list of ScoredPerson
             One each, in their order.
         """
-        twins: dict[int, Twin] = {}
+        connectomes: dict[int, Connectome] = {}
         rows: dict[int, ScoredPerson] = {}
         for i, entry in enumerate(entries):
             try:
-                twins[i] = self._twin(entry)
+                connectomes[i] = self._connectome(entry)
             except Exception as error:  # one bad person costs one row, whatever it is
                 rows[i] = ScoredPerson.failed(entry, reason(error))
+        twins: dict[int, Twin] = {}
+        for i, made in zip(connectomes, self._twins(entries, connectomes), strict=True):
+            if isinstance(made, Exception):
+                rows[i] = ScoredPerson.failed(entries[i], reason(made))
+            else:
+                twins[i] = made
         several = self._several([(entries[i], twin) for i, twin in twins.items()])
         for i, found in zip(twins, several, strict=True):
             entry, twin = entries[i], twins[i]
@@ -135,13 +146,30 @@ class CohortScorer:
                 rows[i] = ScoredPerson.failed(entry, reason(error))
         return [rows[i] for i in range(len(entries))]
 
-    def _twin(self, entry: CohortEntry) -> Twin:
+    def _connectome(self, entry: CohortEntry) -> Connectome:
         if entry.problem is not None or entry.path is None:
             raise UsageError(entry.problem or "There is no file.")
-        connectome = read_connectome(
+        return read_connectome(
             entry.path, fisher_z=self.settings.fisher_z, timeseries=self.settings.timeseries
         )
-        return self.bundle.personalize(connectome, participant_id=entry.participant_id)
+
+    def _twins(
+        self, entries: Sequence[CohortEntry], connectomes: Mapping[int, Connectome]
+    ) -> list[Twin | Exception]:
+        """The twin of each, or why there is none."""
+        ids = [entries[i].participant_id for i in connectomes]
+        given = list(connectomes.values())
+        try:
+            return [*self.bundle.personalize_several(given, participant_ids=ids)]
+        except Exception:
+            pass  # one of them; who, shows below
+        made: list[Twin | Exception] = []
+        for connectome, participant_id in zip(given, ids, strict=True):
+            try:
+                made.append(self.bundle.personalize(connectome, participant_id=participant_id))
+            except Exception as error:
+                made.append(error)
+        return made
 
     def _several(
         self, people: Sequence[tuple[CohortEntry, Twin]]
@@ -163,22 +191,30 @@ class CohortScorer:
     def _indicators(self, twins: Sequence[Twin]) -> list[Indicators]:
         """Indicators at the mean latent of each, several people in one call."""
         reports: list[list[Indicators]] = [[] for _ in twins]
-        for first in range(0, len(twins), PEOPLE_PER_CALL):
-            some = slice(first, first + PEOPLE_PER_CALL)
-            weights = np.stack([twin.weights for twin in twins[some]])
-            for run in self._runs:
-                actions, bold, _ = self.bundle.run_main(weights, run.network_input)
-                for own, person_actions, person_bold in zip(
-                    reports[some], actions, bold, strict=True
-                ):
-                    draw = read_draw(self.bundle, run, person_actions, person_bold, with_map=False)
+        at_once = self.bundle.people_per_call
+        for first in range(0, len(twins), at_once):
+            some = slice(first, first + at_once)
+            for run, outputs in zip(self._runs, self._outputs(twins[some]), strict=True):
+                for own, actions, bold in zip(reports[some], *outputs, strict=True):
+                    draw = read_draw(self.bundle, run, actions, bold, with_map=False)
                     own.append(draw.indicators)
         return [combine_indicators(own) for own in reports]
+
+    def _outputs(self, twins: Sequence[Twin]) -> Iterator[Outputs]:
+        """What the networks give for everybody, run after run."""
+        inputs = [run.network_input for run in self._runs]
+        if len(twins) == 1:
+            for actions, bold in self.bundle.run_several(twins[0].weights, inputs):
+                yield actions[np.newaxis], bold[np.newaxis]
+            return
+        weights = np.stack([twin.weights for twin in twins])
+        for network_input in inputs:
+            yield self.bundle.run_main(weights, network_input)[:2]
 
     def _forecast(self, entry: CohortEntry, twin: Twin) -> tuple[Indicators, Intervals]:
         """Indicators and intervals of forecasts, which are written where this is asked for."""
         draws, folder = self.settings.draws, self.settings.files
-        forecasts = [twin.forecast(run.task.name, draws=draws) for run in self._runs]
+        forecasts = twin.forecast_tasks(draws=draws)
         if folder is not None:
             own = Path(folder, entry.participant_id, *filter(None, [entry.session]))
             write_forecasts(own, twin, forecasts, force=True)
@@ -228,7 +264,7 @@ def score_people(
     """Score people as they come; see `Bundle.score`."""
     scorer = CohortScorer(bundle, settings or ScoreSettings())
     entries = iter(entries_of(people))
-    while several := list(islice(entries, PEOPLE_PER_CALL)):
+    while several := list(islice(entries, scorer.people_at_once)):
         yield from scorer.score(several)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from .atomic import write_files
 from .basis import Basis
 from .errors import UsageError
-from .forecast import Forecast, forecast_run
+from .forecast import Forecast, forecast_runs
 from .participants import participant_id_from
 from .strangeness import Strangeness
 from .task_transfer import in_part, shared_part
@@ -136,7 +136,41 @@ class Twin:
         EventsError
             The events file cannot be used.
         """
-        return forecast_run(self, task, events, seed=seed, draws=draws, threads=threads)
+        (forecast,) = forecast_runs(self, {task: events}, seed=seed, draws=draws, threads=threads)
+        return forecast
+
+    def forecast_tasks(
+        self,
+        schedules: Mapping[str, Events | Path | str | None] | None = None,
+        *,
+        seed: int | None = None,
+        draws: int | None = None,
+        threads: int = 1,
+    ) -> list[Forecast]:
+        """Forecast one run of several tasks: the numbers of `forecast`, sooner where that is so.
+
+        Bundles without a latent take all runs of a person through the network in one call.
+
+        Parameters
+        ----------
+        schedules : mapping of str to Events or path, optional
+            Task to schedule, None for the study's own; by default all tasks of the bundle.
+        seed, draws, threads
+            As for `forecast`.
+
+        Returns
+        -------
+        list of Forecast
+            In the order of the mapping, by default that of the bundle's tasks.
+
+        Raises
+        ------
+        UsageError, EventsError
+            As `forecast`.
+        """
+        if schedules is None:
+            schedules = dict.fromkeys(self.bundle.manifest.tasks)
+        return forecast_runs(self, schedules, seed=seed, draws=draws, threads=threads)
 
     def distribution(self, task: str | None = None) -> LatentDistribution | None:
         """What is known of the person's latent, in one task or over all trials seen.

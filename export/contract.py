@@ -18,12 +18,12 @@ import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx import numpy_helper
 
-from dtb_runtime.bundle_layout import MANIFEST_FILE, TensorSpec
+from dtb_runtime.bundle_layout import MANIFEST_FILE, RECURRENT_ARRAY, TensorSpec
 from dtb_runtime.errors import BundleError
 from dtb_runtime.manifest import Manifest
 from dtb_runtime.onnx_scan import ALLOWED_OPERATORS
 
-from .graphs import IR_VERSION, OPSET
+from .graph_parts import IR_VERSION, OPSET
 
 Check = Callable[[str, onnx.ModelProto, Manifest], str | None]
 """Takes the role of a graph, the graph and the manifest; returns what is wrong, or None."""
@@ -43,6 +43,7 @@ RULES: list[Rule] = []
 
 _STORED = (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.INT64)
 _PRODUCTS = ("Gemm", "MatMul")
+_OF_MAIN = ("main", "runs")
 
 
 def check_contract(folder: Path | str) -> tuple[str, ...]:
@@ -170,10 +171,10 @@ def _uses_everything(role: str, model: onnx.ModelProto, manifest: Manifest) -> s
     return f"nothing uses {', '.join(idle)}." if idle else None
 
 
-@_rule("The main network has one Scan over time and the other graphs have none.")
+@_rule("A graph of the main network has one Scan over time and the other graphs have none.")
 def _steps_once_through_time(role: str, model: onnx.ModelProto, manifest: Manifest) -> str | None:
     n_scans = sum(node.op_type == "Scan" for graph in _graphs(model) for node in graph.node)
-    expected = 1 if role == "main" else 0
+    expected = 1 if role in _OF_MAIN else 0
     return f"it must hold {expected} Scan, found {n_scans}." if n_scans != expected else None
 
 
@@ -188,10 +189,11 @@ def _hoists_the_input_product(role: str, model: onnx.ModelProto, manifest: Manif
 
 @_rule("BOLD is read out at step 0 and every bold_stride steps from there.")
 def _reads_bold_at_its_stride(role: str, model: onnx.ModelProto, manifest: Manifest) -> str | None:
-    if role != "main":
+    if role not in _OF_MAIN:
         return None
+    time_axis = 1 if role == "main" else 0
     arrays = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
-    wanted = {"starts": 0, "axes": 1, "steps": manifest.bold_stride}
+    wanted = {"starts": 0, "axes": time_axis, "steps": manifest.bold_stride}
     for node in model.graph.node:
         if node.op_type == "Slice":
             names = dict(zip(("starts", "ends", "axes", "steps"), node.input[1:], strict=False))
@@ -200,6 +202,20 @@ def _reads_bold_at_its_stride(role: str, model: onnx.ModelProto, manifest: Manif
                 return None
             return f"the Slice of time must have {wanted}, found {found}."
     return f"no Slice takes steps 0, {manifest.bold_stride}, ... of time."
+
+
+@_rule("The array that is replaced has its place in the recurrent product and nowhere else.")
+def _replaces_one_array(role: str, model: onnx.ModelProto, manifest: Manifest) -> str | None:
+    shapes = {tensor.name: list(tensor.dims) for tensor in model.graph.initializer}
+    expected = [manifest.hidden_size] * 2 if role == "runs" else None
+    if shapes.get(RECURRENT_ARRAY) != expected:
+        found = shapes.get(RECURRENT_ARRAY)
+        return f"the array {RECURRENT_ARRAY} must have shape {expected}, found {found}."
+    users = [n for g in _graphs(model) for n in g.node if RECURRENT_ARRAY in n.input]
+    places = [(node.op_type, list(node.input).index(RECURRENT_ARRAY)) for node in users]
+    if role == "runs" and places != [("Gemm", 1)]:
+        return f"{RECURRENT_ARRAY} must be the matrix of one Gemm, found {places}."
+    return None
 
 
 @_rule("Arrays are float32, or float16 that is cast to float32; sizes are int64.")

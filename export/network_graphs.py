@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -9,15 +11,13 @@ from torch import Tensor, nn
 from dtb_models.hypernetwork import CompactHypernetwork, PaperHypernetwork, TwinNetwork
 from dtb_runtime.errors import UsageError
 
-from .graphs import (
-    Layer,
+from .graph_parts import Layer, graph_bytes, halved
+from .hypernetwork_graphs import (
     compact_hypernetwork_graph,
     decoder_graph,
-    graph_bytes,
-    halved,
-    main_graph,
     paper_hypernetwork_graph,
 )
+from .main_graphs import main_graph, runs_graph
 
 
 def network_graphs(network: TwinNetwork) -> dict[str, bytes]:
@@ -31,8 +31,8 @@ def network_graphs(network: TwinNetwork) -> dict[str, bytes]:
     Returns
     -------
     dict of str to bytes
-        ``hypernetwork``, ``main`` and, for the compact preset, ``decoder``. The same network
-        always gives the same bytes.
+        ``hypernetwork``, ``main``, ``decoder`` for the compact preset and ``runs`` for the paper's.
+        The same network always gives the same bytes.
 
     Raises
     ------
@@ -40,19 +40,22 @@ def network_graphs(network: TwinNetwork) -> dict[str, bytes]:
         For a preset that has no bundle.
     """
     config = network.config
-    main = main_graph(
-        n_inputs=config.n_inputs,
-        hidden_size=config.hidden_size,
-        n_actions=config.n_actions,
-        n_bold=config.n_bold,
-        bold_stride=config.bold_stride,
-        leak=config.leak,
-    )
-    graphs = {"main": graph_bytes(main)}
+    sizes: dict[str, Any] = {
+        "n_inputs": config.n_inputs,
+        "hidden_size": config.hidden_size,
+        "n_actions": config.n_actions,
+        "n_bold": config.n_bold,
+        "bold_stride": config.bold_stride,
+        "leak": config.leak,
+    }
+    graphs = {"main": graph_bytes(main_graph(**sizes))}
     hyper = network.hypernetwork
     if isinstance(hyper, PaperHypernetwork):
         layers = [_layer(layer) for layer in hyper.layers]
-        return graphs | {"hypernetwork": graph_bytes(paper_hypernetwork_graph(layers))}
+        return graphs | {
+            "hypernetwork": graph_bytes(paper_hypernetwork_graph(layers)),
+            "runs": graph_bytes(runs_graph(**sizes)),
+        }
     if isinstance(hyper, CompactHypernetwork):
         return graphs | _compact_graphs(hyper)
     raise UsageError(

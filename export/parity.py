@@ -7,7 +7,7 @@ forecast would depend on the library. Such a network is not exported.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,8 +19,12 @@ from dtb_models.hypernetwork import CompactHypernetwork, TwinNetwork
 from dtb_runtime.errors import BundleError
 from dtb_runtime.inference import OrtGraph
 from dtb_runtime.manifest import Manifest
+from dtb_runtime.runs_graph import RunsGraph
 from dtb_runtime.stimulus import network_input
 from dtb_runtime.tasks import TASKS, Task
+
+Outputs = tuple[NDArray[np.float32], NDArray[np.float32]]
+"""Actions (people, time, actions) and BOLD (people, frames, regions)."""
 
 N_STEPS = 5000
 """A whole run of either task (4,930 and 5,100 steps)."""
@@ -81,21 +85,26 @@ def check_parity(
     ort = {
         role: OrtGraph(graphs[role], spec, manifest.axis_lengths, device="cpu")
         for role, spec in manifest.graphs.items()
+        if role != "runs"
     }
     edges = random_edges(network, n_people, rng)
     with torch.no_grad():
         weights = network.weights(torch.from_numpy(edges))
     found_weights = ort["hypernetwork"].run(edges)[-1]
-    differences = [
-        _run_differences(network, ort["main"], weights, found_weights, stimulus)
-        for stimulus in random_runs(network.config, manifest.tasks, n_steps, rng)
-    ]
+    stimuli = list(random_runs(network.config, manifest.tasks, n_steps, rng))
+    expected = [_torch_outputs(network, weights, stimulus) for stimulus in stimuli]
+    n_hidden = manifest.hidden_size
+    found = [_main_outputs(ort["main"], found_weights, each, n_hidden) for each in stimuli]
+    differences = [_differences(*pair) for pair in zip(expected, found, strict=True)]
+    if "runs" in graphs:
+        several = _runs_outputs(RunsGraph(manifest, graphs["runs"]), found_weights, stimuli)
+        differences += [_differences(*pair) for pair in zip(expected, several, strict=True)]
     report = ParityReport(
         weights=_weights_difference(network, ort, edges, weights),
         actions=max(actions for actions, _ in differences),
         bold=max(bold for _, bold in differences),
         n_people=n_people,
-        n_runs=len(differences),
+        n_runs=len(stimuli),
         n_steps=n_steps,
     )
     _require_parity(report, manifest.name)
@@ -178,21 +187,36 @@ def _weights_difference(
     )
 
 
-def _run_differences(
-    network: TwinNetwork,
-    main: OrtGraph,
-    weights: torch.Tensor,
-    found_weights: NDArray[np.float32],
-    stimulus: NDArray[np.float32],
-) -> tuple[float, float]:
-    """Return the largest differences of actions and BOLD over all people in one run."""
-    people = len(weights)
+def _torch_outputs(
+    network: TwinNetwork, weights: torch.Tensor, stimulus: NDArray[np.float32]
+) -> Outputs:
     with torch.no_grad():
-        output = network.run(weights, torch.from_numpy(stimulus).expand(people, -1, -1))
-        actions = torch.sigmoid(output.action_logits).numpy()
-    state = np.zeros((people, network.config.hidden_size), np.float32)
-    found_actions, found_bold, _ = main.run(found_weights, stimulus, state)
-    return _difference(actions, found_actions), _difference(output.bold.numpy(), found_bold)
+        output = network.run(weights, torch.from_numpy(stimulus).expand(len(weights), -1, -1))
+        return torch.sigmoid(output.action_logits).numpy(), output.bold.numpy()
+
+
+def _main_outputs(
+    main: OrtGraph, weights: NDArray[np.float32], stimulus: NDArray[np.float32], n_hidden: int
+) -> Outputs:
+    state = np.zeros((len(weights), n_hidden), np.float32)
+    actions, bold, _ = main.run(weights, stimulus, state)
+    return actions, bold
+
+
+def _runs_outputs(
+    runs: RunsGraph, weights: NDArray[np.float32], stimuli: Sequence[NDArray[np.float32]]
+) -> list[Outputs]:
+    """Return for each run everybody's outputs, all runs of a person in one call."""
+    people = [runs.run(own, stimuli) for own in weights]
+    return [
+        (np.stack([actions for actions, _ in run]), np.stack([bold for _, bold in run]))
+        for run in zip(*people, strict=True)
+    ]
+
+
+def _differences(expected: Outputs, found: Outputs) -> tuple[float, float]:
+    """Return the largest differences of actions and BOLD over all people in one run."""
+    return _difference(expected[0], found[0]), _difference(expected[1], found[1])
 
 
 def _difference(expected: NDArray[np.float32], found: NDArray[np.float32]) -> float:

@@ -23,14 +23,13 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from dtb_export.graphs import (
-    Layer,
+from dtb_export.graph_parts import Layer, graph_bytes
+from dtb_export.hypernetwork_graphs import (
     compact_hypernetwork_graph,
     decoder_graph,
-    graph_bytes,
-    main_graph,
     paper_hypernetwork_graph,
 )
+from dtb_export.main_graphs import main_graph, runs_graph
 from dtb_runtime.bundle_layout import (
     MANIFEST_FILE,
     MODEL_CARD_FILE,
@@ -238,16 +237,17 @@ def write_tiny_plain(folder: Path, **fields: Any) -> None:
             main_weights(rng, len(bold_regions), action_bias=-5.5),
         ),
     ]
-    main = main_graph(
-        n_inputs=N_INPUTS,
-        hidden_size=HIDDEN,
-        n_actions=N_ACTIONS,
-        n_bold=len(bold_regions),
-        bold_stride=10,
-    )
+    sizes: dict[str, int] = {
+        "n_inputs": N_INPUTS,
+        "hidden_size": HIDDEN,
+        "n_actions": N_ACTIONS,
+        "n_bold": len(bold_regions),
+        "bold_stride": 10,
+    }
     contents = {
         "hypernetwork.onnx": graph_bytes(paper_hypernetwork_graph(layers)),
-        "main.onnx": graph_bytes(main),
+        "main.onnx": graph_bytes(main_graph(**sizes)),
+        "runs.onnx": graph_bytes(runs_graph(**sizes)),
         NORMS_FILE: norms_bytes(edges, None),
         MODEL_CARD_FILE: _model_card("tiny_plain"),
     }

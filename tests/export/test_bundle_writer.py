@@ -124,16 +124,18 @@ def test_the_same_checkpoint_gives_the_same_bytes(checkpoint: Checkpoint, tmp_pa
     assert first == again
 
 
-def test_only_the_compact_preset_has_a_decoder(
+def test_the_compact_preset_has_a_decoder_and_the_papers_takes_runs_together(
     compact_checkpoint: Checkpoint, paper_checkpoint: Checkpoint, tmp_path: Path
 ) -> None:
     compact = set(contents(export_bundle(compact_checkpoint, tmp_path / "compact")))
     paper = set(contents(export_bundle(paper_checkpoint, tmp_path / "paper")))
     assert compact - paper == {"decoder.onnx"}
+    assert paper - compact == {"runs.onnx"}
     assert paper == {
         "manifest.json",
         "hypernetwork.onnx",
         "main.onnx",
+        "runs.onnx",
         "norms.npz",
         "MODEL_CARD.md",
     }

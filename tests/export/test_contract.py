@@ -11,9 +11,13 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 
+from dtb_export.bundle_writer import bundle_manifest
 from dtb_export.contract import RULES, breaches, check_contract, check_graphs
-from dtb_export.graphs import graph_bytes, main_graph
+from dtb_export.graph_parts import graph_bytes
+from dtb_export.main_graphs import main_graph
+from dtb_export.network_graphs import network_graphs
 from dtb_models.checkpoint import Checkpoint
+from dtb_runtime.bundle_layout import RECURRENT_ARRAY
 from dtb_runtime.errors import BundleError
 from dtb_runtime.manifest import Manifest
 
@@ -51,7 +55,7 @@ def test_a_good_bundle_keeps_every_rule(models: Models, manifest: Manifest) -> N
 
 def test_each_rule_has_a_sentence_of_its_own() -> None:
     sentences = [rule.sentence for rule in RULES]
-    assert len(set(sentences)) == len(sentences) == 11
+    assert len(set(sentences)) == len(sentences) == 12
     assert all(sentence.endswith(".") for sentence in sentences)
 
 
@@ -189,6 +193,30 @@ def test_rejects_bold_at_every_step(models: Models, manifest: Manifest) -> None:
     models["main"].graph.node.remove(slices)
     node_making(models["main"], "bold").input[0] = "hidden"
     assert_breach(models, manifest, "main.onnx: no Slice takes steps 0, 10, ... of time.")
+
+
+def test_rejects_a_replaced_array_that_an_engine_could_compute_with(
+    paper_checkpoint: Checkpoint,
+) -> None:
+    graphs = network_graphs(paper_checkpoint.network)
+    manifest = bundle_manifest(paper_checkpoint, graphs)
+    models = {role: onnx.load_model_from_string(data) for role, data in graphs.items()}
+    assert breaches(models, manifest) == ()
+    step = body(models["runs"])
+    (gemm,) = (node for node in step.node if node.op_type == "Gemm")
+    gemm.input[1] = "turned"
+    turned = helper.make_node("Transpose", [RECURRENT_ARRAY], ["turned"], perm=[0, 1])
+    models["runs"].graph.node.insert(0, turned)
+    assert_breach(models, manifest, "must be the matrix of one Gemm, found [('Transpose', 0)]")
+
+
+def test_rejects_a_replaced_array_of_another_shape(paper_checkpoint: Checkpoint) -> None:
+    graphs = network_graphs(paper_checkpoint.network)
+    manifest = bundle_manifest(paper_checkpoint, graphs)
+    models = {role: onnx.load_model_from_string(data) for role, data in graphs.items()}
+    (tensor,) = (t for t in models["runs"].graph.initializer if t.name == RECURRENT_ARRAY)
+    tensor.CopyFrom(numpy_helper.from_array(np.zeros((3, 3), np.float32), RECURRENT_ARRAY))
+    assert_breach(models, manifest, "hidden_weights must have shape [7, 7], found [3, 3]")
 
 
 def test_rejects_arrays_in_double_precision(models: Models, manifest: Manifest) -> None:

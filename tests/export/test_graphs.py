@@ -10,16 +10,14 @@ import onnx
 import pytest
 from numpy.typing import NDArray
 
-from dtb_export.graphs import (
-    Layer,
+from dtb_export.graph_parts import Layer, graph_bytes, halved
+from dtb_export.hypernetwork_graphs import (
     compact_hypernetwork_graph,
     decoder_graph,
-    graph_bytes,
-    halved,
-    main_graph,
     paper_hypernetwork_graph,
 )
-from dtb_runtime.bundle_layout import n_main_weights
+from dtb_export.main_graphs import main_graph, runs_graph
+from dtb_runtime.bundle_layout import RECURRENT_ARRAY, n_main_weights
 from dtb_runtime.onnx_scan import ALLOWED_OPERATORS, scan_onnx
 
 ort = pytest.importorskip("onnxruntime")
@@ -126,6 +124,41 @@ def test_a_run_continued_from_its_state_is_the_whole_run(
             np.concatenate([first[name], rest[name]], axis=1), whole[name], atol=1e-6
         )
     np.testing.assert_allclose(rest["final_state"], whole["final_state"], atol=1e-6)
+
+
+@pytest.mark.parametrize("is_leaky", [False, True])
+@pytest.mark.parametrize("n_runs", [1, 2, 3])
+def test_runs_graph_computes_the_recurrence_with_the_array_it_is_given(
+    rng: np.random.Generator, weights: NDArray[np.float32], is_leaky: bool, n_runs: int
+) -> None:
+    leak = rng.uniform(0.05, 1, H) if is_leaky else np.ones(H)
+    model = runs_graph(n_inputs=I, hidden_size=H, n_actions=A, n_bold=B, bold_stride=3, leak=leak)
+    w_ih, w_hh, b_ih, b_hh, w_ho, b_ho = np.split(
+        weights[0], np.cumsum([H * I, H * H, H, H, (A + B) * H])
+    )
+    options = ort.SessionOptions()
+    own = ort.OrtValue.ortvalue_from_numpy(w_hh.reshape(H, H))
+    options.add_initializer(RECURRENT_ARRAY, own)
+    ort_session = ort.InferenceSession(
+        graph_bytes(model), options, providers=["CPUExecutionProvider"]
+    )
+    stimuli = rng.normal(size=(n_runs, 25, I)).astype(np.float32)
+    state = rng.normal(size=(n_runs, H)).astype(np.float32)
+    found = ort_session.run(
+        ["actions", "bold", "final_state"],
+        {
+            "stimuli": stimuli,
+            "state": state,
+            "input_weights": w_ih.reshape(H, I),
+            "hidden_bias": b_ih + b_hh,
+            "readout_weights": w_ho.reshape(A + B, H),
+            "readout_bias": b_ho,
+        },
+    )
+    for i in range(n_runs):
+        expected = numpy_main(weights[0], stimuli[i], state[i], 3, leak)
+        for values, reference in zip(found, expected, strict=True):
+            np.testing.assert_allclose(values[i], reference, atol=1e-5)
 
 
 def test_a_leak_of_one_everywhere_is_left_out() -> None:

@@ -12,7 +12,7 @@ import torch
 from onnx import numpy_helper
 
 from dtb_export.bundle_writer import bundle_manifest
-from dtb_export.graphs import graph_bytes
+from dtb_export.graph_parts import graph_bytes
 from dtb_export.network_graphs import network_graphs
 from dtb_export.parity import N_STEPS, TOLERANCE, check_parity, random_edges, random_runs
 from dtb_models.checkpoint import Checkpoint
@@ -76,6 +76,20 @@ def test_a_wrong_head_fails(
     graphs["main"] = spoil(graphs["main"], swap_heads)
     with pytest.raises(BundleError, match="but differ in actions by"):
         check_parity(checkpoint.network, graphs, manifest, n_steps=50)
+
+
+def test_a_graph_of_runs_that_differs_fails(paper_checkpoint: Checkpoint) -> None:
+    graphs = network_graphs(paper_checkpoint.network)
+    manifest = bundle_manifest(paper_checkpoint, graphs)
+    assert check_parity(paper_checkpoint.network, graphs, manifest, n_steps=50).actions < TOLERANCE
+
+    def forget_the_bias(model: onnx.ModelProto) -> None:
+        (add,) = (node for node in model.graph.node if "drive_rows" in node.output)
+        add.input[1] = "from_input"
+
+    graphs["runs"] = spoil(graphs["runs"], forget_the_bias)
+    with pytest.raises(BundleError, match="but differ in actions by"):
+        check_parity(paper_checkpoint.network, graphs, manifest, n_steps=50)
 
 
 def test_two_swapped_weights_fail(

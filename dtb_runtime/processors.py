@@ -14,7 +14,7 @@ OWN_GROUPS = Path("/proc/self/cgroup")
 """Where Linux says which control groups a process is in."""
 
 
-def usable_threads(cgroup_root: Path = Path("/sys/fs/cgroup")) -> dict[str, float | int | None]:
+def usable_processors(cgroup_root: Path = Path("/sys/fs/cgroup")) -> dict[str, float | int | None]:
     """Return the machine's processors and how many of them this process may really use.
 
     Parameters
@@ -44,7 +44,7 @@ def usable_threads(cgroup_root: Path = Path("/sys/fs/cgroup")) -> dict[str, floa
 
 def n_usable() -> int:
     """Return how many processors this process may really use."""
-    return int(usable_threads()["usable"] or 1)
+    return int(usable_processors()["usable"] or 1)
 
 
 def cgroup_limit(root: Path) -> float | None:

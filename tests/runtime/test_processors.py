@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from dtb_cli import threads
-from dtb_cli.threads import cgroup_limit, usable_threads
+from dtb_runtime import processors
+from dtb_runtime.processors import cgroup_limit, usable_processors
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def own_group(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str]
     def say(lines: str) -> None:
         path = tmp_path / "self_cgroup"
         path.write_text(lines, encoding="utf-8")
-        monkeypatch.setattr(threads, "OWN_GROUPS", path)
+        monkeypatch.setattr(processors, "OWN_GROUPS", path)
 
     say("")
     return say
@@ -79,13 +79,13 @@ def test_usable_is_the_least_of_affinity_and_limit(
     monkeypatch.setattr(os, "cpu_count", lambda: 64)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(16)), raising=False)
     _limit(tmp_path, "250000 100000\n")
-    assert usable_threads(tmp_path) == {
+    assert usable_processors(tmp_path) == {
         "processors": 64,
         "affinity": 16,
         "cgroup_limit": 2.5,
         "usable": 2,
     }
     _limit(tmp_path, "50000 100000\n")
-    assert usable_threads(tmp_path)["usable"] == 1  # never none
+    assert usable_processors(tmp_path)["usable"] == 1  # never none
     _limit(tmp_path, "max 100000\n")
-    assert usable_threads(tmp_path)["usable"] == 16
+    assert usable_processors(tmp_path)["usable"] == 16

@@ -1,0 +1,129 @@
+"""Several runs of one person in one call: the numbers of one at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from dtb_runtime.bundle import Bundle
+from dtb_runtime.errors import DataError, UsageError
+from dtb_runtime.inference import CUDA, PEOPLE_PER_CALL, PEOPLE_PER_CALL_CUDA
+from dtb_runtime.main_weights import MainWeights
+from dtb_runtime.prepared_run import prepare_run
+from dtb_runtime.tasks import get_task
+
+
+@pytest.fixture
+def inputs() -> list[NDArray[np.float32]]:
+    return [prepare_run(get_task(name), None).network_input for name in ("hammer", "stroop")]
+
+
+def test_several_runs_are_those_of_the_main_graph(
+    tiny: Bundle,
+    tiny_plain: Bundle,
+    correlations: NDArray[np.float64],
+    inputs: list[NDArray[np.float32]],
+) -> None:
+    assert len(inputs[0]) != len(inputs[1])
+    for bundle in (tiny, tiny_plain):
+        weights = bundle.personalize(correlations).weights
+        for found, stimulus in zip(bundle.run_several(weights, inputs), inputs, strict=True):
+            actions, bold, _ = bundle.run_main(weights, stimulus)
+            np.testing.assert_allclose(found[0], actions, atol=1e-5)
+            np.testing.assert_allclose(found[1], bold, atol=1e-5)
+            assert (found[0].shape, found[1].shape) == (actions.shape, bold.shape)
+
+
+def test_a_runs_numbers_do_not_depend_on_the_others(
+    tiny_plain: Bundle, correlations: NDArray[np.float64], inputs: list[NDArray[np.float32]]
+) -> None:
+    weights = tiny_plain.personalize(correlations).weights
+    together = tiny_plain.run_several(weights, [*inputs, inputs[0][:7]])
+    for outputs, stimulus in zip(together, [*inputs, inputs[0][:7]], strict=True):
+        (alone,) = tiny_plain.run_several(weights, [stimulus])
+        for name in (0, 1):
+            np.testing.assert_array_equal(outputs[name], alone[name])
+
+
+def test_two_people_do_not_share_a_matrix(
+    tiny_plain: Bundle,
+    people: Callable[[int], NDArray[np.float64]],
+    inputs: list[NDArray[np.float32]],
+) -> None:
+    one, other = (tiny_plain.personalize(each).weights for each in map(people, range(2)))
+    first = tiny_plain.run_several(one, inputs)
+    tiny_plain.run_several(other, inputs)
+    again = tiny_plain.run_several(one, inputs)
+    np.testing.assert_array_equal(first[0][1], again[0][1])
+
+
+def test_no_run_is_no_output(tiny_plain: Bundle, correlations: NDArray[np.float64]) -> None:
+    assert tiny_plain.run_several(tiny_plain.personalize(correlations).weights, []) == []
+
+
+def test_other_shapes_are_refused(
+    tiny_plain: Bundle, correlations: NDArray[np.float64], inputs: list[NDArray[np.float32]]
+) -> None:
+    weights = tiny_plain.personalize(correlations).weights
+    with pytest.raises(DataError, match="weights must have shape"):
+        tiny_plain.run_several(weights[:-1], inputs)
+    with pytest.raises(DataError, match=r"stimulus must have shape \(1, 9\)"):
+        tiny_plain.run_several(weights, [inputs[0][:0]])
+    with pytest.raises(DataError, match="stimulus must have shape"):
+        tiny_plain.run_several(weights, [inputs[0][:, 1:]])
+
+
+def test_the_parts_of_the_weights_are_views_in_their_order(tiny_plain: Bundle) -> None:
+    manifest = tiny_plain.manifest
+    weights = np.arange(manifest.n_weights, dtype=np.float32)
+    parts = MainWeights.split(weights, manifest)
+    np.testing.assert_array_equal(np.concatenate([part.ravel() for part in parts]), weights)
+    assert all(np.shares_memory(part, weights) for part in parts)
+    assert parts.w_hh.shape == (manifest.hidden_size,) * 2
+
+
+def test_forecasts_of_all_tasks_are_those_of_each(
+    tiny: Bundle, tiny_plain: Bundle, correlations: NDArray[np.float64]
+) -> None:
+    for bundle in (tiny, tiny_plain):
+        twin = bundle.personalize(correlations)
+        together = twin.forecast_tasks(seed=3)
+        assert [each.task for each in together] == list(bundle.manifest.tasks)
+        for found in together:
+            alone = twin.forecast(found.task, seed=3)
+            np.testing.assert_array_equal(found.bold, alone.bold)
+            assert found.indicator_report.values == alone.indicator_report.values
+            for name, column in found.trials.items():
+                np.testing.assert_array_equal(column, alone.trials[name])
+
+
+def test_people_together_are_people_alone(
+    tiny: Bundle, tiny_plain: Bundle, people: Callable[[int], NDArray[np.float64]]
+) -> None:
+    for bundle in (tiny, tiny_plain):
+        connectomes = [people(i) for i in range(5)]
+        several = bundle.personalize_several(connectomes, participant_ids=list("abcde"))
+        for twin, connectome, label in zip(several, connectomes, "abcde", strict=True):
+            alone = bundle.personalize(connectome, participant_id=label)
+            np.testing.assert_array_equal(twin.weights, alone.weights)
+            assert twin.participant_id == alone.participant_id
+            assert twin.connectome_digest == alone.connectome_digest
+    assert tiny.personalize_several([]) == []
+    with pytest.raises(UsageError, match="There are 2 people but 1 participant ids"):
+        tiny.personalize_several([people(0), people(1)], participant_ids=["a"])
+
+
+def test_people_per_call_follow_graph_and_device(tiny: Bundle, tiny_plain: Bundle) -> None:
+    assert tiny.people_per_call == PEOPLE_PER_CALL
+    assert tiny_plain.people_per_call == 1
+    graphs = tiny._graphs
+    on_gpu = replace(graphs, main=_OnGpu())  # type: ignore[arg-type]
+    assert on_gpu.people_per_call == PEOPLE_PER_CALL_CUDA
+
+
+class _OnGpu:
+    provider = CUDA
