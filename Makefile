@@ -12,7 +12,7 @@ SOURCES := $(shell find $(FOLDERS) -not -name '__pycache__' -not -name '*.pyc') 
 EXAMPLE = examples/sub-example_atlas-tcp434_connectome.npy
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint types wheel results clean
+.PHONY: help demo test lint types wheel results bench clean
 
 help:
 	@echo "make demo     install the lean [cpu] extra and forecast an example participant"
@@ -21,6 +21,7 @@ help:
 	@echo "make types    mypy --strict on the built wheel"
 	@echo "make wheel    build dist/*.whl and the source archive"
 	@echo "make results  run every evaluation (hours) and write docs/RESULTS.md"
+	@echo "make bench    measure how fast everything is and write docs/PERFORMANCE.md"
 	@echo "make clean    remove the virtual environments and what was built"
 
 demo: .venv-demo/installed
@@ -45,6 +46,11 @@ wheel: dist/built
 # on after a kill. One part: make results ARGS="--only tcp_calibrated". Page only: ARGS=--render
 results: .venv-test/ready
 	.venv-test/bin/python benchmarks/results.py $(ARGS)
+
+# On a machine that does nothing else meanwhile. One part: make bench ARGS="--only person". Page only:
+# ARGS=--render
+bench: .venv-test/ready
+	.venv-test/bin/python benchmarks/speed.py $(ARGS)
 
 clean:
 	rm -rf .venv-demo .venv-test .venv-lint .venv-types .venv-wheel build dist *.egg-info

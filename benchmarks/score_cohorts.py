@@ -38,7 +38,9 @@ def people(bundle: str, n_different: int, seed: int = 0) -> list[NDArray[np.floa
     return made
 
 
-def write_cohort(folder: Path, n_people: int, bundle: str, ending: str = ".npy") -> None:
+def write_cohort(
+    folder: Path, n_people: int, bundle: str, ending: str = ".npy", *, linked: bool = False
+) -> None:
     """Write a cohort of files ``sub-00000...``; of 32 different people, in turn.
 
     Parameters
@@ -50,6 +52,8 @@ def write_cohort(folder: Path, n_people: int, bundle: str, ending: str = ".npy")
         Whose regions they have.
     ending : str
         ``.npy``, or ``.tsv`` for text without labels.
+    linked : bool
+        Whether those who come after the first 32 are hard links to their files, not copies.
     """
     folder.mkdir(parents=True, exist_ok=True)
     contents = []
@@ -61,7 +65,11 @@ def write_cohort(folder: Path, n_people: int, bundle: str, ending: str = ".npy")
             np.savetxt(path, correlations, fmt="%.6f", delimiter="\t")
         contents.append(path.read_bytes())
     for number in range(len(contents), n_people):
-        (folder / f"sub-{number:05d}{ending}").write_bytes(contents[number % len(contents)])
+        path, first = folder / f"sub-{number:05d}{ending}", number % len(contents)
+        if linked:
+            path.hardlink_to(folder / f"sub-{first:05d}{ending}")
+        else:
+            path.write_bytes(contents[first])
 
 
 def _saved(change: Callable[[NDArray[np.float32]], NDArray[np.float32]]) -> Callable[[Path], None]:

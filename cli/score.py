@@ -61,7 +61,10 @@ def score(
     jobs: Annotated[
         int | None,
         typer.Option(
-            "--jobs", min=1, show_default=False, help="Processes (default: one a processor)."
+            "--jobs",
+            min=1,
+            show_default=False,
+            help="Processes (default: one a processor; on a GPU one).",
         ),
     ] = None,
     cluster: Annotated[
@@ -90,6 +93,7 @@ def score(
     from dtb_runtime.bundle_loading import load_bundle
     from dtb_runtime.cohort_listing import list_cohort
     from dtb_runtime.cohort_run import score_cohort
+    from dtb_runtime.inference import CUDA
     from dtb_runtime.score_workers import WorkerPlan
     from dtb_runtime.scoring import ScoreSettings
 
@@ -115,7 +119,7 @@ def score(
             listing,
             out,
             plan,
-            jobs=min(jobs or n_usable(), n_people),
+            jobs=min(jobs or (1 if loaded.provider == CUDA else n_usable()), n_people),
             cluster=cluster,
             fail_fast=fail_fast,
             force=force,
@@ -123,6 +127,7 @@ def score(
         )
     result: dict[str, Any] = {
         "bundle": loaded.name,
+        "provider": loaded.provider,
         "people": run.n_people,
         "ok": run.n_people - run.n_failed,
         "failed": run.n_failed,
@@ -143,9 +148,10 @@ def score(
 
 def _print(result: dict[str, Any], out: Path) -> None:
     before = f" ({result['scored_before']} of them before)" if result["scored_before"] else ""
+    where = result["provider"].removesuffix("ExecutionProvider")
     terminal.print_lines(
-        f"Scored {result['people']} people with {result['bundle']}{before}: {result['ok']} ok, "
-        f"{result['failed']} failed."
+        f"Scored {result['people']} people with {result['bundle']} on {where}{before}: "
+        f"{result['ok']} ok, {result['failed']} failed."
     )
     if result["failed"]:
         terminal.message(f"First of those that failed: {result['first_error']}")

@@ -14,6 +14,8 @@ from .manifest import Manifest
 from .processors import n_usable
 from .runs_graph import RunsGraph
 
+STEPS_PER_CALL = 500
+"""Steps of the main network in one call, which keeps everybody's hidden states at all of them."""
 _LARGE_BYTES = 2**25
 """A larger hypernetwork is worth the threads: one person's pass is the reading of it."""
 
@@ -68,8 +70,7 @@ class BundleGraphs:
         graphs = cls(manifest, opened["hypernetwork"], opened.get("decoder"), opened["main"])
         if "runs" not in manifest.graphs:
             return graphs
-        runs = RunsGraph(manifest, contents[manifest.graphs["runs"].file])
-        runs.open(np.zeros((manifest.hidden_size,) * 2, np.float32))  # a bad file shows at once
+        runs = RunsGraph.of(manifest, contents[manifest.graphs["runs"].file])
         # A GPU takes many people together, each with a matrix of their own.
         return graphs if graphs.provider == CUDA else replace(graphs, runs=runs)
 
@@ -168,7 +169,7 @@ class BundleGraphs:
         )
         own_state = self._checked("state", state, (*lead, manifest.hidden_size))
         people = lead or (1,)
-        actions, bold, final_state = self.main.run(
+        actions, bold, final_state = self._in_parts(
             own_weights.reshape(*people, -1), own_stimulus, own_state.reshape(*people, -1)
         )
         n_steps = len(own_stimulus)
@@ -187,6 +188,22 @@ class BundleGraphs:
         if lead:
             return actions, bold, final_state
         return actions[0], bold[0], final_state[0]
+
+    def _in_parts(
+        self,
+        weights: NDArray[np.float32],
+        stimulus: NDArray[np.float32],
+        state: NDArray[np.float32],
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+        """Run part after part of the time, each going on from the state of the one before."""
+        stride = self.manifest.bold_stride
+        n_steps = max(STEPS_PER_CALL // stride, 1) * stride  # a part begins with a frame
+        actions, bold = [], []
+        for first in range(0, len(stimulus), n_steps):
+            *outputs, state = self.main.run(weights, stimulus[first : first + n_steps], state)
+            actions.append(outputs[0])
+            bold.append(outputs[1])
+        return np.concatenate(actions, axis=1), np.concatenate(bold, axis=1), state
 
     def run_several(
         self, weights: NDArray[np.float32], stimuli: Sequence[NDArray[np.float32]]

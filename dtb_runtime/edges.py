@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -50,8 +52,17 @@ def edges_from_correlations(correlations: ArrayLike) -> NDArray[np.float32]:
     correlations_from_edges : the inverse.
     """
     r = np.asarray(correlations)
-    rows, columns = np.triu_indices(r.shape[-1], k=1)
-    return fisher_z(r[..., rows, columns]).astype(np.float32)
+    flat = r.reshape(*r.shape[:-2], -1)
+    return fisher_z(flat.take(_upper_triangle(r.shape[-1]), axis=-1)).astype(np.float32)
+
+
+@lru_cache(maxsize=4)
+def _upper_triangle(n_regions: int) -> NDArray[np.intp]:
+    """Where the upper triangle lies in a flat matrix: for everybody of a cohort the same."""
+    rows, columns = np.triu_indices(n_regions, k=1)
+    places: NDArray[np.intp] = rows * n_regions + columns
+    places.setflags(write=False)
+    return places
 
 
 def correlations_from_edges(edges: ArrayLike, n_regions: int) -> NDArray[np.float32]:

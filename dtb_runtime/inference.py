@@ -10,8 +10,10 @@ import contextlib
 import ctypes
 import io
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
+from pathlib import Path
 from types import ModuleType
 from typing import Any, Final, Literal, get_args
 
@@ -54,6 +56,8 @@ class OrtGraph:
         Threads inside one call. One is fastest for the main network: a step is too small to share.
     arrays : mapping of str to numpy.ndarray, optional
         float32 arrays that take the place of arrays of the file, by name, shape for shape.
+    is_optimized : bool
+        Whether `data` is what `optimized` returned here before: then it opens more quickly.
 
     Raises
     ------
@@ -79,6 +83,7 @@ class OrtGraph:
         device: Device = "auto",
         threads: int = 1,
         arrays: Mapping[str, NDArray[np.float32]] | None = None,
+        is_optimized: bool = False,
     ) -> None:
         check_device(device, threads)
         ort = import_onnxruntime()
@@ -90,6 +95,8 @@ class OrtGraph:
         }
         for name, value in self._arrays.items():
             options.add_initializer(name, value)
+        if is_optimized:
+            options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
         self._file = spec.file
         self._inputs = tuple(tensor.name for tensor in spec.inputs)
         self._outputs = [tensor.name for tensor in spec.outputs]
@@ -121,6 +128,28 @@ class OrtGraph:
             raise BundleError(
                 f"{self._file} failed in ONNX Runtime: {_reason(cause)}. Export the bundle again."
             ) from cause
+
+
+def optimized(data: bytes, file: str) -> bytes:
+    """A graph as ONNX Runtime rewrites it for this processor, to be opened here many times.
+
+    Where no temporary file can be written, which ONNX Runtime needs for this, the graph as it is.
+
+    Raises
+    ------
+    BundleError
+        ONNX Runtime cannot read the graph.
+    """
+    ort = import_onnxruntime()
+    options = _options(ort, 1)
+    try:
+        with tempfile.TemporaryDirectory(prefix="dtb-") as folder:
+            path = Path(folder, "optimized.onnx")
+            options.optimized_model_filepath = str(path)
+            _new_session(ort, data, file, options, [CPU])
+            return path.read_bytes()
+    except OSError:
+        return data
 
 
 def check_device(device: str, threads: int) -> None:

@@ -58,6 +58,7 @@ def about_scoring(bundle: Bundle, listing: CohortListing, plan: WorkerPlan) -> d
         "version": FORMAT_VERSION,
         "bundle": bundle.name,
         "bundle_digest": bundle.digest,
+        "provider": bundle.provider,
         "settings": plan.settings.to_json(),
         "n_people": len(listing.entries),
         "people_digest": people.hexdigest(),

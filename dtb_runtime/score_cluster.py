@@ -67,7 +67,7 @@ class ShippedBundle:
         with tempfile.TemporaryDirectory(prefix="dtb-bundle-") as folder:
             for name, data in self.contents.items():
                 (Path(folder) / name).write_bytes(data)
-            bundle = load_bundle(folder, device=self.device)
+            bundle = load_bundle(folder, device=self.device, threads=1)
         if bundle.digest != self.digest:
             raise UsageError("The bundle changed on its way to the worker. Start again.")
         return CohortScorer(bundle, self.settings)

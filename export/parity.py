@@ -97,7 +97,7 @@ def check_parity(
     found = [_main_outputs(ort["main"], found_weights, each, n_hidden) for each in stimuli]
     differences = [_differences(*pair) for pair in zip(expected, found, strict=True)]
     if "runs" in graphs:
-        several = _runs_outputs(RunsGraph(manifest, graphs["runs"]), found_weights, stimuli)
+        several = _runs_outputs(RunsGraph.of(manifest, graphs["runs"]), found_weights, stimuli)
         differences += [_differences(*pair) for pair in zip(expected, several, strict=True)]
     report = ParityReport(
         weights=_weights_difference(network, ort, edges, weights),
