@@ -19,6 +19,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from dtb_runtime.errors import DtbError
+from dtb_runtime.processors import limit_libraries
 
 from . import (
     bundles,
@@ -104,6 +105,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments
         What follows `dtb-run` on the command line; default: that of this process.
     """
+    limit_libraries()
     terminal.escape_what_cannot_be_encoded()
     try:
         with _ended_politely():

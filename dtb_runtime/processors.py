@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import MutableMapping
 from pathlib import Path
 
 OWN_GROUPS = Path("/proc/self/cgroup")
@@ -45,6 +46,15 @@ def usable_processors(cgroup_root: Path = Path("/sys/fs/cgroup")) -> dict[str, f
 def n_usable() -> int:
     """Return how many processors this process may really use."""
     return int(usable_processors()["usable"] or 1)
+
+
+def limit_libraries(environment: MutableMapping[str, str] = os.environ) -> None:
+    """Keep numpy's linear algebra to the processors that may really be used.
+
+    OpenBLAS looks at the machine and at affinity, not at what a container grants. It reads the
+    environment when numpy is loaded, so this comes before; a number that is set stays.
+    """
+    environment.setdefault("OPENBLAS_NUM_THREADS", str(n_usable()))
 
 
 def cgroup_limit(root: Path) -> float | None:

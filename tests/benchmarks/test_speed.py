@@ -31,6 +31,7 @@ from speed_watched import cpu_ticks
 
 from dtb_models.config import direct_config
 from dtb_models.hypernetwork import TwinNetwork
+from dtb_runtime.inference import has_cuda_device
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -211,3 +212,30 @@ def test_quick_figures_do_not_go_where_the_real_ones_are() -> None:
     done = run("--quick")
     assert done.returncode == 2
     assert "give --root DIR" in done.stderr
+
+
+def test_the_run_on_a_gpu_runs_dry() -> None:
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "benchmarks" / "speed_gpu.py"), "--dry-run"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    figures = {each["what"]: each["value"] for each in json.loads(done.stdout)}
+    for preset in ("paper", "compact"):
+        assert figures[f"`{preset}`, batch of 16"] > 0
+        assert figures[f"`{preset}`, largest difference from the CPU"] == 0
+
+
+@pytest.mark.skipif(has_cuda_device(), reason="there is a GPU, so it would run in earnest")
+def test_the_run_on_a_gpu_says_what_is_missing_and_writes_nothing(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "benchmarks" / "speed_gpu.py"), "--root", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: CUDA was asked for, but ")
+    assert list(tmp_path.iterdir()) == []

@@ -72,6 +72,18 @@ def test_what_cannot_be_understood_is_no_limit(tmp_path: Path) -> None:
     assert cgroup_limit(tmp_path) is None
 
 
+def test_libraries_are_kept_to_what_is_usable_unless_told_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(processors, "n_usable", lambda: 3)
+    environment: dict[str, str] = {}
+    processors.limit_libraries(environment)
+    assert environment == {"OPENBLAS_NUM_THREADS": "3"}
+    environment = {"OPENBLAS_NUM_THREADS": "1"}
+    processors.limit_libraries(environment)
+    assert environment == {"OPENBLAS_NUM_THREADS": "1"}
+
+
 @pytest.mark.usefixtures("own_group")
 def test_usable_is_the_least_of_affinity_and_limit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
