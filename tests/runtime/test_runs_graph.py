@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from dtb_runtime.bundle import Bundle
-from dtb_runtime.errors import DataError, UsageError
+from dtb_runtime.bundle_layout import RECURRENT_ARRAY
+from dtb_runtime.bundle_loading import load_bundle
+from dtb_runtime.errors import BundleError, DataError, UsageError
 from dtb_runtime.inference import CUDA, PEOPLE_PER_CALL, PEOPLE_PER_CALL_CUDA
 from dtb_runtime.main_weights import MainWeights
 from dtb_runtime.prepared_run import prepare_run
 from dtb_runtime.tasks import get_task
+
+BUNDLES = Path(__file__).parents[1] / "bundles"
 
 
 @pytest.fixture
@@ -127,3 +133,16 @@ def test_people_per_call_follow_graph_and_device(tiny: Bundle, tiny_plain: Bundl
 
 class _OnGpu:
     provider = CUDA
+
+
+def test_a_graph_without_the_array_to_replace_is_refused(
+    tmp_path: Path, replace_file: Callable[[Path, str, bytes], None]
+) -> None:
+    """ONNX Runtime takes no notice of a replacement for an array that is not there."""
+    folder = Path(shutil.copytree(BUNDLES / "tiny_plain", tmp_path / "bundle"))
+    data = (folder / "runs.onnx").read_bytes()
+    name = RECURRENT_ARRAY.encode()
+    assert data.count(name) == 2
+    replace_file(folder, "runs.onnx", data.replace(name, name.upper()))
+    with pytest.raises(BundleError, match=r"runs\.onnx of bundle 'tiny_plain' gives other"):
+        load_bundle(folder, device="cpu")
