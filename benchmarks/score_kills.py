@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import math
 import os
 import signal
 import subprocess
@@ -37,8 +38,8 @@ def command(cohort: Path, out: Path, bundle: str, jobs: int) -> list[str]:
 def killed_run(words: list[str], out: Path, n_people: int, n_kills: int, seed: int) -> list[int]:
     """Run a command, killing it so many times; return how many people were done at each kill.
 
-    Every other kill comes after a random time, which may be before the first person; the others
-    after a random number of people more.
+    A kill comes after a random number of people more, every other one at the latest after a random
+    time, which may be before the first person.
     """
     rng = np.random.default_rng(seed)
     done = [0]
@@ -46,13 +47,13 @@ def killed_run(words: list[str], out: Path, n_people: int, n_kills: int, seed: i
         process = subprocess.Popen(
             words, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        if len(done) % 2:
-            time.sleep(float(rng.uniform(0.1, 3.0)))
-        else:
-            most = max((n_people - done[-1]) // (n_kills + 2 - len(done)), 1)
-            wanted = done[-1] + int(rng.integers(1, 2 * most + 1))
-            while process.poll() is None and _n_done(out) < wanted:
-                time.sleep(0.002)
+        # Of what is left as much as leaves some for the kills to come.
+        most = max((n_people - done[-1]) // (n_kills + 2 - len(done)), 1)
+        wanted = done[-1] + int(rng.integers(1, 2 * most + 1))
+        latest_s = float(rng.uniform(0.1, 3.0)) if len(done) % 2 else math.inf
+        end_s = time.monotonic() + latest_s
+        while process.poll() is None and _n_done(out) < wanted and time.monotonic() < end_s:
+            time.sleep(0.002)
         if process.poll() is not None:
             raise SystemExit(f"The run ended after {len(done) - 1} kills; take more people.")
         os.killpg(process.pid, signal.SIGKILL)

@@ -16,7 +16,7 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -39,8 +39,8 @@ COST_BEGIN, COST_END = "<!-- from make bench -->", "<!-- until here -->"
 
 def measure(
     plan: Plan, only: list[str], environment: Path, known: Mapping[str, Any] | None
-) -> dict[str, Any]:
-    """Return the figures of all sections, or of some, with those already known.
+) -> Iterator[dict[str, Any]]:
+    """Yield the figures after each section: of all sections, or of some with those already known.
 
     Parameters
     ----------
@@ -71,8 +71,7 @@ def measure(
                 _say(f"{section.name} ...")
                 kept[section.name] = section.measure(inputs)
                 _say(f"{section.name}: {time.perf_counter() - start_s:.0f} s")
-    ordered = {name: kept[name] for name in NAMES if name in kept}
-    return figures | {"sections": ordered}
+                yield figures | {"sections": {name: kept[name] for name in NAMES if name in kept}}
 
 
 def read_figures(root: Path) -> dict[str, Any] | None:
@@ -122,9 +121,9 @@ def main() -> int:
         parser.error("--quick makes figures that mean nothing: give --root DIR for them.")
     if not arguments.render:
         plan = QUICK if arguments.quick else FULL
-        figures = measure(plan, arguments.only or [], arguments.venv, read_figures(root))
-        text = json.dumps(figures, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-        write(root / FOLDER / FILE, text.encode())
+        for figures in measure(plan, arguments.only or [], arguments.venv, read_figures(root)):
+            text = json.dumps(figures, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+            write(root / FOLDER / FILE, text.encode())  # after each: a later one may fail
     write_page(root)
     return 0
 
