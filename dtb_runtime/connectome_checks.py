@@ -125,12 +125,12 @@ def check_range(
     values: NDArray[np.float64], labels: tuple[str, ...] | None, is_z: bool, source: str
 ) -> None:
     """Refuse what is no correlation (or Fisher z), and clip float rounding beyond 1."""
-    size = np.abs(values)
-    worst = float(size.max())
+    worst = float(max(values.max(), -values.min()))
     if worst <= (_LARGEST_Z if is_z else 1.0 + _RANGE_TOLERANCE):
-        if not is_z:
+        if not is_z and worst > 1.0:
             np.clip(values, -1.0, 1.0, out=values)
         return
+    size = np.abs(values)
     row, column = (int(i) for i in np.unravel_index(int(size.argmax()), size.shape))
     found = f"{source}: the value at {pair_name(row, column, labels)} is {values[row, column]:.4g}"
     if worst > _LARGEST_Z:
@@ -185,6 +185,8 @@ def symmetric(
     tuple of str
         A note, if the difference was larger than float32 rounding.
     """
+    if (values == values.T).all():  # most are, and this is the quickest way to know
+        return values, ()
     difference = np.abs(values - values.T)
     worst = float(difference.max())
     row, column = sorted(int(i) for i in np.unravel_index(int(difference.argmax()), values.shape))
