@@ -25,6 +25,8 @@ from pathlib import Path
 import numpy as np
 from score_cohorts import BREAKS, break_some, write_cohort
 
+from dtb_runtime.score_workers import AT_ONCE
+
 TABLES = ("cohort.tsv", "cohort.json", "cohort.parquet")
 RUN = "import sys; from dtb_cli.app import main\nif __name__ == '__main__': sys.exit(main())"
 
@@ -47,10 +49,11 @@ def killed_run(words: list[str], out: Path, n_people: int, n_kills: int, seed: i
         process = subprocess.Popen(
             words, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        # Of what is left as much as leaves some for the kills to come.
-        most = max((n_people - done[-1]) // (n_kills + 2 - len(done)), 1)
+        # Of what is left as much as leaves some for the kills to come: people arrive by the batch.
+        left = n_people - done[-1] - AT_ONCE * (n_kills + 1 - len(done))
+        most = max(left // (n_kills + 2 - len(done)), 1)
         wanted = done[-1] + int(rng.integers(1, 2 * most + 1))
-        latest_s = float(rng.uniform(0.1, 3.0)) if len(done) % 2 else math.inf
+        latest_s = float(rng.uniform(0.1, 2.0)) if len(done) % 2 else math.inf
         end_s = time.monotonic() + latest_s
         while process.poll() is None and _n_done(out) < wanted and time.monotonic() < end_s:
             time.sleep(0.002)
