@@ -85,7 +85,7 @@ clean:
 	touch $@
 
 .venv-types/installed: .venv-types/ready dist/built
-	.venv-types/bin/python $(PIP_INSTALL) "$$(echo dist/*.whl)[cpu,torch,imaging,evaluate,lint]"
+	.venv-types/bin/python $(PIP_INSTALL) "$$(echo dist/*.whl)[cpu,torch,imaging,evaluate,cohort,cluster,lint]"
 	.venv-types/bin/python $(PIP_INSTALL) --force-reinstall --no-deps dist/*.whl
 	touch $@
 
