@@ -181,8 +181,9 @@ def cost_model(figures: Figures) -> str:
         (
             f"Measured: {digits(per_core)} people a second and core (`.npy` of 434 regions, both\n"
             f"tasks, one draw; {figures['jobs']} processes, one a core: "
-            "[performance](PERFORMANCE.md)). Only divided\nand multiplied, so without the network, the file system and the scheduler, "
-            "which a large cluster would\nwait for first:",
+            "[performance](PERFORMANCE.md)).\n"
+            "Only divided and multiplied, so without the network, the file system and the\n"
+            "scheduler, which a large cluster would wait for first:",
             table(["cores", *(f"{n:,} people" for n in _COHORTS)], rows),
             "`--draws 32` takes thirty times as long; `.tsv` files take "
             f"{digits(rate(figures, NPY).median / rate(figures, TSV).median)} times as long.",
