@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 from made_speed import constant, made_figures, timing
 from results_claims import Verdict
-from speed import FILE, FOLDER, PLOT, read_figures
+from speed import COST_BEGIN, COST_END, FILE, FOLDER, PLOT, read_figures
 from speed_aims import aims
 from speed_gpu import read_gpu
 from speed_page import render
 from speed_plot import draw
+from speed_scoring import cost_model
 from speed_sections import NAMES, SECTIONS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -170,3 +171,21 @@ def test_no_number_of_the_page_is_typed(figures: Figures) -> None:
     body = page.partition("## How to read this")[0].partition("| --- |")[2]
     assert re.findall(r"\d[\d.]* (?:ms|s) \[", body) == []
     assert "times [" not in page
+
+
+def test_the_committed_cost_model_is_what_the_committed_figures_say() -> None:
+    figures = read_figures(ROOT)
+    if figures is None or "scoring" not in figures["sections"]:
+        pytest.skip("nothing was measured yet")
+    page = (ROOT / "docs" / "cluster.md").read_text(encoding="utf-8")
+    found = page.partition(COST_BEGIN)[2].partition(COST_END)[0]
+    assert found.strip() == cost_model(figures["sections"]["scoring"])
+
+
+def test_the_cost_model_divides_and_multiplies() -> None:
+    text = cost_model(made_figures()["sections"]["scoring"])
+    # 1 / 0.008 s people a second by two processes: 62.5 each.
+    assert "Measured: 62.5 people a second and core" in text
+    assert "| 1 | 27 min | 4.4 h |" in text
+    assert "| 64 | 25 s | 4 min |" in text
+    assert "`.tsv` files take 2.50 times as long" in text
