@@ -16,6 +16,8 @@ from .runs_graph import RunsGraph
 
 STEPS_PER_CALL = 500
 """Steps of the main network in one call, which keeps everybody's hidden states at all of them."""
+_CHECKED_STEPS = 700
+"""Steps over which a graph of runs is compared with the main graph."""
 _LARGE_BYTES = 2**25
 """A larger hypernetwork is worth the threads: one person's pass is the reading of it."""
 
@@ -200,15 +202,40 @@ class BundleGraphs:
         # So small that rounding does not grow from step to step.
         scale = manifest.hidden_size**-0.5
         weights = rng.normal(0, scale, manifest.n_weights).astype(np.float32)
-        stimulus = rng.normal(size=(2 * manifest.bold_stride, manifest.n_inputs)).astype(np.float32)
-        (found,) = runs.run(weights, [stimulus])
-        expected = self.run_main(weights, stimulus, None)
-        for name, ours, main in zip(("actions", "bold"), found, expected, strict=False):
-            if ours.shape != main.shape or not np.allclose(ours, main, atol=1e-3):
-                raise BundleError(
-                    f"runs.onnx of bundle {manifest.name!r} gives other {name} than main.onnx. "
-                    "Export the bundle again."
-                )
+        stimuli = [
+            rng.normal(size=(n_steps, manifest.n_inputs)).astype(np.float32)
+            for n_steps in (_CHECKED_STEPS, _CHECKED_STEPS // 2 + 1, 1)
+        ]
+        several = self._checked_runs(runs.run(weights, stimuli), stimuli)
+        for found, stimulus in zip(several, stimuli, strict=True):
+            expected = self.run_main(weights, stimulus, None)[:2]
+            for name, ours, main in zip(("actions", "bold"), found, expected, strict=True):
+                if not np.allclose(ours, main, atol=1e-4):
+                    raise BundleError(
+                        f"runs.onnx of bundle {manifest.name!r} gives other {name} than "
+                        "main.onnx. Export the bundle again."
+                    )
+
+    def _checked_runs(
+        self,
+        found: list[tuple[NDArray[np.float32], NDArray[np.float32]]],
+        stimuli: Sequence[NDArray[np.float32]],
+    ) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+        manifest = self.manifest
+        for (actions, bold), stimulus in zip(found, stimuli, strict=True):
+            n_steps = len(stimulus)
+            n_frames = -(-n_steps // manifest.bold_stride)
+            for name, array, shape in (
+                ("actions", actions, (n_steps, manifest.n_actions)),
+                ("bold", bold, (n_frames, manifest.n_bold)),
+            ):
+                if array.shape != shape:
+                    raise BundleError(
+                        f"runs.onnx of bundle {manifest.name!r} gave {name} of shape "
+                        f"{array.shape}, expected {shape}. Export the bundle again."
+                    )
+                self._check_finite("runs.onnx", name, array)
+        return found
 
     def _in_parts(
         self,
@@ -234,17 +261,11 @@ class BundleGraphs:
             return [self.run_main(weights, stimulus, None)[:2] for stimulus in stimuli]
         manifest = self.manifest
         own = self._checked("weights", weights, (manifest.n_weights,))
-        found = self.runs.run(
-            own,
-            [
-                self._checked("stimulus", each, (max(len(each), 1), manifest.n_inputs))
-                for each in stimuli
-            ],
-        )
-        for actions, bold in found:
-            self._check_finite("runs.onnx", "actions", actions)
-            self._check_finite("runs.onnx", "bold", bold)
-        return found
+        given = [
+            self._checked("stimulus", each, (max(len(each), 1), manifest.n_inputs))
+            for each in stimuli
+        ]
+        return self._checked_runs(self.runs.run(own, given), given)
 
     def _checked(
         self, name: str, array: NDArray[np.float32], shape: tuple[int, ...]

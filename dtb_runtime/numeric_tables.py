@@ -49,7 +49,8 @@ def read_table(path: Path, delimiter: str | None) -> NumericTable:
     lines = [line for line in filled if not line.startswith("#")]
     if not lines:
         raise ConnectomeError(f"{path.name} holds only comments. Pick a file with numbers.")
-    quick = None if '"' in text else _read_quickly(filled, lines, delimiter)
+    # numpy takes "nan(1)" for a number.
+    quick = None if '"' in text or "(" in text else _read_quickly(filled, lines, delimiter)
     return quick or _read_cells(filled, lines, delimiter, path)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .bundle_layout import RECURRENT_ARRAY
+from .errors import BundleError
 from .inference import OrtGraph, optimized
 from .main_weights import MainWeights
 from .manifest import Manifest
@@ -63,7 +64,7 @@ class RunsGraph:
         Raises
         ------
         BundleError
-            The graph cannot be opened, or fails.
+            The graph cannot be opened, fails, or gives another number of runs.
         """
         manifest, own = self.manifest, MainWeights.split(weights, self.manifest)
         graph = self.open(own.w_hh)
@@ -75,6 +76,12 @@ class RunsGraph:
         actions, bold, _ = graph.run(
             together, state, own.w_ih, own.b_ih + own.b_hh, own.w_ho, own.b_ho
         )
+        for name, array in (("actions", actions), ("bold", bold)):
+            if len(array) != len(stimuli):
+                raise BundleError(
+                    f"runs.onnx of bundle {manifest.name!r} gave {name} of {len(array)} runs, "
+                    f"expected {len(stimuli)}. Export the bundle again."
+                )
         return [
             (actions[i, :n_steps], bold[i, : -(-n_steps // manifest.bold_stride)])
             for i, n_steps in enumerate(lengths)

@@ -7,13 +7,15 @@ of one process to the last digit.
 from __future__ import annotations
 
 import os
+import threading
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from itertools import islice
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import wait
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -167,7 +169,16 @@ def _new_scorer(plan: WorkerPlan, threads: int | None = None) -> CohortScorer:
 
 def _begin(plan: WorkerPlan) -> None:
     global _scorer
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     _scorer = _new_scorer(plan, threads=1)  # the others have the other processors
+
+
+def _end_with_parent() -> None:
+    """Wait for the process that began this one to end, and end at once: nobody waits any more."""
+    parent = parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
 
 
 def _score(entries: list[CohortEntry]) -> list[str]:

@@ -128,8 +128,8 @@ def read_table(path: Path, delimiter: str, error: type[DataError]) -> Table:
     Raises
     ------
     DataError
-        What `read_text` refuses; a column name that stands twice; a row with more or fewer cells
-        than the header.
+        What `read_text` refuses; nothing but empty cells; a column name that stands twice; a row
+        with more or fewer cells than the header.
     """
     text = read_text(path, error)
     try:
@@ -140,6 +140,8 @@ def read_table(path: Path, delimiter: str, error: type[DataError]) -> Table:
         raise error(
             f"{path.name} cannot be read as a table: {cause}. Check its quotes and separators."
         ) from cause
+    if not rows:
+        raise error(f"{path.name} holds no cell with anything in it. Check how it was written.")
     header = [name.strip() for name in rows[0]]
     repeated = sorted({name for name in header if header.count(name) > 1})
     if repeated:

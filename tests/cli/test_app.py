@@ -47,7 +47,7 @@ def test_an_error_of_ours_is_one_line_and_its_exit_code(
     def fail(*_: object, **__: object) -> None:
         raise error("This is why, and what to do.")
 
-    monkeypatch.setattr(Twin, "forecast", fail)
+    monkeypatch.setattr(Twin, "forecast_tasks", fail)
     done = dtb_run("predict", connectome, "--bundle", tiny)
     assert done.code == code
     assert done.err == "Error: This is why, and what to do.\n"
@@ -58,7 +58,7 @@ def test_a_mistake_of_ours_keeps_its_traceback(connectome: Path, tiny: Path) -> 
         "import sys\n"
         "from dtb_cli.app import main\n"
         "from dtb_runtime.twin import Twin\n"
-        "Twin.forecast = lambda *_, **__: 1 / 0\n"
+        "Twin.forecast_tasks = lambda *_, **__: 1 / 0\n"
         f"sys.exit(main(['predict', {str(connectome)!r}, '--bundle', {str(tiny)!r}]))"
     )
     done = _python(code, connectome.parent)

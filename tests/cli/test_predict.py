@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -415,13 +415,13 @@ def test_the_default_is_a_twin_of_both_tasks(
     dtb_run: Run, connectome: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
-    forecast = Twin.forecast
+    forecast_tasks = Twin.forecast_tasks
 
-    def record(twin: Twin, task: str, *args: Any, **options: Any) -> Forecast:
-        asked.append(task)
-        return forecast(twin, task, *args, **options)
+    def record(twin: Twin, schedules: Mapping[str, Any], **options: Any) -> list[Forecast]:
+        asked.extend(schedules)
+        return forecast_tasks(twin, schedules, **options)
 
-    monkeypatch.setattr(Twin, "forecast", record)
+    monkeypatch.setattr(Twin, "forecast_tasks", record)
     assert dtb_run("predict", connectome, "--bundle", tiny).code == 0
     assert asked == ["hammer", "stroop"]
 

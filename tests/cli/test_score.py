@@ -33,7 +33,7 @@ def test_everybody_gets_a_row_and_the_exit_code_says_that_one_failed(
     words = ("score", cohort, "--bundle", TINY, "--out", tmp_path / "out", "--jobs", "1")
     done = dtb_run(*words)
     assert done.code == 1
-    assert "Scored 3 people with tiny: 2 ok, 1 failed." in done.out
+    assert "Scored 3 people with tiny on CPU: 2 ok, 1 failed." in done.out
     assert "sub-1: sub-1.npy" in done.err
     assert "people/s" in done.err
     again = dtb_run(*words, "--json")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -161,6 +162,45 @@ def test_killed_at_random_moments_it_ends_with_the_same_bytes(
     assert kills
     run(out)
     assert tables(out) == tables(tmp_path / "whole")
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="it looks into /proc")
+def test_workers_end_when_the_process_that_began_them_is_killed(
+    run: Callable[..., CohortRun], cohort: Path, tiny_folder: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    command = [sys.executable, "-c", RUN, str(tiny_folder), str(cohort), str(out), "2"]
+    process = subprocess.Popen(command, start_new_session=True)
+    while process.poll() is None and _n_lines(out) < 2:
+        time.sleep(0.005)
+    workers = [pid for pid in _session(process.pid) if pid != process.pid]
+    assert workers
+    process.kill()
+    process.wait()
+    end_s = time.monotonic() + 20
+    while time.monotonic() < end_s and any(map(_is_alive, workers)):
+        time.sleep(0.05)
+    assert not any(map(_is_alive, workers))
+    run(out)
+    run(tmp_path / "whole")
+    assert tables(out) == tables(tmp_path / "whole")
+
+
+def _session(leader: int) -> list[int]:
+    found = []
+    for folder in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if folder.name.isdecimal() and os.getsid(int(folder.name)) == leader:
+                found.append(int(folder.name))
+    return found
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
 
 
 def _n_lines(out: Path) -> int:

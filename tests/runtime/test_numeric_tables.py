@@ -118,3 +118,11 @@ def test_plain_tables_are_read_quickly(
     np.testing.assert_array_equal(found.values, expected)
     assert found.labels == (("a", "b", "c") if header else None)
     assert found.row_labels == (("a", "b", "c") if is_named else None)
+
+
+@pytest.mark.parametrize("cell", ["nan(1)", "nan()"])
+def test_what_only_numpy_takes_for_a_number_is_refused(tmp_path: Path, cell: str) -> None:
+    path = tmp_path / "table.tsv"
+    path.write_text(f"1\t{cell}\n0.5\t1\n", encoding="utf-8")
+    with pytest.raises(ConnectomeError, match="row 1 of the numbers, column 2, is not a number"):
+        read_table(path, "\t")

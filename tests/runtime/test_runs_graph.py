@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -145,4 +146,52 @@ def test_a_graph_without_the_array_to_replace_is_refused(
     assert data.count(name) == 2
     replace_file(folder, "runs.onnx", data.replace(name, name.upper()))
     with pytest.raises(BundleError, match=r"runs\.onnx of bundle 'tiny_plain' gives other"):
+        load_bundle(folder, device="cpu")
+
+
+def _slice_runs(model: Any, output: str, start: int, end: int, step: int) -> None:
+    """Put a cut along the runs before an output."""
+    onnx = pytest.importorskip("onnx")
+    for name, value in (("cut_from", start), ("cut_to", end), ("cut_step", step), ("cut_axis", 0)):
+        array = onnx.numpy_helper.from_array(np.array([value], np.int64), name)
+        model.graph.initializer.append(array)
+    (node,) = (node for node in model.graph.node if output in node.output)
+    node.output[0] = "uncut"
+    inputs = ["uncut", "cut_from", "cut_to", "cut_axis", "cut_step"]
+    model.graph.node.append(onnx.helper.make_node("Slice", inputs, [output]))
+
+
+@pytest.mark.parametrize(
+    ("output", "cut", "message"),
+    [
+        ("actions", (0, 1, 1), "gave actions of 1 runs, expected 3"),
+        ("bold", (-1, -(2**62), -1), "gives other bold than main.onnx"),
+    ],
+)
+def test_a_graph_that_mixes_up_runs_is_refused(
+    tmp_path: Path,
+    replace_file: Callable[[Path, str, bytes], None],
+    output: str,
+    cut: tuple[int, int, int],
+    message: str,
+) -> None:
+    onnx = pytest.importorskip("onnx")
+    folder = Path(shutil.copytree(BUNDLES / "tiny_plain", tmp_path / "bundle"))
+    model = onnx.load(folder / "runs.onnx")
+    _slice_runs(model, output, *cut)
+    replace_file(folder, "runs.onnx", model.SerializeToString())
+    with pytest.raises(BundleError, match=message):
+        load_bundle(folder, device="cpu")
+
+
+def test_a_graph_that_cuts_long_runs_is_refused(
+    tmp_path: Path, replace_file: Callable[[Path, str, bytes], None]
+) -> None:
+    onnx = pytest.importorskip("onnx")
+    folder = Path(shutil.copytree(BUNDLES / "tiny_plain", tmp_path / "bundle"))
+    model = onnx.load(folder / "runs.onnx")
+    (last,) = (array for array in model.graph.initializer if array.name == "last_step")
+    last.CopyFrom(onnx.numpy_helper.from_array(np.array([25], np.int64), "last_step"))
+    replace_file(folder, "runs.onnx", model.SerializeToString())
+    with pytest.raises(BundleError, match=r"runs\.onnx .* gave bold of shape \(3, 5\)"):
         load_bundle(folder, device="cpu")
