@@ -140,14 +140,14 @@ def _of_table(path: Path) -> CohortListing:
 def _of_folder(
     folder: Path, parcellation: str | None, suffixes: Sequence[str] | None
 ) -> CohortListing:
-    subjects = sorted(path for path in folder.glob("sub-*") if path.is_dir())
-    if subjects:
-        files = [path for subject in subjects for path in subject.rglob("*")]
-    else:
-        files = list(folder.iterdir())
     wanted = suffixes or CONNECTOME_SUFFIXES
-    found = [_of_file(path) for path in sorted(files) if _is_wanted(path, wanted)]
-    if not found:
+    subjects = sorted(path for path in folder.glob("sub-*") if path.is_dir())
+    beside = (path for path in sorted(folder.iterdir()) if _is_wanted(path, wanted))
+    # Beside folders of subjects lie tables of all kinds.
+    found = [_of_file(path) for path in beside if not subjects or path.name.startswith("sub-")]
+    for subject in subjects:
+        found += _of_subject(subject, wanted)
+    if not any(entry.path is not None for entry in found):
         raise CohortError(
             f"{folder} holds no connectomes: expected files ending in {', '.join(READERS)}; with "
             f"BIDS names (sub-<label>_...), those with the suffix {' or '.join(wanted)}. Give "
@@ -160,6 +160,35 @@ def _of_folder(
     return CohortListing(one_line(str(folder)), _told_apart(entries, str(folder)))
 
 
+def _of_subject(folder: Path, wanted: Sequence[str]) -> list[CohortEntry]:
+    """The files of one ``sub-<label>`` folder; a folder without any is a person without a file."""
+    found = []
+    for path in sorted(folder.rglob("*")):
+        if not _is_wanted(path, wanted):
+            continue
+        inside = path.relative_to(folder).parts[:-1]
+        session = next((part for part in inside if part.startswith("ses-")), None)
+        named = next((part for part in path.stem.split("_") if part.startswith("sub-")), None)
+        if named is None:  # the folders say whose it is
+            found.append(replace(_checked(folder.name, session), path=path))
+        elif named == folder.name:
+            found.append(_of_file(path))
+        else:
+            problem = (
+                f"{one_line(path.name)} lies in the folder {one_line(folder.name)}, but names "
+                "another person. Rename one of them."
+            )
+            found.append(replace(_checked(folder.name, session), path=None, problem=problem))
+    if not found:
+        problem = (
+            f"The folder {one_line(folder.name)} holds no connectome. Expected files ending in "
+            f"{', '.join(READERS)}, with the suffix {' or '.join(wanted)} if the name is BIDS'."
+        )
+        entry = _checked(folder.name, None)
+        found.append(entry if entry.problem else replace(entry, problem=problem))
+    return found
+
+
 def _is_wanted(path: Path, suffixes: Sequence[str]) -> bool:
     if path.name.startswith(".") or path.suffix.lower() not in READERS or path.is_dir():
         return False
@@ -169,11 +198,13 @@ def _is_wanted(path: Path, suffixes: Sequence[str]) -> bool:
 
 
 def _of_file(path: Path) -> CohortEntry:
-    entities = dict(_ENTITY.findall(path.stem))
-    if "sub" in entities:
-        session = f"ses-{entities['ses']}" if "ses" in entities else None
-        return CohortEntry(f"sub-{entities['sub']}", session, path)
-    return replace(_checked(path.stem, None), path=path)
+    parts = path.stem.split("_")
+    subject = next((part for part in parts if part.startswith("sub-")), None)
+    if subject is None:
+        entry = _checked(path.stem, None)
+    else:
+        entry = _checked(subject, next((part for part in parts if part.startswith("ses-")), None))
+    return entry if entry.problem else replace(entry, path=path)
 
 
 def _checked(given: str, session: str | None) -> CohortEntry:

@@ -114,3 +114,39 @@ def test_what_is_no_cohort_is_refused(
         path.write_text(text)
     with pytest.raises(CohortError, match=message):
         list_cohort(path)
+
+
+def test_ids_are_never_cut(tmp_path: Path) -> None:
+    touch(tmp_path, "sub-A-1_connectome.npy", "sub-A-2_connectome.npy", "sub-C+D.npy")
+    touch(tmp_path, "sub-n\x1b[31m.npy", "sub-E.npy", "sub-F_ses-a-b_connectome.npy")
+    found = problems(list_cohort(tmp_path))
+    assert len(found) == 5
+    assert "sub-E" not in found
+    assert "'sub-A-1' is no participant id" in found["sub-A-1"]
+    assert "'ses-a-b' is no session" in found["sub-F_ses-a-b"]
+
+
+def test_folders_name_the_people_whose_files_do_not(tmp_path: Path) -> None:
+    touch(tmp_path, "sub-01/connectome.npy", "sub-02/ses-1/connectome.npy")
+    touch(tmp_path, "sub-03/sub-04_connectome.npy", "sub-05/notes.md")
+    touch(tmp_path, "sub-06_connectome.npy", "group.tsv")
+    listing = list_cohort(tmp_path)
+    assert labels(listing) == ["sub-01", "sub-02_ses-1", "sub-03", "sub-05", "sub-06"]
+    found = problems(listing)
+    assert found.keys() == {"sub-03", "sub-05"}
+    assert "sub-04_connectome.npy lies in the folder sub-03, but names another" in found["sub-03"]
+    assert "The folder sub-05 holds no connectome" in found["sub-05"]
+
+
+def test_a_tree_without_any_connectome_is_said(tmp_path: Path) -> None:
+    touch(tmp_path, "sub-01/notes.md", "sub-02/notes.md")
+    with pytest.raises(CohortError, match="holds no connectomes"):
+        list_cohort(tmp_path)
+
+
+@pytest.mark.parametrize("text", [",,\n", '""\n', "\n,\n"])
+def test_a_table_of_nothing_is_said(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "cohort.csv"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(CohortError, match=r"cohort\.csv holds no cell with anything in it"):
+        list_cohort(path)
