@@ -43,12 +43,12 @@ def read_table(path: Path, delimiter: str | None) -> NumericTable:
         The file cannot be read, or it holds something else.
     """
     text = read_text(path, ConnectomeError)
-    if delimiter is None and "," in text:
-        delimiter = ","
     filled = [line for line in text.splitlines() if line.strip()]
     lines = [line for line in filled if not line.startswith("#")]
     if not lines:
         raise ConnectomeError(f"{path.name} holds only comments. Pick a file with numbers.")
+    if delimiter is None and any("," in line for line in lines):
+        delimiter = ","
     # numpy takes "nan(1)" for a number.
     quick = None if '"' in text or "(" in text else _read_quickly(filled, lines, delimiter)
     return quick or _read_cells(filled, lines, delimiter, path)
@@ -146,17 +146,20 @@ def _cells(lines: list[str], delimiter: str | None, source: str) -> list[list[st
 
 
 def _commented_header(lines: list[str], delimiter: str | None, n_columns: int) -> list[str] | None:
-    """Names in a comment above the numbers, where `numpy.savetxt` puts its header.
+    """Names in a comment, where `numpy.savetxt` puts its header: one name a column.
 
-    Only the last comment counts, and only if it has one name a column: any other is prose.
+    The last comment above the numbers comes first, then any other. A comment of another number of
+    words is prose.
     """
     first_row = next(index for index, line in enumerate(lines) if not line.startswith("#"))
-    if first_row == 0:
-        return None
-    text = lines[first_row - 1].lstrip("#").strip()
-    names = text.split(delimiter) if delimiter else text.split()
-    is_header = len(names) == n_columns > 1 and not any(_is_number(name) for name in names)
-    return [name.strip() for name in names] if is_header else None
+    above, below = lines[:first_row][::-1], lines[first_row:]
+    for line in (*above, *(line for line in below if line.startswith("#"))):
+        text = line.lstrip("#").strip()
+        for separator in (*filter(None, [delimiter]), "\t", ",", None):
+            names = [name.strip() for name in text.split(separator)]
+            if len(names) == n_columns > 1 and not any(_is_number(name) for name in names):
+                return names
+    return None
 
 
 def _is_number(cell: str) -> bool:

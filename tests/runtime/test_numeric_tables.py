@@ -126,3 +126,24 @@ def test_what_only_numpy_takes_for_a_number_is_refused(tmp_path: Path, cell: str
     path.write_text(f"1\t{cell}\n0.5\t1\n", encoding="utf-8")
     with pytest.raises(ConnectomeError, match="row 1 of the numbers, column 2, is not a number"):
         read_table(path, "\t")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# a b\n# Pearson correlation r\n{}",
+        "# Pearson correlation r\n# a b\n{}",
+        "# a b\n#\n{}",
+        "#a\tb\n{}",
+        "# a, b\n# r\n{}",
+        "{}# a b\n",
+    ],
+)
+@pytest.mark.parametrize("delimiter", [",", "\t", None])
+def test_names_in_any_comment_are_read(tmp_path: Path, text: str, delimiter: str | None) -> None:
+    rows = "".join(
+        (delimiter or " ").join(f".{digit}" for digit in row) + "\n" for row in ["12", "34"]
+    )
+    path = tmp_path / "table.txt"
+    path.write_text(text.format(rows), encoding="utf-8")
+    assert read_table(path, delimiter).labels == ("a", "b")
