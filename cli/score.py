@@ -136,6 +136,7 @@ def score(
         "first_error": run.first_error or None,
         "files": [str(path) for path in run.files],
         "left_out": list(run.left_out),
+        "was_ended": run.was_ended,
         "warnings": list(loaded.warnings),
     }
     if json:
@@ -160,7 +161,11 @@ def _print(result: dict[str, Any], out: Path) -> None:
         terminal.message(f"Left out {sentence}")
     for warning in result["warnings"]:
         terminal.message(f"Warning: {warning}")
-    terminal.message(f"Wrote {', '.join(Path(path).name for path in result['files'])} to {out}.")
+    names = ", ".join(Path(path).name for path in result["files"])
+    if result["was_ended"]:
+        terminal.message(f"Everybody was scored before: {names} in {out} stay as they are.")
+    else:
+        terminal.message(f"Wrote {names} to {out}.")
 
 
 class _Speed:

@@ -46,6 +46,8 @@ class CohortRun:
     """Of the first person who failed; empty where nobody did."""
     left_out: tuple[str, ...] = ()
     """Files that were not written, and why."""
+    was_ended: bool = False
+    """Whether an earlier run had ended already, so that this one did nothing."""
 
 
 def about_scoring(bundle: Bundle, listing: CohortListing, plan: WorkerPlan) -> dict[str, Any]:
@@ -77,16 +79,37 @@ def ended_run(out: Path, about: Mapping[str, Any]) -> CohortRun | None:
             "written. Choose another folder, or pass --force (force=True) to replace them."
         )
     result = document.child("result")
-    names = result.texts("files")
+    digests = result.child("files")
+    names = list(digests.remaining_keys())
+    for name in names:
+        _check_unchanged(out / name, digests.text(name))
     return CohortRun(
         n_people=result.integer("n_people", minimum=0),
         n_failed=result.integer("n_failed", minimum=0),
         n_before=result.integer("n_people_all", minimum=0),
         seconds=0.0,
-        files=tuple(out / name for name in names),
+        files=(*(out / name for name in names), path),
         first_error=result.optional_text("first_error") or "",
         left_out=result.texts("left_out"),
+        was_ended=True,
     )
+
+
+def _check_unchanged(path: Path, digest: str) -> None:
+    try:
+        is_same = _digest(path) == digest
+    except OSError:
+        is_same = False
+    if not is_same:
+        raise OutputError(
+            f"{path} is not there, or has changed since the scores were written. Put it back, or "
+            "pass --force (force=True) to score everybody again."
+        )
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_run(out: Path, about: Mapping[str, Any], run: CohortRun, jobs: int) -> None:
@@ -98,7 +121,7 @@ def write_run(out: Path, about: Mapping[str, Any], run: CohortRun, jobs: int) ->
             "n_failed": run.n_failed,
             "n_people_all": run.n_people,
             "first_error": run.first_error or None,
-            "files": [path.name for path in run.files],
+            "files": {path.name: _digest(path) for path in run.files if path.name != RUN_FILE},
             "left_out": list(run.left_out),
         },
         "last_process": {

@@ -140,6 +140,27 @@ def test_what_is_done_is_not_done_again(
     assert ended.first_error == again.first_error
 
 
+@pytest.mark.parametrize("name", ["cohort.tsv", "cohort.json"])
+@pytest.mark.parametrize("is_removed", [True, False])
+def test_an_ended_run_whose_files_have_changed_is_not_called_done(
+    run: Callable[..., CohortRun], tmp_path: Path, name: str, is_removed: bool
+) -> None:
+    out = tmp_path / "out"
+    first = run(out)
+    assert not first.was_ended
+    assert run(out).was_ended
+    path = out / name
+    good = path.read_bytes()
+    if is_removed:
+        path.unlink()
+    else:
+        path.write_bytes(good + b"\n")
+    with pytest.raises(OutputError, match=f"{name} is not there, or has changed since"):
+        run(out)
+    assert not run(out, force=True).was_ended
+    assert path.read_bytes() == good
+
+
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_killed_at_random_moments_it_ends_with_the_same_bytes(
     run: Callable[..., CohortRun], cohort: Path, tiny_folder: Path, tmp_path: Path, jobs: int
