@@ -177,18 +177,10 @@ class BundleGraphs:
             own_weights.reshape(*people, -1), own_stimulus, own_state.reshape(*people, -1)
         )
         n_steps = len(own_stimulus)
-        n_frames = -(-n_steps // manifest.bold_stride)
-        for name, array, shape in (
-            ("actions", actions, (*people, n_steps, manifest.n_actions)),
-            ("bold", bold, (*people, n_frames, manifest.n_bold)),
-            ("final_state", final_state, (*people, manifest.hidden_size)),
-        ):
-            if array.shape != shape:
-                raise BundleError(
-                    f"main.onnx of bundle {manifest.name!r} gave {name} of shape {array.shape}, "
-                    f"expected {shape}. Export the bundle again."
-                )
-            self._check_finite("main.onnx", name, array)
+        n_frames = manifest.n_frames(n_steps)
+        self._check_output("main.onnx", "actions", actions, (*people, n_steps, manifest.n_actions))
+        self._check_output("main.onnx", "bold", bold, (*people, n_frames, manifest.n_bold))
+        self._check_output("main.onnx", "final_state", final_state, (*people, manifest.hidden_size))
         if lead:
             return actions, bold, final_state
         return actions[0], bold[0], final_state[0]
@@ -223,18 +215,9 @@ class BundleGraphs:
     ) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
         manifest = self.manifest
         for (actions, bold), stimulus in zip(found, stimuli, strict=True):
-            n_steps = len(stimulus)
-            n_frames = -(-n_steps // manifest.bold_stride)
-            for name, array, shape in (
-                ("actions", actions, (n_steps, manifest.n_actions)),
-                ("bold", bold, (n_frames, manifest.n_bold)),
-            ):
-                if array.shape != shape:
-                    raise BundleError(
-                        f"runs.onnx of bundle {manifest.name!r} gave {name} of shape "
-                        f"{array.shape}, expected {shape}. Export the bundle again."
-                    )
-                self._check_finite("runs.onnx", name, array)
+            n_steps, n_frames = len(stimulus), manifest.n_frames(len(stimulus))
+            self._check_output("runs.onnx", "actions", actions, (n_steps, manifest.n_actions))
+            self._check_output("runs.onnx", "bold", bold, (n_frames, manifest.n_bold))
         return found
 
     def _in_parts(
@@ -277,6 +260,16 @@ class BundleGraphs:
                 f"found {np.shape(array)}."
             )
         return own
+
+    def _check_output(
+        self, file: str, name: str, array: NDArray[np.float32], shape: tuple[int, ...]
+    ) -> None:
+        if array.shape != shape:
+            raise BundleError(
+                f"{file} of bundle {self.manifest.name!r} gave {name} of shape {array.shape}, "
+                f"expected {shape}. Export the bundle again."
+            )
+        self._check_finite(file, name, array)
 
     def _check_finite(self, file: str, name: str, array: NDArray[np.float32]) -> None:
         if not np.isfinite(array).all():

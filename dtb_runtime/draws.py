@@ -66,7 +66,7 @@ def run_draws(
     threads : int
         How many draws run at a time.
     mean : tuple of numpy.ndarray, optional
-        What the networks gave already for the mean of what is known, if that is the only draw.
+        What the networks gave already for the only draw.
 
     Raises
     ------
@@ -82,9 +82,8 @@ def run_draws(
         return bundle.run_main(weights, run.network_input)[:2]
 
     outputs: Iterable[Outputs]
-    if n_draws == 1 and not twin.observed:
-        actions, bold = mean or bundle.run_several(twin.weights, [run.network_input])[0]
-        outputs = [(actions[np.newaxis], bold[np.newaxis])]
+    if mean is not None:
+        outputs = [(mean[0][np.newaxis], mean[1][np.newaxis])]
     else:
         # One at a time, so that a draw's weights do not depend on how many there are.
         latents = twin.draws(n_draws, task=run.task.name)

@@ -98,6 +98,10 @@ class Manifest:
             "outputs": self.n_actions + self.n_bold,
         }
 
+    def n_frames(self, n_steps: int) -> int:
+        """BOLD frames that the main network gives in so many steps."""
+        return -(-n_steps // self.bold_stride)
+
     @property
     def graphs(self) -> Mapping[str, GraphSpec]:
         """ONNX graphs by role; see `graphs_of`."""

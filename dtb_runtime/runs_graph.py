@@ -83,7 +83,7 @@ class RunsGraph:
                     f"expected {len(stimuli)}. Export the bundle again."
                 )
         return [
-            (actions[i, :n_steps], bold[i, : -(-n_steps // manifest.bold_stride)])
+            (actions[i, :n_steps], bold[i, : manifest.n_frames(n_steps)])
             for i, n_steps in enumerate(lengths)
         ]
 

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from itertools import islice
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import wait
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 from .bundle_loading import load_bundle
@@ -67,12 +66,7 @@ class Workers:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._end()
 
     def score(self, entries: Iterable[CohortEntry]) -> Generator[ScoredPerson, None, None]:
