@@ -19,7 +19,7 @@ from .participants import checked_participant_id
 from .twin import Origin, Twin, why_no_prior
 
 if TYPE_CHECKING:
-    from .cohort_listing import CohortEntry
+    from .cohort_entry import CohortEntry
     from .scored_person import ScoredPerson
     from .scoring import ScoreSettings
 
@@ -147,7 +147,7 @@ class Bundle:
         UsageError
             Another number of participant ids than people, or one that is no BIDS label.
         """
-        values = self._graphs.checked_edges(edges)
+        values = self._graphs.checks.edges(edges)
         ids = _checked_ids(participant_ids, len(values))
         return self._twins(values, ids, origin="edges") if len(values) else []
 

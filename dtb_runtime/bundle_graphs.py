@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from .errors import BundleError, DataError, UsageError
+from .errors import BundleError, UsageError
+from .graph_checks import GraphChecks
 from .inference import CUDA, PEOPLE_PER_CALL, PEOPLE_PER_CALL_CUDA, Device, OrtGraph
 from .manifest import Manifest
 from .processors import n_usable
@@ -79,6 +80,11 @@ class BundleGraphs:
         return replace(graphs, runs=runs)
 
     @property
+    def checks(self) -> GraphChecks:
+        """Of what they are given, and what they give."""
+        return GraphChecks(self.manifest)
+
+    @property
     def provider(self) -> str:
         """Execution provider that runs the main network."""
         return self.main.provider
@@ -90,26 +96,6 @@ class BundleGraphs:
             return PEOPLE_PER_CALL_CUDA
         return PEOPLE_PER_CALL if self.runs is None else 1
 
-    def checked_edges(self, edges: ArrayLike) -> NDArray[np.float32]:
-        """Edges as the hypernetwork takes them; see `Bundle.personalize_edges`."""
-        given = np.asarray(edges)
-        if given.dtype.kind not in "fiub" or np.ma.is_masked(edges):
-            found = "masked values" if np.ma.is_masked(edges) else f"type {given.dtype}"
-            raise DataError(f"Edges must be real numbers, found {found}.")
-        values = np.ascontiguousarray(given, dtype=np.float32)
-        if values.ndim != 2 or values.shape[1] != self.manifest.n_edges:
-            raise DataError(
-                f"Bundle {self.manifest.name!r} needs edges of shape "
-                f"(people, {self.manifest.n_edges}), found {values.shape}."
-            )
-        if not np.isfinite(values).all():
-            person, edge = np.argwhere(~np.isfinite(values))[0]
-            raise DataError(
-                f"Edges must be finite, but edge {edge} of person {person} is "
-                f"{values[person, edge]} (counted from 0)."
-            )
-        return values
-
     def generate(
         self, edges: NDArray[np.float32]
     ) -> tuple[list[NDArray[np.float32] | None], NDArray[np.float32]]:
@@ -118,7 +104,7 @@ class BundleGraphs:
         Parameters
         ----------
         edges : numpy.ndarray, shape (people, n_edges), float32
-            As `checked_edges` returns them.
+            As `GraphChecks.edges` returns them.
 
         Returns
         -------
@@ -142,9 +128,9 @@ class BundleGraphs:
             codes = [self.hypernetwork.run(edges[i : i + 1])[0][0] for i in range(len(edges))]
             latents = list(codes)
             for code in codes:
-                self._check_finite("hypernetwork.onnx", "latents", code)
+                self.checks.finite("hypernetwork.onnx", "latents", code)
             weights = np.stack([self.decode(code) for code in codes])
-        self._check_finite("the hypernetwork", "weights", weights)
+        self.checks.finite("the hypernetwork", "weights", weights)
         return latents, weights
 
     def decode(self, latent: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -167,20 +153,20 @@ class BundleGraphs:
         lead = (max(len(weights), 1),) if np.ndim(weights) == 2 else ()
         if state is None:
             state = np.zeros((*lead, manifest.hidden_size), dtype=np.float32)
-        own_weights = self._checked("weights", weights, (*lead, manifest.n_weights))
-        own_stimulus = self._checked(
+        own_weights = self.checks.given("weights", weights, (*lead, manifest.n_weights))
+        own_stimulus = self.checks.given(
             "stimulus", stimulus, (max(len(stimulus), 1), manifest.n_inputs)
         )
-        own_state = self._checked("state", state, (*lead, manifest.hidden_size))
+        own_state = self.checks.given("state", state, (*lead, manifest.hidden_size))
         people = lead or (1,)
         actions, bold, final_state = self._in_parts(
             own_weights.reshape(*people, -1), own_stimulus, own_state.reshape(*people, -1)
         )
         n_steps = len(own_stimulus)
         n_frames = manifest.n_frames(n_steps)
-        self._check_output("main.onnx", "actions", actions, (*people, n_steps, manifest.n_actions))
-        self._check_output("main.onnx", "bold", bold, (*people, n_frames, manifest.n_bold))
-        self._check_output("main.onnx", "final_state", final_state, (*people, manifest.hidden_size))
+        self.checks.output("main.onnx", "actions", actions, (*people, n_steps, manifest.n_actions))
+        self.checks.output("main.onnx", "bold", bold, (*people, n_frames, manifest.n_bold))
+        self.checks.output("main.onnx", "final_state", final_state, (*people, manifest.hidden_size))
         if lead:
             return actions, bold, final_state
         return actions[0], bold[0], final_state[0]
@@ -216,8 +202,8 @@ class BundleGraphs:
         manifest = self.manifest
         for (actions, bold), stimulus in zip(found, stimuli, strict=True):
             n_steps, n_frames = len(stimulus), manifest.n_frames(len(stimulus))
-            self._check_output("runs.onnx", "actions", actions, (n_steps, manifest.n_actions))
-            self._check_output("runs.onnx", "bold", bold, (n_frames, manifest.n_bold))
+            self.checks.output("runs.onnx", "actions", actions, (n_steps, manifest.n_actions))
+            self.checks.output("runs.onnx", "bold", bold, (n_frames, manifest.n_bold))
         return found
 
     def _in_parts(
@@ -243,37 +229,9 @@ class BundleGraphs:
         if self.runs is None or not len(stimuli):
             return [self.run_main(weights, stimulus, None)[:2] for stimulus in stimuli]
         manifest = self.manifest
-        own = self._checked("weights", weights, (manifest.n_weights,))
+        own = self.checks.given("weights", weights, (manifest.n_weights,))
         given = [
-            self._checked("stimulus", each, (max(len(each), 1), manifest.n_inputs))
+            self.checks.given("stimulus", each, (max(len(each), 1), manifest.n_inputs))
             for each in stimuli
         ]
         return self._checked_runs(self.runs.run(own, given), given)
-
-    def _checked(
-        self, name: str, array: NDArray[np.float32], shape: tuple[int, ...]
-    ) -> NDArray[np.float32]:
-        own = np.ascontiguousarray(array, dtype=np.float32)
-        if own.shape != shape:
-            raise DataError(
-                f"{name} must have shape {shape} for bundle {self.manifest.name!r}, "
-                f"found {np.shape(array)}."
-            )
-        return own
-
-    def _check_output(
-        self, file: str, name: str, array: NDArray[np.float32], shape: tuple[int, ...]
-    ) -> None:
-        if array.shape != shape:
-            raise BundleError(
-                f"{file} of bundle {self.manifest.name!r} gave {name} of shape {array.shape}, "
-                f"expected {shape}. Export the bundle again."
-            )
-        self._check_finite(file, name, array)
-
-    def _check_finite(self, file: str, name: str, array: NDArray[np.float32]) -> None:
-        if not np.isfinite(array).all():
-            raise BundleError(
-                f"{file} of bundle {self.manifest.name!r} gave {name} that are not finite, so "
-                "there is no forecast. Export the bundle again, or check where it came from."
-            )

@@ -1,8 +1,9 @@
 """A whole cohort scored into a folder: locked, resumed, and finished with the same bytes.
 
-In the folder: while it runs, `score_journal`; at the end ``cohort.tsv``, ``cohort.json`` (what the
+In the folder: from the beginning the journal; at the end ``cohort.tsv``, ``cohort.json`` (what the
 columns are), ``cohort.parquet`` where pyarrow is installed, and ``run.json``. Whatever happens in
-between, the same command goes on, and the tables are those of a run that nothing happened to.
+between, the same command goes on, and the tables are those of a run that nothing happened to; when
+files of people have changed, it scores these people again.
 """
 
 from __future__ import annotations
@@ -10,17 +11,22 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping
-from itertools import islice
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
 from .bundle_loading import find_bundle
 from .cohort_listing import CohortListing
-from .cohort_table import PARTIAL_PREFIX, CohortTable
-from .errors import CohortError, OutputError
+from .cohort_table import (
+    PARQUET_FILE,
+    PARTIAL_PREFIX,
+    SIDECAR_FILE,
+    TABLE_FILE,
+    CohortTable,
+)
+from .errors import CohortError, OutputError, UsageError
 from .folder_lock import locked_folder
-from .run_file import RUN_FILE, CohortRun, about_scoring, ended_run, write_run
+from .run_file import RUN_FILE, CohortRun, about_scoring, check_files, ended_run, write_run
 from .score_columns import column_descriptions
 from .score_journal import JOURNAL_FILE, Journal
 from .score_workers import WorkerPlan, Workers
@@ -73,8 +79,11 @@ def score_cohort(
 
     Raises
     ------
-    UsageError, MissingDependencyError
-        There is no such cluster, or Dask is not installed.
+    UsageError
+        The folder is the cohort's own, or a result would replace its table; there is no such
+        cluster.
+    MissingDependencyError
+        Dask is not installed.
     OutputError
         Another process is at work there, the folder holds something else, or cannot be written.
     FirstFailureError
@@ -90,27 +99,30 @@ def score_cohort(
             f"{listing.source} has a column {table.clash!r}, which scoring writes itself. Rename "
             "or leave out this column."
         )
+    _check_apart(out, listing)
     about = about_scoring(bundle, listing, plan)
     with locked_folder(out):
         _tidy(out, force=force)
         ended = ended_run(out, about)
-        if ended is not None:
-            return ended
-        with Journal(out, about) as journal:
+        with Journal(out, about, len(listing.entries)) as journal:
+            journal.forget_changed(listing.entries)
+            left = journal.rows_left()
+            if ended is not None and not left:
+                check_files(out)
+                return ended
+            _remove(out / RUN_FILE)  # what it says is no longer so
             n_before = journal.n_done
-            n_failed = sum(not person.is_ok for person in journal.people())
             if on_scored is not None:
-                on_scored(n_before, n_failed, None)
-            left = islice(listing.entries, n_before, None)
+                on_scored(n_before, journal.n_failed, None)
+            entries = (listing.entries[row] for row in left)
             with (
                 _workers(plan, jobs, cluster, bundle) as workers,
-                contextlib.closing(workers.score(left)) as scored,
+                contextlib.closing(workers.score(entries)) as scored,
             ):
-                for person in scored:
-                    journal.add(person)
-                    n_failed += not person.is_ok
+                for row, person in zip(left, scored, strict=True):
+                    journal.add(row, person)
                     if on_scored is not None:
-                        on_scored(journal.n_done, n_failed, person)
+                        on_scored(journal.n_done, journal.n_failed, person)
                     if fail_fast and not person.is_ok:
                         raise FirstFailureError(
                             f"{_label(person)} cannot be scored: {person.error} The "
@@ -122,7 +134,7 @@ def score_cohort(
             first = next((p for p in journal.people() if not p.is_ok), None)
         run = CohortRun(
             n_people=len(listing.entries),
-            n_failed=n_failed,
+            n_failed=journal.n_failed,
             n_before=n_before,
             seconds=time.monotonic() - start_s,
             files=(*files, out / RUN_FILE),
@@ -130,8 +142,18 @@ def score_cohort(
             left_out=left_out,
         )
         write_run(out, about, run, jobs)
-        (out / JOURNAL_FILE).unlink()
     return run
+
+
+def _check_apart(out: Path, listing: CohortListing) -> None:
+    """The results must not lie among the connectomes, nor take the place of the table."""
+    written = (JOURNAL_FILE, RUN_FILE, TABLE_FILE, SIDECAR_FILE, PARQUET_FILE)
+    source = listing.path.resolve()
+    if source in (out.resolve(), *((out / name).resolve() for name in written)):
+        raise UsageError(
+            f"{listing.source} is the cohort itself, and the results would be written there. "
+            "Give another folder for them."
+        )
 
 
 def _workers(
@@ -150,17 +172,20 @@ def _label(person: ScoredPerson) -> str:
 
 def _tidy(out: Path, *, force: bool) -> None:
     """Remove what a killed run left half-written; with force, everything of another run."""
-    try:
-        for path in out.glob(f"{PARTIAL_PREFIX}*"):
-            path.unlink()
-        if force:
-            for name in (JOURNAL_FILE, RUN_FILE):
-                (out / name).unlink(missing_ok=True)
-    except OSError as cause:
-        raise OutputError(
-            f"{cause.filename} cannot be removed: {cause.strerror or cause}. Remove it, or choose "
-            "another folder."
-        ) from cause
+    _remove(*out.glob(f"{PARTIAL_PREFIX}*"))
+    if force:
+        _remove(out / JOURNAL_FILE, out / RUN_FILE)
+
+
+def _remove(*paths: Path) -> None:
+    for path in paths:
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as cause:
+            raise OutputError(
+                f"{path} cannot be removed: {cause.strerror or cause}. Remove it, or choose "
+                "another folder."
+            ) from cause
 
 
 def _write_tables(

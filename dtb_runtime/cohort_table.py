@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, BinaryIO
 
-from .cohort_listing import CohortEntry
+from .cohort_entry import CohortEntry
 from .errors import OutputError
 from .forecast import NOT_AVAILABLE
 from .scored_person import ScoredPerson

@@ -18,7 +18,6 @@ from .cohort_table import replaced_file
 from .errors import CohortError, OutputError
 from .inference import import_onnxruntime
 from .json_object import JsonObject
-from .score_journal import JOURNAL_FILE
 from .score_workers import WorkerPlan
 from .summary import package_version
 
@@ -69,30 +68,51 @@ def about_scoring(bundle: Bundle, listing: CohortListing, plan: WorkerPlan) -> d
 
 def ended_run(out: Path, about: Mapping[str, Any]) -> CohortRun | None:
     """How the run that has ended here went; None where none has."""
-    path = out / RUN_FILE
-    if not path.exists() or (out / JOURNAL_FILE).exists():
+    if not (out / RUN_FILE).exists():
         return None
-    document = JsonObject.parse(path.read_bytes(), str(path), CohortError)
+    document = _document(out)
     if document.take("scored") != about:
         raise OutputError(
             f"{out} holds the scores of another cohort, bundle or other options; nothing was "
             "written. Choose another folder, or pass --force (force=True) to replace them."
         )
     result = document.child("result")
-    digests = result.child("files")
-    names = list(digests.remaining_keys())
-    for name in names:
-        _check_unchanged(out / name, digests.text(name))
+    names = result.child("files").remaining_keys()
     return CohortRun(
         n_people=result.integer("n_people", minimum=0),
         n_failed=result.integer("n_failed", minimum=0),
         n_before=result.integer("n_people_all", minimum=0),
         seconds=0.0,
-        files=(*(out / name for name in names), path),
+        files=(*(out / name for name in names), out / RUN_FILE),
         first_error=result.optional_text("first_error") or "",
         left_out=result.texts("left_out"),
         was_ended=True,
     )
+
+
+def check_files(out: Path) -> None:
+    """Check that the tables are those that the run has written.
+
+    Raises
+    ------
+    OutputError
+        One is not there, or has changed.
+    """
+    digests = _document(out).child("result").child("files")
+    for name in digests.remaining_keys():
+        _check_unchanged(out / name, digests.text(name))
+
+
+def _document(out: Path) -> JsonObject:
+    path = out / RUN_FILE
+    try:
+        data = path.read_bytes()
+    except OSError as cause:
+        raise OutputError(
+            f"{path} cannot be read: {cause.strerror or cause}. Remove it, or choose another "
+            "folder."
+        ) from cause
+    return JsonObject.parse(data, str(path), CohortError)
 
 
 def _check_unchanged(path: Path, digest: str) -> None:

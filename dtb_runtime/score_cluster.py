@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .bundle_loading import load_bundle
-from .cohort_listing import CohortEntry
+from .cohort_entry import CohortEntry
 from .errors import DtbError, MissingDependencyError, UsageError
 from .inference import Device
 from .score_workers import AT_ONCE, ATTEMPTS, WorkerPlan

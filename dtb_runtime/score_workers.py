@@ -19,7 +19,7 @@ from multiprocessing.connection import wait
 from typing import TYPE_CHECKING
 
 from .bundle_loading import load_bundle
-from .cohort_listing import CohortEntry
+from .cohort_entry import CohortEntry
 from .inference import PEOPLE_PER_CALL, Device
 from .scored_person import ScoredPerson
 from .scoring import CohortScorer, ScoreSettings

@@ -6,13 +6,16 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
 
-from .cohort_listing import CohortEntry
+from .cohort_entry import CohortEntry
 from .errors import CohortError
 from .json_object import JsonObject
 
 Status = Literal["ok", "failed"]
+Stamp: TypeAlias = tuple[int, int]
+"""A file's size in bytes and the time of its last change in nanoseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,8 @@ class ScoredPerson:
     """Why it failed, as one line; empty where it did not."""
     notes: tuple[str, ...] = ()
     """What was set or is doubtful about the connectome."""
+    stamp: Stamp | None = field(default=None, compare=False)
+    """Its file when it was read; None where there is none, or where to try again may help."""
 
     @property
     def key(self) -> tuple[str, str]:
@@ -43,34 +48,38 @@ class ScoredPerson:
         return self.status == "ok"
 
     @classmethod
-    def failed(cls, entry: CohortEntry, error: str) -> ScoredPerson:
+    def failed(cls, entry: CohortEntry, error: str, *, stamp: Stamp | None = None) -> ScoredPerson:
         """The row of somebody who could not be scored."""
-        return cls(entry.participant_id, entry.session, "failed", error=error)
+        return cls(entry.participant_id, entry.session, "failed", error=error, stamp=stamp)
 
     @classmethod
     def ok(
-        cls, entry: CohortEntry, values: Mapping[str, float], notes: tuple[str, ...] = ()
+        cls,
+        entry: CohortEntry,
+        values: Mapping[str, float],
+        notes: tuple[str, ...] = (),
+        *,
+        stamp: Stamp | None = None,
     ) -> ScoredPerson:
         """The row of somebody who was; values that are not finite are left out."""
         finite = {name: value for name, value in values.items() if math.isfinite(value)}
-        return cls(entry.participant_id, entry.session, "ok", finite, "", notes)
+        return cls(entry.participant_id, entry.session, "ok", finite, "", notes, stamp)
 
-    def to_line(self) -> str:
-        """One line of JSON, with all digits of the numbers."""
-        document: dict[str, Any] = {
+    def to_json(self) -> dict[str, Any]:
+        """The fields as JSON values, with all digits of the numbers."""
+        return {
             "participant_id": self.participant_id,
             "session": self.session,
             "status": self.status,
             "values": dict(self.values),
             "error": self.error or None,
             "notes": list(self.notes),
+            "stamp": None if self.stamp is None else list(self.stamp),
         }
-        return json.dumps(document, allow_nan=False)
 
     @classmethod
-    def from_line(cls, line: str, where: str) -> ScoredPerson:
-        """Read what `to_line` wrote; raises `CohortError` if it did not."""
-        document = JsonObject.parse(line, where, CohortError)
+    def from_json(cls, document: JsonObject) -> ScoredPerson:
+        """Read what `to_json` gave; raises the document's error if it is something else."""
         values = document.child("values")
         person = cls(
             participant_id=document.text("participant_id"),
@@ -79,6 +88,35 @@ class ScoredPerson:
             values={name: values.number(name) for name in values.remaining_keys()},
             error=document.optional_text("error") or "",
             notes=document.texts("notes"),
+            stamp=_stamp(document),
         )
         document.close()
         return person
+
+    def to_line(self) -> str:
+        """`to_json` as one line."""
+        return json.dumps(self.to_json(), allow_nan=False)
+
+    @classmethod
+    def from_line(cls, line: str, where: str) -> ScoredPerson:
+        """Read what `to_line` wrote; raises `CohortError` if it did not."""
+        return cls.from_json(JsonObject.parse(line, where, CohortError))
+
+
+def file_stamp(path: Path) -> Stamp | None:
+    """What a file is now; None if there is none, or it cannot be looked at."""
+    try:
+        found = path.stat()
+    except (OSError, ValueError):  # ValueError: a name with a zero byte
+        return None
+    return found.st_size, found.st_mtime_ns
+
+
+def _stamp(document: JsonObject) -> Stamp | None:
+    stamp = document.take("stamp")
+    if stamp is None:
+        return None
+    match stamp:
+        case [int(size), int(changed_ns)] if max(size, abs(changed_ns)) < 2**63:
+            return size, changed_ns
+    raise CohortError(f"{document.where}: the stamp is not a size and a time in nanoseconds.")

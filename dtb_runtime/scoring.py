@@ -7,14 +7,14 @@ latent. A person's numbers do not depend on who else is in the call.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from itertools import islice
+from dataclasses import asdict, dataclass, replace
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from .cohort_listing import CohortEntry, entries_of
+from .cohort_entry import CohortEntry, entries_of
 from .connectome import Connectome, read_connectome
 from .demographics import Sex
 from .draws import Outputs, indicator_intervals, read_draw
@@ -23,7 +23,7 @@ from .indicators import Indicators, combine_indicators
 from .inference import PEOPLE_PER_CALL
 from .outputs import write_forecasts
 from .prepared_run import prepare_run
-from .scored_person import ScoredPerson
+from .scored_person import ScoredPerson, Stamp, file_stamp
 from .summary import rounded
 from .tables import is_missing, one_line, to_number
 from .tasks import get_task
@@ -122,17 +122,19 @@ class CohortScorer:
         list of ScoredPerson
             One each, in their order.
         """
+        # Before they are read: a file that changes meanwhile is then known to have changed.
+        stamps = [None if entry.path is None else file_stamp(entry.path) for entry in entries]
         connectomes: dict[int, Connectome] = {}
         rows: dict[int, ScoredPerson] = {}
         for i, entry in enumerate(entries):
             try:
                 connectomes[i] = self._connectome(entry)
             except Exception as error:  # one bad person costs one row, whatever it is
-                rows[i] = ScoredPerson.failed(entry, reason(error))
+                rows[i] = _failed(entry, error, stamps[i])
         twins: dict[int, Twin] = {}
         for i, made in zip(connectomes, self._twins(entries, connectomes), strict=True):
             if isinstance(made, Exception):
-                rows[i] = ScoredPerson.failed(entries[i], reason(made))
+                rows[i] = _failed(entries[i], made, stamps[i])
             else:
                 twins[i] = made
         several = self._several([(entries[i], twin) for i, twin in twins.items()])
@@ -141,9 +143,9 @@ class CohortScorer:
             try:
                 if isinstance(found, Exception):
                     raise found
-                rows[i] = self._row(entry, twin, *found)
+                rows[i] = replace(self._row(entry, twin, *found), stamp=stamps[i])
             except Exception as error:
-                rows[i] = ScoredPerson.failed(entry, reason(error))
+                rows[i] = _failed(entry, error, stamps[i])
         return [rows[i] for i in range(len(entries))]
 
     def _connectome(self, entry: CohortEntry) -> Connectome:
@@ -263,9 +265,15 @@ def score_people(
 ) -> Iterator[ScoredPerson]:
     """Score people as they come; see `Bundle.score`."""
     scorer = CohortScorer(bundle, settings or ScoreSettings())
-    entries = iter(entries_of(people))
-    while several := list(islice(entries, scorer.people_at_once)):
-        yield from scorer.score(several)
+    entries = iter(entries_of(people))  # now, not with the first result: both may refuse
+    batches = iter(lambda: list(islice(entries, scorer.people_at_once)), [])
+    return chain.from_iterable(map(scorer.score, batches))
+
+
+def _failed(entry: CohortEntry, error: Exception, stamp: Stamp | None) -> ScoredPerson:
+    """The row of somebody of whom something is wrong: where it is not the file, try it again."""
+    is_the_file = isinstance(error, DtbError)
+    return ScoredPerson.failed(entry, reason(error), stamp=stamp if is_the_file else None)
 
 
 def reason(error: Exception) -> str:

@@ -29,6 +29,7 @@ def problems(listing: CohortListing) -> dict[str, str]:
 def test_a_folder_of_files_is_named_by_them_and_sorted(tmp_path: Path) -> None:
     touch(tmp_path, "B2.npy", "sub-A1_atlas-x_connectome.npy", "C3.csv", "notes.md", ".hidden.npy")
     touch(tmp_path, "sub-A1_task-rest_timeseries.tsv", "participants.tsv", "sub-A1_events.tsv")
+    touch(tmp_path, "README.txt", "CHANGES.txt")
     listing = list_cohort(tmp_path)
     assert labels(listing) == ["sub-A1", "sub-B2", "sub-C3"]
     assert [e.path and e.path.name for e in listing.entries] == [
@@ -84,6 +85,12 @@ def test_a_table_keeps_its_own_columns_and_paths_are_its_neighbors(tmp_path: Pat
     assert "is no session" in found["sub-04_bad_one"]
 
 
+def test_own_cells_are_printable(tmp_path: Path) -> None:
+    path = tmp_path / "cohort.tsv"
+    path.write_text("participant_id\tpath\tsite\n1\ta.npy\t\x1b[31mred\n", encoding="utf-8")
+    assert list_cohort(path).entries[0].own == {"site": "\\x1b[31mred"}
+
+
 def test_names_that_are_no_ids_are_a_persons_problem(tmp_path: Path) -> None:
     touch(tmp_path, "my scan.npy", "good1.npy", "sub-07.npy", "sub-07_connectome.tsv")
     touch(tmp_path, "line\nbreak.npy")
@@ -101,6 +108,13 @@ def test_names_that_are_no_ids_are_a_persons_problem(tmp_path: Path) -> None:
         ("cohort.tsv", "participant_id\tfile\n01\ta\n", "has no column 'path'"),
         ("cohort.csv", "path,x\na,b\n", "has no column 'participant_id'"),
         ("cohort.csv", "participant_id,path\n", "holds nobody"),
+        ("cohort.csv", "participant_id,path,\n1,a,b\n", "has a column named ''. Expected a name"),
+        ("cohort.csv", 'participant_id,path,"a\nb"\n1,a,b\n', r"has a column named 'a\\\\nb'"),
+        (
+            "cohort.csv",
+            "participant_id,path,session,session_id\n1,a,1,2\n",
+            "has the columns 'session' and 'session_id', which mean the same",
+        ),
         ("empty/", None, "holds no connectomes"),
     ],
 )

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from dtb_runtime.bundle import Bundle
 from dtb_runtime.cohort_listing import list_cohort
 from dtb_runtime.cohort_run import FirstFailureError, score_cohort
-from dtb_runtime.errors import CohortError, OutputError
+from dtb_runtime.errors import CohortError, OutputError, UsageError
 from dtb_runtime.folder_lock import locked_folder
 from dtb_runtime.run_file import CohortRun
 from dtb_runtime.score_journal import JOURNAL_FILE
@@ -70,7 +70,8 @@ def run(tiny: Bundle, tiny_folder: Path, cohort: Path) -> Callable[..., CohortRu
 
 
 def tables(out: Path) -> dict[str, bytes]:
-    return {p.name: p.read_bytes() for p in out.iterdir() if p.name != "run.json"}
+    names = ("cohort.tsv", "cohort.json", "cohort.parquet")
+    return {p.name: p.read_bytes() for p in out.iterdir() if p.name in names}
 
 
 def test_processes_change_no_byte_and_bad_people_cost_a_row_each(
@@ -91,9 +92,10 @@ def test_processes_change_no_byte_and_bad_people_cost_a_row_each(
         assert (row["accuracy"] == "n/a") == (row["status"] == "failed")
     described = json.loads((tmp_path / "1" / "cohort.json").read_text())
     assert set(header) <= set(described)
-    assert sorted(p.name for p in (tmp_path / "1").iterdir()) == sorted(
-        path.name for path in alone.files
-    )
+    assert {p.name for p in (tmp_path / "1").iterdir()} == {
+        JOURNAL_FILE,
+        *(path.name for path in alone.files),
+    }
 
 
 def test_parquet_holds_what_the_table_says(run: Callable[..., CohortRun], tmp_path: Path) -> None:
@@ -138,6 +140,44 @@ def test_what_is_done_is_not_done_again(
     ended = run(tmp_path / "out")
     assert (ended.n_people, ended.n_failed, ended.n_before) == (60, 6, 60)
     assert ended.first_error == again.first_error
+
+
+def test_whose_file_has_changed_is_scored_again_and_nobody_else(
+    run: Callable[..., CohortRun], cohort: Path, tmp_path: Path
+) -> None:
+    mended = shutil.copytree(cohort, tmp_path / "mended")
+    run(tmp_path / "out", mended)
+    np.save(mended / "sub-007.npy", np.load(mended / "sub-000.npy"))
+    (mended / "sub-012.npy").write_bytes(b"broken")
+    scored: list[str] = []
+
+    def stop(_: int, __: int, person: ScoredPerson | None) -> None:
+        if person is not None:
+            scored.append(person.participant_id)
+            if len(scored) == 1:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "out", mended, on_scored=stop)
+    assert not (tmp_path / "out" / "run.json").exists()
+    again = run(tmp_path / "out", mended, on_scored=stop)
+    assert scored == ["sub-007", "sub-012"]
+    assert (again.n_before, again.n_failed, again.was_ended) == (59, 6, False)
+    run(tmp_path / "fresh", mended)
+    assert tables(tmp_path / "out") == tables(tmp_path / "fresh")
+    assert run(tmp_path / "out", mended).was_ended
+
+
+def test_after_fail_fast_a_mended_file_comes_first(
+    run: Callable[..., CohortRun], cohort: Path, tmp_path: Path
+) -> None:
+    mended = shutil.copytree(cohort, tmp_path / "mended")
+    with pytest.raises(FirstFailureError, match="sub-007"):
+        run(tmp_path / "out", mended, fail_fast=True)
+    np.save(mended / "sub-007.npy", np.load(mended / "sub-000.npy"))
+    with pytest.raises(FirstFailureError, match="sub-017"):
+        run(tmp_path / "out", mended, fail_fast=True)
+    assert run(tmp_path / "out", mended).n_failed == 5
 
 
 @pytest.mark.parametrize("name", ["cohort.tsv", "cohort.json"])
@@ -272,6 +312,19 @@ def test_fail_fast_stops_and_keeps_what_was_done(
 def test_two_do_not_write_to_one_folder(run: Callable[..., CohortRun], tmp_path: Path) -> None:
     with locked_folder(tmp_path), pytest.raises(OutputError, match="Another process"):
         run(tmp_path)
+
+
+def test_results_do_not_go_into_the_cohort(
+    run: Callable[..., CohortRun], cohort: Path, tmp_path: Path
+) -> None:
+    table = tmp_path / "cohort.tsv"
+    table.write_text(f"participant_id\tpath\n1\t{cohort / 'sub-001.npy'}\n")
+    before = table.read_bytes()
+    (tmp_path / "link").symlink_to(cohort)
+    for source, out in ((cohort, cohort), (cohort, tmp_path / "link"), (table, tmp_path)):
+        with pytest.raises(UsageError, match="is the cohort itself"):
+            run(out, source)
+    assert table.read_bytes() == before
 
 
 def test_a_column_of_ours_in_the_table_is_refused(

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from dtb_runtime.bundle import Bundle
-from dtb_runtime.cohort_listing import CohortEntry
+from dtb_runtime.cohort_entry import CohortEntry
 from dtb_runtime.connectome import read_connectome
 from dtb_runtime.errors import UsageError
 from dtb_runtime.scored_person import ScoredPerson
@@ -128,6 +128,19 @@ def test_people_are_taken_as_results_are(tiny: Bundle, files: list[Path]) -> Non
     rows = tiny.score(endless())  # type: ignore[arg-type]
     assert next(rows).is_ok
     assert len(taken) == 16
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("sub-1.npy", "Expected several people, found one path, 'sub-1.npy'"),
+        (Path("sub-1.npy"), "Give a list of paths"),
+        ([3], "Expected the path of a connectome, found int"),
+    ],
+)
+def test_what_is_no_cohort_is_refused(tiny: Bundle, given: object, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        list(tiny.score(given))  # type: ignore[arg-type]
 
 
 def test_age_and_sex_of_a_table_go_into_percentiles(tiny: Bundle, files: list[Path]) -> None:

@@ -1,0 +1,93 @@
+"""One connectome of a cohort that is to be scored, and whose it is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from .errors import UsageError
+from .participants import checked_participant_id
+from .tables import one_line
+
+
+@dataclass(frozen=True, slots=True)
+class CohortEntry:
+    """One connectome to be scored."""
+
+    participant_id: str
+    """``sub-<label>``; where there is none, what stands in its place, as one line."""
+    session: str | None
+    """``ses-<label>``; None without sessions."""
+    path: Path | None
+    """The connectome's file; None where there is not exactly one."""
+    own: Mapping[str, str] = field(default_factory=dict)
+    """Cells of a table's other columns, as they stand there."""
+    problem: str | None = None
+    """Why this one cannot be scored, None if nothing is known against it."""
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What it is sorted by, and what must be different for every entry."""
+        return self.participant_id, self.session or ""
+
+    @property
+    def label(self) -> str:
+        """Who it is, in messages."""
+        return self.participant_id if self.session is None else "_".join(self.key)
+
+
+def entries_of(people: Iterable[CohortEntry | str | Path]) -> Iterable[CohortEntry]:
+    """Entries of bare paths, named by their files; entries stay as they are.
+
+    Raises
+    ------
+    UsageError
+        One path is given instead of several, or something that is no path.
+    """
+    if isinstance(people, str | Path):
+        raise UsageError(
+            f"Expected several people, found one path, {one_line(str(people))!r}. Give a list of "
+            "paths, or what list_cohort(...).entries holds."
+        )
+    return map(_entry_of, people)
+
+
+def _entry_of(person: CohortEntry | str | Path) -> CohortEntry:
+    if isinstance(person, CohortEntry):
+        return person
+    if not isinstance(person, str | Path):
+        raise UsageError(
+            f"Expected the path of a connectome, found {type(person).__name__}. Give paths, or "
+            "what list_cohort(...).entries holds."
+        )
+    return entry_of_file(Path(person).absolute())
+
+
+def entry_of_file(path: Path) -> CohortEntry:
+    """The entry of a connectome's file, whose it is by its name."""
+    parts = path.stem.split("_")
+    subject = next((part for part in parts if part.startswith("sub-")), None)
+    session = next((part for part in parts if part.startswith("ses-")), None)
+    entry = checked_entry(path.stem, None) if subject is None else checked_entry(subject, session)
+    return entry if entry.problem else replace(entry, path=path)
+
+
+def checked_entry(given: str, session: str | None) -> CohortEntry:
+    """An entry without a file yet; ids that are none are its problem."""
+    try:
+        participant_id = checked_participant_id(given) or ""
+    except UsageError:
+        problem = (
+            f"{one_line(given)!r} is no participant id. Expected letters and digits, with or "
+            "without sub- before them; rename it, or give a table with participant_id and path."
+        )
+        return CohortEntry(one_line(given) or "n/a", session, None, problem=problem)
+    if session is not None:
+        label = session.removeprefix("ses-")
+        if re.fullmatch(r"[A-Za-z0-9]+", label) is None:
+            problem = f"{one_line(session)!r} is no session. Expected letters and digits."
+            return CohortEntry(participant_id, one_line(session), None, problem=problem)
+        session = f"ses-{label}"
+    return CohortEntry(participant_id, session, None)

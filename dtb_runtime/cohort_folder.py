@@ -1,0 +1,110 @@
+"""Whom a folder of connectomes or a BIDS derivatives tree holds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from .cohort_entry import CohortEntry, checked_entry, entry_of_file
+from .errors import CohortError
+from .readers import READERS
+from .tables import one_line
+
+CONNECTOME_SUFFIXES = ("connectome", "relmat", "conmat")
+"""Last part of a BIDS file name, before the ending, that says it is a connectome."""
+SERIES_SUFFIXES = ("timeseries",)
+"""The same for time series."""
+
+_ENTITY = re.compile(r"(?:^|_)([A-Za-z]+)-([A-Za-z0-9]+)")
+_BIDS_NAME = re.compile(r"sub-[A-Za-z0-9]+(?:_[A-Za-z]+-[A-Za-z0-9+]+)*_([A-Za-z0-9]+)")
+_NOBODY = ("participants", "samples", "sessions", "readme", "changes", "license")
+"""Files that BIDS knows beside the folders of people, in lower case and without the ending."""
+
+
+def entries_of_folder(
+    folder: Path, *, parcellation: str | None = None, timeseries: bool = False
+) -> list[CohortEntry]:
+    """Whom a folder of files or a BIDS derivatives tree holds; see `list_cohort`.
+
+    Raises
+    ------
+    CohortError
+        Nobody.
+    """
+    wanted = SERIES_SUFFIXES if timeseries else CONNECTOME_SUFFIXES
+    subjects = sorted(path for path in folder.glob("sub-*") if path.is_dir())
+    beside = (path for path in sorted(folder.iterdir()) if _is_wanted(path, wanted))
+    # Beside folders of subjects lie tables of all kinds.
+    found = [entry_of_file(path) for path in beside if not subjects or path.name.startswith("sub-")]
+    for subject in subjects:
+        found += _of_subject(subject, wanted)
+    if not any(entry.path is not None for entry in found):
+        raise CohortError(
+            f"{folder} holds no connectomes: expected files ending in {', '.join(READERS)}; with "
+            f"BIDS names (sub-<label>_...), those with the suffix {' or '.join(wanted)}. Give "
+            "another folder, or a table with the columns participant_id and path."
+        )
+    by_key: dict[tuple[str, str], list[CohortEntry]] = {}
+    for entry in found:
+        by_key.setdefault(entry.key, []).append(entry)
+    return [_the_one(several, parcellation) for several in by_key.values()]
+
+
+def _of_subject(folder: Path, wanted: Sequence[str]) -> list[CohortEntry]:
+    """The files of one ``sub-<label>`` folder; a folder without any is a person without a file."""
+    found = []
+    for path in sorted(folder.rglob("*")):
+        if not _is_wanted(path, wanted):
+            continue
+        inside = path.relative_to(folder).parts[:-1]
+        session = next((part for part in inside if part.startswith("ses-")), None)
+        named = next((part for part in path.stem.split("_") if part.startswith("sub-")), None)
+        if named is None:  # the folders say whose it is
+            found.append(replace(checked_entry(folder.name, session), path=path))
+        elif named == folder.name:
+            found.append(entry_of_file(path))
+        else:
+            problem = (
+                f"{one_line(path.name)} lies in the folder {one_line(folder.name)}, but names "
+                "another person. Rename one of them."
+            )
+            found.append(replace(checked_entry(folder.name, session), path=None, problem=problem))
+    if not found:
+        problem = (
+            f"The folder {one_line(folder.name)} holds no connectome. Expected files ending in "
+            f"{', '.join(READERS)}, with the suffix {' or '.join(wanted)} if the name is BIDS'."
+        )
+        entry = checked_entry(folder.name, None)
+        found.append(entry if entry.problem else replace(entry, problem=problem))
+    return found
+
+
+def _is_wanted(path: Path, suffixes: Sequence[str]) -> bool:
+    if path.name.startswith(".") or path.suffix.lower() not in READERS or path.is_dir():
+        return False
+    bids = _BIDS_NAME.fullmatch(path.stem)
+    # A name that is no BIDS name says nothing of what it holds.
+    return bids[1] in suffixes if bids else path.stem.lower() not in _NOBODY
+
+
+def _the_one(several: Sequence[CohortEntry], parcellation: str | None) -> CohortEntry:
+    """The entry of this parcellation among those of one person."""
+    if len(several) == 1:
+        return several[0]
+    fitting = [
+        entry
+        for entry in several
+        if entry.path is not None and parcellation is not None
+        if parcellation.lower()
+        in {v.lower() for k, v in _ENTITY.findall(entry.path.stem) if k in ("atlas", "seg")}
+    ]
+    if len(fitting) == 1:
+        return fitting[0]
+    names = ", ".join(one_line(entry.path.name) for entry in several if entry.path is not None)
+    problem = (
+        f"There are {len(several)} files: {names}. Keep one, or say which in a table with the "
+        "columns participant_id and path."
+    )
+    return replace(several[0], path=None, problem=problem)
