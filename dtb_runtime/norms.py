@@ -50,6 +50,10 @@ class EdgeNorms:
     """Mean edges, centered and scaled to length 1, shape (edges,)."""
     similarity: NDArray[np.float64]
     """Pearson r with the mean of each person held out of training, ascending, shape (people,)."""
+    mean: NDArray[np.float32]
+    """Mean edges (Fisher z), shape (edges,)."""
+    sd: NDArray[np.float32] | None = None
+    """SD of each edge between people, shape (edges,); None for a bundle that does not say."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

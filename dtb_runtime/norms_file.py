@@ -28,7 +28,8 @@ def read_norms(data: bytes, manifest: Manifest) -> Norms:
     data : bytes
         The file. Arrays: ``latent_mean``, ``latent_covariance`` and ``latent_distance``;
         ``population_mean``, ``population_covariance`` and ``connectome_covariance``;
-        ``edge_mean`` and ``edge_similarity``; ``indicator_names`` and ``indicator_quantiles``;
+        ``edge_mean`` and ``edge_similarity``; ``edge_sd``, which is of no use without these;
+        ``indicator_names`` and ``indicator_quantiles``;
         ``demographic_names``, ``demographic_coefficients``, ``demographic_quantiles`` and
         ``demographic_ages``.
         Each group is there whole or not at all.
@@ -57,6 +58,7 @@ def read_norms(data: bytes, manifest: Manifest) -> Norms:
             "connectome_covariance": (latent, latent),
         },
         {"edge_mean": (edges,), "edge_similarity": (people,)},
+        {"edge_sd": (edges,)},
         {"indicator_names": (None,), "indicator_quantiles": (None, N_QUANTILES)},
         {
             "demographic_names": (None,),
@@ -145,6 +147,8 @@ def _latent_prior(arrays: Mapping[str, NDArray[np.generic]]) -> LatentPrior | No
 
 def _edge_norms(arrays: Mapping[str, NDArray[np.generic]]) -> EdgeNorms | None:
     if "edge_mean" not in arrays:
+        if "edge_sd" in arrays:
+            raise damaged("it has 'edge_sd' without 'edge_mean'")
         return None
     centered = arrays["edge_mean"].astype(np.float64)
     centered -= centered.mean()
@@ -153,7 +157,17 @@ def _edge_norms(arrays: Mapping[str, NDArray[np.generic]]) -> EdgeNorms | None:
         raise damaged("edge_mean is the same everywhere")
     direction = (centered / length).astype(np.float32)
     direction.setflags(write=False)
-    return EdgeNorms(direction, _read_only(arrays["edge_similarity"].astype(np.float64)))
+    sd = None
+    if "edge_sd" in arrays:
+        sd = arrays["edge_sd"].astype(np.float32)
+        sd.setflags(write=False)
+        if (sd < 0).any():
+            raise damaged("edge_sd is negative somewhere")
+    mean = arrays["edge_mean"].astype(np.float32)
+    mean.setflags(write=False)
+    return EdgeNorms(
+        direction, _read_only(arrays["edge_similarity"].astype(np.float64)), mean, sd
+    )
 
 
 def _indicator_quantiles(

@@ -103,8 +103,9 @@ def cohort_norms(
     -------
     dict
         ``latent_mean`` (K,), ``latent_covariance`` (K, K) shrunk towards its diagonal,
-        ``latent_distance`` (people,) sorted Mahalanobis distances, ``edge_mean`` (n_edges,)
-        float16, ``edge_similarity`` (people,) sorted correlations with the mean of the others,
+        ``latent_distance`` (people,) sorted Mahalanobis distances, ``edge_mean`` and
+        ``edge_sd`` (n_edges,) float16, the latter of two people or more, ``edge_similarity``
+        (people,) sorted correlations with the mean of the others,
         ``indicator_names`` (n,), ``indicator_quantiles`` (n, 101), the priors
         ``population_mean`` (K,), ``population_covariance`` and ``connectome_covariance`` (K, K),
         and what `demographic_norms` gives. There are no latent arrays without an encoder.
@@ -122,6 +123,8 @@ def cohort_norms(
         "edge_mean": edge_mean.numpy(),
         "edge_similarity": np.sort(similarity),
     }
+    if len(training) > 1:
+        norms["edge_sd"] = training.std(0).half().numpy()
     people = default_indicators(network, weights, tasks, parcellation, bold_regions)
     names = [name for name in people[0].values if all(name in p.values for p in people)]
     if not names:

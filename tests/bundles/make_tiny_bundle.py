@@ -103,6 +103,7 @@ def norms_bytes(edges: NDArray[np.float32], latents: NDArray[np.float64] | None)
     mean = edges.astype(np.float64).mean(axis=0)
     arrays: dict[str, NDArray[Any]] = {
         "edge_mean": mean.astype(np.float16),
+        "edge_sd": edges.astype(np.float64).std(axis=0, ddof=1).astype(np.float16),
         "edge_similarity": np.sort([np.corrcoef(own, mean)[0, 1] for own in edges]).round(6),
         "indicator_names": np.array(["reaction_time", "stroop_effect"]),
         "indicator_quantiles": np.array(

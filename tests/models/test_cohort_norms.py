@@ -158,6 +158,7 @@ def test_connectomes_are_compared_with_the_mean_of_the_others(
     training, held_out = edges[:N_TRAINING].numpy(), edges[N_TRAINING:].numpy()
     mean = training.mean(0)
     np.testing.assert_allclose(norms["edge_mean"], mean, atol=1e-3)
+    np.testing.assert_allclose(norms["edge_sd"], training.std(0, ddof=1), rtol=2e-3, atol=1e-6)
     similarity = [np.corrcoef(one, mean)[0, 1] for one in held_out]
     for i, one in enumerate(training):
         others = np.delete(training, i, axis=0).mean(0)
@@ -222,6 +223,7 @@ def test_networks_without_a_latent_have_no_latent_norms(
     )
     assert sorted(norms) == [
         "edge_mean",
+        "edge_sd",
         "edge_similarity",
         "indicator_names",
         "indicator_quantiles",
