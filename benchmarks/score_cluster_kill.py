@@ -19,9 +19,7 @@ from score_cohorts import write_cohort
 from dtb_runtime import load_bundle
 from dtb_runtime.cohort_listing import list_cohort
 from dtb_runtime.cohort_run import score_cohort
-from dtb_runtime.score_workers import WorkerPlan
 from dtb_runtime.scored_person import ScoredPerson
-from dtb_runtime.scoring import ScoreSettings
 
 TABLES = ("cohort.tsv", "cohort.json", "cohort.parquet")
 
@@ -51,12 +49,11 @@ def main() -> int:
     parser.add_argument("--bundle", default="tcp434")
     arguments = parser.parse_args()
     bundle = load_bundle(arguments.bundle, device="cpu")
-    plan = WorkerPlan(arguments.bundle, ScoreSettings(), "cpu")
     with tempfile.TemporaryDirectory(prefix="dtb-cluster-") as temporary:
         here, there, folder = (Path(temporary) / name for name in ("here", "there", "cohort"))
         write_cohort(folder, arguments.people, arguments.bundle)
         listing = list_cohort(folder)
-        score_cohort(bundle, listing, here, plan, jobs=2)
+        score_cohort(bundle, listing, here, jobs=2)
         with (
             LocalCluster(
                 n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
@@ -68,7 +65,6 @@ def main() -> int:
                 bundle,
                 listing,
                 there,
-                plan,
                 cluster=cluster.scheduler_address,
                 on_scored=killer,
             )

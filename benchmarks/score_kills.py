@@ -25,7 +25,7 @@ from pathlib import Path
 import numpy as np
 from score_cohorts import BREAKS, break_some, write_cohort
 
-from dtb_runtime.score_workers import AT_ONCE
+from dtb_runtime.inference import PEOPLE_PER_CALL
 
 TABLES = ("cohort.tsv", "cohort.json", "cohort.parquet")
 RUN = "import sys; from dtb_cli.app import main\nif __name__ == '__main__': sys.exit(main())"
@@ -50,7 +50,7 @@ def killed_run(words: list[str], out: Path, n_people: int, n_kills: int, seed: i
             words, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         # Of what is left as much as leaves some for the kills to come: people arrive by the batch.
-        left = n_people - done[-1] - AT_ONCE * (n_kills + 1 - len(done))
+        left = n_people - done[-1] - PEOPLE_PER_CALL * (n_kills + 1 - len(done))
         most = max(left // (n_kills + 2 - len(done)), 1)
         wanted = done[-1] + int(rng.integers(1, 2 * most + 1))
         latest_s = float(rng.uniform(0.1, 2.0)) if len(done) % 2 else math.inf

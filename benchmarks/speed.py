@@ -6,7 +6,9 @@
     python benchmarks/speed.py --quick --root DIR
 
 Everything is measured in one run on the same inputs, and methods that are compared take turns. A
-section that is measured again joins the others only if machine and libraries are the same.
+section that is measured again joins the others only if machine and libraries are the same. It all
+takes about 25 minutes, needs PyTorch, and writes the page, its plot and the cost model in
+`docs/cluster.md`, unless `--root` names another folder.
 """
 
 from __future__ import annotations

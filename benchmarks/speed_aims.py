@@ -40,7 +40,10 @@ def markdown(sections: Sections) -> str:
     found = aims(sections)
     n_reached = sum(verdict.is_reached is True for _, verdict in found)
     rows = [[what, verdict.aim, verdict.detail, verdict.word] for what, verdict in found]
-    reached = f"{n_reached} of {len(found)} aims are reached."
+    n_measured = sum(verdict.is_reached is not None for _, verdict in found)
+    reached = f"{n_reached} of {n_measured} measured aims are reached"
+    n_more = len(found) - n_measured
+    reached += f"; {n_more} were not measured." if n_more else "."
     return f"{reached}\n\n{table(['', 'aim', 'measured [quartiles]', 'reached?'], rows)}"
 
 

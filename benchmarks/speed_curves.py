@@ -127,7 +127,7 @@ def curve_timings(curve: Figures, part: str) -> dict[float, Timing]:
 def write(figures: Figures) -> str:
     """Return the section about cost curves."""
     blocks = [
-        f"Seconds a person on one core, one run of `{figures['task']}`; "
+        f"Milliseconds a person on one core, one run of `{figures['task']}`; "
         f"{figures['n_per_call']} people go through each call of the hypernetwork and of "
         "`compact`'s main network, one through `paper`'s, and where the curve is not over people "
         f"there are {figures['n_people']}. Regions and units need networks of other sizes, "

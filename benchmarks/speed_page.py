@@ -32,7 +32,8 @@ _READ = """\
 _REPRODUCE = """\
 ## Reproduce
 
-`make bench` measures everything, on a machine that does nothing else meanwhile.
+`make bench` measures everything in about 25 minutes, on a machine that does nothing else meanwhile;
+it needs PyTorch (`.[torch]`) and, for the floor, a C compiler.
 `make bench ARGS="--only person"` measures one section again, `make bench ARGS=--render` only writes
 this page, `make bench ARGS="--quick --root DIR"` shows in seconds that everything runs."""
 PLOT = "images/speed.svg"

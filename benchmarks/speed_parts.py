@@ -185,9 +185,10 @@ def write_recurrence(figures: Figures) -> str:
     said += (
         "The floor is the same recurrence in hand-written C (`benchmarks/speed_floor.c`, "
         f"`{' '.join((COMPILER, *figures['flags']))}`, vectors of {figures['lanes']} numbers), "
-        "checked against numpy in float64 before it is timed. For one row ONNX Runtime's product "
-        "keeps two sums under way, each waiting for its last addition; the floor keeps more. Two "
-        "sequences share that wait, which is how both tasks of a person are run. What else was "
+        "checked against numpy in float64 before it is timed. For a matrix times one vector ONNX "
+        "Runtime's kernel adds into two registers in turn, so each addition waits for the one "
+        "before it; the floor has more registers under way and never waits. Two sequences fill "
+        "each other's waits, and so both tasks of a person are run together. What else was "
         "tried: [a person's runs share a matrix]"
         "(decisions/2026-11-22-runs-of-a-person-share-a-matrix.md)."
     )

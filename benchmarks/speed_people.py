@@ -192,6 +192,9 @@ def write_cohort(figures: Figures) -> str:
             "PyTorch's `vmap` cannot batch the `RNNCell` and runs it one person after the other; "
             "with a cell of two linear layers and a tanh, on all cores, it can.",
             table(["", "ms a person [quartiles]", "the best batch takes"], rows),
+            "A whole forecast holds a contrast for every region of BOLD, and `compact` forecasts "
+            "all of them where `paper` forecasts twenty: reading them is most of its time. "
+            "`dtb-run score` asks for indicators alone, and is several times as quick (below).",
         )
     )
 

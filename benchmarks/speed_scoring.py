@@ -185,8 +185,8 @@ def cost_model(figures: Figures) -> str:
             "Only divided and multiplied, so without the network, the file system and the\n"
             "scheduler, which a large cluster would wait for first:",
             table(["cores", *(f"{n:,} people" for n in _COHORTS)], rows),
-            "`--draws 32` takes thirty times as long; `.tsv` files take "
-            f"{digits(rate(figures, NPY).median / rate(figures, TSV).median)} times as long.",
+            f"`.tsv` files take {digits(rate(figures, NPY).median / rate(figures, TSV).median)} "
+            "times as long, several draws nearly that many times.",
         )
     )
 

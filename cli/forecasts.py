@@ -117,7 +117,8 @@ def _compared_to(result: Mapping[str, Any]) -> list[str]:
 
 def _missing_indicators(forecasts: Sequence[Forecast]) -> list[str]:
     """Return why an indicator of the tasks forecast is not in the table."""
-    from dtb_runtime.indicators import TASK_OF, combine_indicators
+    from dtb_runtime.indicator_names import TASK_OF
+    from dtb_runtime.indicators import combine_indicators
 
     tasks = [forecast.task for forecast in forecasts]
     missing = combine_indicators(forecast.indicator_report for forecast in forecasts).unavailable

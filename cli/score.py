@@ -49,7 +49,7 @@ def score(
             "--draws",
             min=1,
             help="Draws of what is not known of a person to average over. 1 is quickest; 32 gives "
-            "predict's numbers and intervals, in 30 times the time.",
+            "predict's numbers and intervals, and takes longer nearly in proportion.",
         ),
     ] = 1,
     files: Annotated[
@@ -93,8 +93,8 @@ def score(
     from dtb_runtime.bundle_loading import load_bundle
     from dtb_runtime.cohort_listing import list_cohort
     from dtb_runtime.cohort_run import score_cohort
+    from dtb_runtime.errors import UsageError
     from dtb_runtime.inference import CUDA
-    from dtb_runtime.score_workers import WorkerPlan
     from dtb_runtime.scoring import ScoreSettings
 
     loaded = load_bundle(bundle, device=device.value)
@@ -108,9 +108,12 @@ def score(
         draws=draws,
         fisher_z=fisher_z,
         timeseries=timeseries,
-        files=str(out / "people") if files else None,
+        files=str((out / "people").absolute()) if files else None,
     )
-    plan = WorkerPlan(str(bundle), settings, device.value)
+    if cluster is not None and jobs is not None:
+        raise UsageError(
+            "--jobs is of processes here, and --cluster scores on a cluster's. Give one."
+        )
     n_people = len(listing.entries)
     with terminal.progress("Scoring", n_people) as progress:
         speed = _Speed(n_people)
@@ -118,7 +121,7 @@ def score(
             loaded,
             listing,
             out,
-            plan,
+            settings,
             jobs=min(jobs or (1 if loaded.provider == CUDA else n_usable()), n_people),
             cluster=cluster,
             fail_fast=fail_fast,
@@ -151,7 +154,7 @@ def _print(result: dict[str, Any], out: Path) -> None:
     before = f" ({result['scored_before']} of them before)" if result["scored_before"] else ""
     where = result["provider"].removesuffix("ExecutionProvider")
     terminal.print_lines(
-        f"Scored {result['people']} people with {result['bundle']} on {where}{before}: "
+        f"Scored {people(result['people'])} with {result['bundle']} on {where}{before}: "
         f"{result['ok']} ok, {result['failed']} failed."
     )
     if result["failed"]:
@@ -166,6 +169,11 @@ def _print(result: dict[str, Any], out: Path) -> None:
         terminal.message(f"Everybody was scored before: {names} in {out} stay as they are.")
     else:
         terminal.message(f"Wrote {names} to {out}.")
+
+
+def people(n: int) -> str:
+    """So many people, in words."""
+    return "1 person" if n == 1 else f"{n} people"
 
 
 class _Speed:

@@ -40,6 +40,8 @@ class Bundle:
     """Distributions over the people it was trained on."""
     model_card: str
     """What it was trained on and how good it is, as Markdown."""
+    folder: Path
+    """Where it was read from."""
     _graphs: BundleGraphs
 
     @property

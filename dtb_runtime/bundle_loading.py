@@ -77,6 +77,7 @@ def load_bundle(
         provider=graphs.provider,
         norms=read_norms(contents[NORMS_FILE], manifest),
         model_card=model_card,
+        folder=files.folder.absolute(),
         _graphs=graphs,
     )
 

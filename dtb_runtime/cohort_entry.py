@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -10,6 +12,8 @@ from pathlib import Path
 from .errors import UsageError
 from .participants import checked_participant_id
 from .tables import one_line
+
+_ATLAS = re.compile(r"(?:^|_)(?:atlas|seg)-([A-Za-z0-9]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,17 @@ class CohortEntry:
     def label(self) -> str:
         """Who it is, in messages."""
         return self.participant_id if self.session is None else "_".join(self.key)
+
+    @property
+    def atlases(self) -> frozenset[str]:
+        """What the file's name says of the parcellation (``atlas-``, ``seg-``), in lower case."""
+        stem = "" if self.path is None else self.path.stem
+        return frozenset(value.lower() for value in _ATLAS.findall(stem))
+
+    def digest(self) -> str:
+        """Tells it from any other entry: who, which file, which own cells, which problem."""
+        cells = [*self.key, str(self.path), self.problem, sorted(self.own.items())]
+        return hashlib.sha256(json.dumps(cells).encode()).hexdigest()[:16]
 
 
 def entries_of(people: Iterable[CohortEntry | str | Path]) -> Iterable[CohortEntry]:

@@ -17,7 +17,6 @@ CONNECTOME_SUFFIXES = ("connectome", "relmat", "conmat")
 SERIES_SUFFIXES = ("timeseries",)
 """The same for time series."""
 
-_ENTITY = re.compile(r"(?:^|_)([A-Za-z]+)-([A-Za-z0-9]+)")
 _BIDS_NAME = re.compile(r"sub-[A-Za-z0-9]+(?:_[A-Za-z]+-[A-Za-z0-9+]+)*_([A-Za-z0-9]+)")
 _NOBODY = ("participants", "samples", "sessions", "readme", "changes", "license")
 """Files that BIDS knows beside the folders of people, in lower case and without the ending."""
@@ -49,7 +48,7 @@ def entries_of_folder(
     by_key: dict[tuple[str, str], list[CohortEntry]] = {}
     for entry in found:
         by_key.setdefault(entry.key, []).append(entry)
-    return [_the_one(several, parcellation) for several in by_key.values()]
+    return [_the_one(several, parcellation, folder) for several in by_key.values()]
 
 
 def _of_subject(folder: Path, wanted: Sequence[str]) -> list[CohortEntry]:
@@ -60,15 +59,18 @@ def _of_subject(folder: Path, wanted: Sequence[str]) -> list[CohortEntry]:
             continue
         inside = path.relative_to(folder).parts[:-1]
         session = next((part for part in inside if part.startswith("ses-")), None)
-        named = next((part for part in path.stem.split("_") if part.startswith("sub-")), None)
-        if named is None:  # the folders say whose it is
-            found.append(replace(checked_entry(folder.name, session), path=path))
-        elif named == folder.name:
-            found.append(entry_of_file(path))
+        entry = entry_of_file(path)
+        if not any(part.startswith("sub-") for part in path.stem.split("_")):
+            found.append(_with_file(checked_entry(folder.name, session), path))
+        elif entry.participant_id == folder.name and session in (None, entry.session):
+            found.append(entry)
+        elif entry.participant_id == folder.name and entry.session is None:
+            found.append(_with_file(checked_entry(folder.name, session), path))
         else:
+            where = one_line(str(Path(folder.name, *inside)))
             problem = (
-                f"{one_line(path.name)} lies in the folder {one_line(folder.name)}, but names "
-                "another person. Rename one of them."
+                f"{one_line(path.name)} lies in the folder {where}, but names another person or "
+                "session. Rename one of them."
             )
             found.append(replace(checked_entry(folder.name, session), path=None, problem=problem))
     if not found:
@@ -81,6 +83,10 @@ def _of_subject(folder: Path, wanted: Sequence[str]) -> list[CohortEntry]:
     return found
 
 
+def _with_file(entry: CohortEntry, path: Path) -> CohortEntry:
+    return entry if entry.problem else replace(entry, path=path)
+
+
 def _is_wanted(path: Path, suffixes: Sequence[str]) -> bool:
     if path.name.startswith(".") or path.suffix.lower() not in READERS or path.is_dir():
         return False
@@ -89,20 +95,19 @@ def _is_wanted(path: Path, suffixes: Sequence[str]) -> bool:
     return bids[1] in suffixes if bids else path.stem.lower() not in _NOBODY
 
 
-def _the_one(several: Sequence[CohortEntry], parcellation: str | None) -> CohortEntry:
+def _the_one(several: Sequence[CohortEntry], parcellation: str | None, folder: Path) -> CohortEntry:
     """The entry of this parcellation among those of one person."""
     if len(several) == 1:
         return several[0]
-    fitting = [
-        entry
-        for entry in several
-        if entry.path is not None and parcellation is not None
-        if parcellation.lower()
-        in {v.lower() for k, v in _ENTITY.findall(entry.path.stem) if k in ("atlas", "seg")}
-    ]
+    fitting = [e for e in several if parcellation is not None and parcellation.lower() in e.atlases]
     if len(fitting) == 1:
         return fitting[0]
-    names = ", ".join(one_line(entry.path.name) for entry in several if entry.path is not None)
+    problems = [entry.problem for entry in several if entry.problem is not None]
+    if problems:
+        return replace(several[0], path=None, problem=problems[0])
+    names = ", ".join(
+        one_line(str(entry.path.relative_to(folder))) for entry in several if entry.path is not None
+    )
     problem = (
         f"There are {len(several)} files: {names}. Keep one, or say which in a table with the "
         "columns participant_id and path."

@@ -6,6 +6,7 @@ with that person as a `problem`, so that it costs one row and not the run.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +21,9 @@ MAX_ENTRIES = 2_000_000
 """Most rows of a cohort that are held in memory at once."""
 
 _DELIMITERS = MappingProxyType({".tsv": "\t", ".csv": ","})
+PARTICIPANTS_FILE = "participants.tsv"
+"""BIDS' table of who the people of a folder are."""
+_DEMOGRAPHICS = ("age", "sex")
 _KNOWN_COLUMNS = ("participant_id", "path", "session", "session_id")
 
 
@@ -34,12 +38,27 @@ class CohortListing:
     entries: tuple[CohortEntry, ...]
     """In the order of participant id and session, which no two share."""
     own_columns: tuple[str, ...] = ()
-    """A table's other columns, in its order."""
+    """A table's other columns, in its order; of a folder ``age`` and ``sex`` where it has them."""
 
     @property
     def has_sessions(self) -> bool:
         """Whether any entry has a session."""
         return any(entry.session is not None for entry in self.entries)
+
+    def digest(self) -> str:
+        """Tells it from a listing of other entries."""
+        people = hashlib.sha256()
+        for entry in self.entries:
+            people.update(entry.digest().encode())
+        return people.hexdigest()
+
+    def place(self, entry: CohortEntry) -> str | None:
+        """An entry's file, as seen from the table or folder; None without one."""
+        if entry.path is None:
+            return None
+        root = self.path if self.path.is_dir() else self.path.parent
+        is_inside = entry.path.is_relative_to(root)
+        return one_line((entry.path.relative_to(root) if is_inside else entry.path).as_posix())
 
 
 def list_cohort(
@@ -52,7 +71,8 @@ def list_cohort(
     source : str or pathlib.Path
         A table (``.tsv``, ``.csv``) with the columns ``participant_id`` and ``path`` (relative to
         the table), optionally ``session``; a BIDS derivatives tree, with folders ``sub-<label>``;
-        or a folder of files, named ``sub-<label>...`` or with nothing but a label.
+        or a folder of files, named ``sub-<label>...`` or with nothing but a label. Of a folder's
+        ``participants.tsv``, ``age`` and ``sex`` are taken.
     parcellation : str, optional
         Of several connectomes of one person, the one whose ``atlas-`` or ``seg-`` is this.
     timeseries : bool
@@ -66,7 +86,9 @@ def list_cohort(
     source = Path(source).absolute()  # the same people wherever a run goes on
     if source.is_dir():
         entries = entries_of_folder(source, parcellation=parcellation, timeseries=timeseries)
-        return CohortListing(source, one_line(str(source)), _told_apart(entries, str(source)))
+        entries, own_columns = _with_demographics(entries, source / PARTICIPANTS_FILE)
+        told_apart = _told_apart(entries, str(source))
+        return CohortListing(source, one_line(str(source)), told_apart, own_columns)
     if source.suffix.lower() not in _DELIMITERS:
         raise CohortError(
             f"{source} is neither a folder nor a table (.tsv, .csv). Give a folder of "
@@ -108,6 +130,24 @@ def _of_table(path: Path) -> CohortListing:
         file = path.parent / cell if cell else None
         entries.append(replace(entry, path=file, own=own))
     return CohortListing(path, table.source, _told_apart(entries, str(path)), own_columns)
+
+
+def _with_demographics(
+    entries: Sequence[CohortEntry], file: Path
+) -> tuple[list[CohortEntry], tuple[str, ...]]:
+    """Give everybody the age and sex that BIDS' table of participants has of them."""
+    if not file.is_file():
+        return list(entries), ()
+    table = read_table(file, "\t", CohortError)
+    names = tuple(name for name in _DEMOGRAPHICS if name in table.columns)
+    ids = table.columns.get("participant_id", ())
+    known = {who: row for row, who in enumerate(ids)}
+    found = []
+    for entry in entries:
+        row = known.get(entry.participant_id)
+        cells = {n: one_line(table.columns[n][row]) for n in names if row is not None}
+        found.append(replace(entry, own=cells))
+    return found, names
 
 
 def _told_apart(entries: Sequence[CohortEntry], source: str) -> tuple[CohortEntry, ...]:

@@ -18,6 +18,7 @@ from .forecast import NOT_AVAILABLE
 from .scored_person import ScoredPerson
 
 TABLE_FILE, PARQUET_FILE, SIDECAR_FILE = "cohort.tsv", "cohort.parquet", "cohort.json"
+TABLES = (TABLE_FILE, PARQUET_FILE, SIDECAR_FILE)
 PARTIAL_PREFIX = ".partial-"
 """Begins the names of files that are not whole yet."""
 _ROWS_AT_ONCE = 4096  # of Parquet, which is written in groups
@@ -38,7 +39,7 @@ class CohortTable:
         """All of them, in order."""
         session = ("session",) if self.has_sessions else ()
         return (
-            *("participant_id", *session, "status", "error"),
+            *("participant_id", *session, "path", "status", "error"),
             *self.own_columns,
             *self.numbers,
             "notes",
@@ -52,12 +53,14 @@ class CohortTable:
             (name for name in self.columns if name in own and self.columns.count(name) > 1), None
         )
 
-    def row(self, entry: CohortEntry, person: ScoredPerson) -> dict[str, str | float | None]:
-        """One row's cells; None where there is nothing."""
+    def row(
+        self, entry: CohortEntry, person: ScoredPerson, place: str | None
+    ) -> dict[str, str | float | None]:
+        """One row's cells, with where the file lies; None where there is nothing."""
         row: dict[str, str | float | None] = {"participant_id": person.participant_id}
         if self.has_sessions:
             row["session"] = person.session
-        row |= {"status": person.status, "error": person.error or None}
+        row |= {"path": place, "status": person.status, "error": person.error or None}
         row |= {name: entry.own.get(name) or None for name in self.own_columns}
         row |= {name: person.values.get(name) for name in self.numbers}
         return row | {"notes": " ".join(person.notes) or None}

@@ -34,6 +34,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .errors import UsageError
+from .indicator_names import AMYGDALA, AVERAGED, EFFECTS, TASK_OF
 from .tasks import TASKS
 
 if TYPE_CHECKING:
@@ -43,25 +44,6 @@ if TYPE_CHECKING:
     from .glm import Contrast
     from .tasks import Task
     from .trial_distributions import TrialDistributions
-
-AMYGDALA = "right_amygdala"
-"""The structure, named so in a bundle's parcellation, whose t is ``amygdala_response``."""
-
-AVERAGED = ("reaction_time", "accuracy")
-"""Indicators that are means over the tasks forecast."""
-
-# Differences of reaction time: trial type counted positive, trial type counted negative.
-_EFFECTS = {
-    "stroop_effect": ("incongruent", "congruent"),
-    "face_shape_effect": ("face", "shape"),
-}
-
-TASK_OF = {
-    "stroop_effect": "stroop",
-    "face_shape_effect": "hammer",
-    "amygdala_response": "hammer",
-}
-"""Indicators that only one task can give, and that task."""
 
 _FLAT = "The forecast BOLD of {} does not vary beyond what the design explains, so it has no t."
 
@@ -153,7 +135,7 @@ def task_indicators(
             else:
                 unavailable[name] = _why_no_mean(trial_type, events, bool(chosen.any()))
     _average_tasks(values, unavailable, (task.name,))
-    for name, trial_types in _EFFECTS.items():
+    for name, trial_types in EFFECTS.items():
         if TASK_OF[name] == task.name:
             _add_effect(values, unavailable, name, trial_types)
     if TASK_OF["amygdala_response"] == task.name:

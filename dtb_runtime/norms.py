@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,6 +66,9 @@ class Norms:
     """None for a bundle that does not say."""
     indicator_quantiles: Mapping[str, NDArray[np.float64]]
     """Indicator name to its percentiles 0 to 100 in the cohort, shape (101,)."""
+    indicator_offsets: Mapping[str, float] = field(default_factory=dict)
+    """How much more of an indicator the median twin at the mean of what connectomes tell has than
+    the median person of the cohort; empty for a bundle that does not say."""
     demographics: Demographics | None = None
     """How indicators depend on age and sex; None for a bundle that does not say."""
     prior: LatentPrior | None = None
@@ -108,7 +111,13 @@ class Norms:
         )
 
     def indicator_percentile(
-        self, name: str, value: float, *, age: float | None = None, sex: Sex | None = None
+        self,
+        name: str,
+        value: float | Sequence[float],
+        *,
+        of_mean_twin: bool = False,
+        age: float | None = None,
+        sex: Sex | None = None,
     ) -> Percentile | None:
         """Where a value of an indicator stands in the cohort.
 
@@ -116,8 +125,14 @@ class Norms:
         ----------
         name : str
             Name of the indicator.
-        value : float
-            Its value.
+        value : float or sequence of float
+            Its value; or its values in the draws of what is not known of a person, each of which
+            is one whom it may be. Then the percentile is the mean of theirs: the chance that
+            somebody of the cohort has a lower value than this person.
+        of_mean_twin : bool
+            The value is that of a twin at the mean of what its connectome tells. Such a twin is
+            nobody: most errors and much of what makes people uneven average out in it. So what
+            such twins have too much (`indicator_offsets`) is taken off first.
         age : float, optional
             Years. With age and sex, and where the bundle knows what they do, the comparison is
             with people like this one.
@@ -127,7 +142,7 @@ class Norms:
         -------
         Percentile or None
             Percent of those compared with that have a lower value, and who they are; None if the
-            bundle has no norms of this indicator or `value` is NaN.
+            bundle has no norms of this indicator or a value is NaN.
 
         Raises
         ------
@@ -136,19 +151,24 @@ class Norms:
         """
         check_person(age, sex)
         quantiles = self.indicator_quantiles.get(name)
-        if quantiles is None or np.isnan(value):
+        values = [value] if isinstance(value, float | int) else list(value)
+        if quantiles is None or not values or np.isnan(values).any():
             return None
+        if of_mean_twin:
+            values = [each - self.indicator_offsets.get(name, 0.0) for each in values]
         compared_to = COHORT
         if age is not None and sex is not None:
-            if self.demographics is None or name not in self.demographics.coefficients:
+            demographics = self.demographics
+            if demographics is None or name not in demographics.coefficients:
                 problem: str | None = "not known by age and sex"
             else:
-                problem = self.demographics.why_not(age)
+                problem = demographics.why_not(age)
                 if problem is None:
-                    percent = self.demographics.percent(name, value, age, sex)
-                    return Percentile(percent, SAME_AGE_AND_SEX)
+                    percents = [demographics.percent(name, each, age, sex) for each in values]
+                    return Percentile(float(np.mean(percents)), SAME_AGE_AND_SEX)
             compared_to = f"{COHORT} ({problem})"
-        return Percentile(percent_between(value, quantiles), compared_to)
+        percents = [percent_between(each, quantiles) for each in values]
+        return Percentile(float(np.mean(percents)), compared_to)
 
 
 def damaged(what: str) -> BundleError:

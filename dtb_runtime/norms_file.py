@@ -29,7 +29,7 @@ def read_norms(data: bytes, manifest: Manifest) -> Norms:
         The file. Arrays: ``latent_mean``, ``latent_covariance`` and ``latent_distance``;
         ``population_mean``, ``population_covariance`` and ``connectome_covariance``;
         ``edge_mean`` and ``edge_similarity``; ``edge_sd``, which is of no use without these;
-        ``indicator_names`` and ``indicator_quantiles``;
+        ``indicator_names`` and ``indicator_quantiles``, ``indicator_offsets`` beside them;
         ``demographic_names``, ``demographic_coefficients``, ``demographic_quantiles`` and
         ``demographic_ages``.
         Each group is there whole or not at all.
@@ -60,6 +60,7 @@ def read_norms(data: bytes, manifest: Manifest) -> Norms:
         {"edge_mean": (edges,), "edge_similarity": (people,)},
         {"edge_sd": (edges,)},
         {"indicator_names": (None,), "indicator_quantiles": (None, N_QUANTILES)},
+        {"indicator_offsets": (None,)},
         {
             "demographic_names": (None,),
             "demographic_coefficients": (None, 4),
@@ -78,6 +79,7 @@ def read_norms(data: bytes, manifest: Manifest) -> Norms:
         latent=_latent_norms(arrays),
         edges=_edge_norms(arrays),
         indicator_quantiles=_indicator_quantiles(arrays),
+        indicator_offsets=_indicator_offsets(arrays),
         demographics=_demographics(arrays),
         prior=_latent_prior(arrays),
     )
@@ -165,9 +167,7 @@ def _edge_norms(arrays: Mapping[str, NDArray[np.generic]]) -> EdgeNorms | None:
             raise damaged("edge_sd is negative somewhere")
     mean = arrays["edge_mean"].astype(np.float32)
     mean.setflags(write=False)
-    return EdgeNorms(
-        direction, _read_only(arrays["edge_similarity"].astype(np.float64)), mean, sd
-    )
+    return EdgeNorms(direction, _read_only(arrays["edge_similarity"].astype(np.float64)), mean, sd)
 
 
 def _indicator_quantiles(
@@ -176,6 +176,18 @@ def _indicator_quantiles(
     if "indicator_names" not in arrays:
         return MappingProxyType({})
     return _rows(arrays, "indicator_names", "indicator_quantiles")
+
+
+def _indicator_offsets(arrays: Mapping[str, NDArray[np.generic]]) -> Mapping[str, float]:
+    if "indicator_offsets" not in arrays:
+        return MappingProxyType({})
+    if "indicator_names" not in arrays:
+        raise damaged("it has 'indicator_offsets' without 'indicator_names'")
+    names = [str(name) for name in arrays["indicator_names"]]
+    offsets = arrays["indicator_offsets"].astype(np.float64).tolist()
+    if len(names) != len(offsets):
+        raise damaged("indicator_offsets does not give one number for each of indicator_names")
+    return MappingProxyType(dict(zip(names, offsets, strict=True)))
 
 
 def _demographics(arrays: Mapping[str, NDArray[np.generic]]) -> Demographics | None:

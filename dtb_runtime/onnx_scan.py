@@ -12,11 +12,11 @@ never change.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from .errors import BundleError
+from .onnx_fields import LENGTH, OnnxReader
 
 ALLOWED_OPERATORS: Final = frozenset(
     {
@@ -42,8 +42,6 @@ ALLOWED_OPERATORS: Final = frozenset(
 """Operators of the default domain that a bundle may use: plain arithmetic that always ends."""
 MAX_DEPTH: Final = 16
 """Messages inside messages; a `Scan` body's node attributes are 5 deep."""
-MAX_FIELDS: Final = 200_000
-"""Fields of one file; ours have some hundreds (tensor data counts as one)."""
 
 # What each message may hold: field number -> (name, kind). A kind is the name of another message
 # here, or "bytes" (any length-delimited value that cannot matter), "number", "operator", "domain".
@@ -120,7 +118,6 @@ _REASONS: Final[Mapping[tuple[str, int], str]] = {
     ("attribute", 23): "holds sparse tensors",
     ("node", 8): "overloads an operator",
 }
-_VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,22 +132,11 @@ class OnnxContent:
 
 
 @dataclass(slots=True)
-class _Walk:
-    file: str
+class _Walk(OnnxReader):
     operators: set[str] = field(default_factory=set)
     n_nodes: int = 0
-    n_fields: int = 0
     n_graphs: int = 0
     opset: int = 0
-
-    def refuse(self, what: str) -> BundleError:
-        return BundleError(
-            f"{self.file} {what}, which a bundle must not. It was not written by `dtb-run export`; "
-            "do not use it unless you trust where it came from and export it again."
-        )
-
-    def damaged(self, what: str) -> BundleError:
-        return BundleError(f"{self.file} is not a readable ONNX file: {what}. Copy it again.")
 
 
 def scan_onnx(data: bytes, file: str) -> OnnxContent:
@@ -180,14 +166,14 @@ def _walk_message(walk: _Walk, data: memoryview, message: str, depth: int) -> No
     if depth > MAX_DEPTH:
         raise walk.refuse(f"nests more than {MAX_DEPTH} deep")
     known = _MESSAGES[message]
-    for number, wire_type, value in _fields(walk, data):
+    for number, wire_type, value in walk.fields(data):
         if number not in known:
             reason = _REASONS.get((message, number), f"holds the unknown {message} field {number}")
             raise walk.refuse(reason)
         name, kind = known[number]
         # A known field with another wire type is skipped by protobuf readers but kept by rewriters:
         # nothing we write has it, so it is not worth being clever about.
-        is_number = wire_type != _LENGTH
+        is_number = wire_type != LENGTH
         if kind != "any" and is_number != (kind in ("number", "data_location")):
             raise walk.damaged(f"{message} field {name} has wire type {wire_type}")
         if kind == "data_location" and value != 0:
@@ -214,43 +200,3 @@ def _check_text(walk: _Walk, kind: str, value: memoryview) -> None:
 
 def _shown(value: memoryview) -> str:
     return bytes(value[:80]).decode("utf-8", "replace")
-
-
-def _fields(walk: _Walk, data: memoryview) -> Iterator[tuple[int, int, int | memoryview]]:
-    """Field number, wire type and value of every field of one encoded message."""
-    at, end = 0, len(data)
-    while at < end:
-        walk.n_fields += 1
-        if walk.n_fields > MAX_FIELDS:
-            raise walk.refuse(f"holds more than {MAX_FIELDS} fields")
-        tag, at = _varint(walk, data, at)
-        number, wire_type = tag >> 3, tag & 7
-        if number == 0:
-            raise walk.damaged("field number 0")
-        value: int | memoryview
-        if wire_type == _VARINT:
-            value, at = _varint(walk, data, at)
-        elif wire_type == _LENGTH:
-            length, at = _varint(walk, data, at)
-            value, at = data[at : at + length], at + length
-        elif wire_type in (_FIXED64, _FIXED32):
-            length = 8 if wire_type == _FIXED64 else 4
-            value, at = int.from_bytes(data[at : at + length], "little"), at + length
-        else:  # groups: not in ONNX
-            raise walk.damaged(f"wire type {wire_type}")
-        if at > end:
-            raise walk.damaged("it ends in the middle of a field")
-        yield number, wire_type, value
-
-
-def _varint(walk: _Walk, data: memoryview, at: int) -> tuple[int, int]:
-    value = 0
-    for shift in range(0, 70, 7):
-        if at >= len(data):
-            raise walk.damaged("it ends in the middle of a number")
-        byte = data[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value & (2**64 - 1), at
-    raise walk.damaged("a number is longer than 10 bytes")

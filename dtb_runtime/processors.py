@@ -86,7 +86,10 @@ def _own_groups(root: Path) -> list[Path]:
         lines = []
     folders = [root, root / "cpu"]
     for line in lines:
-        _, controllers, path = line.split(":", 2)
+        _, colon, rest = line.partition(":")
+        controllers, second_colon, path = rest.partition(":")
+        if not (colon and second_colon):
+            continue
         top = root if controllers == "" else root / "cpu"
         if controllers == "" or "cpu" in controllers.split(","):
             group = top / path.strip("/")

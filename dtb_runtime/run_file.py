@@ -18,11 +18,12 @@ from .cohort_table import replaced_file
 from .errors import CohortError, OutputError
 from .inference import import_onnxruntime
 from .json_object import JsonObject
-from .score_workers import WorkerPlan
+from .score_journal import differences
 from .summary import package_version
 
 if TYPE_CHECKING:
     from .bundle import Bundle
+    from .scoring import ScoreSettings
 
 RUN_FILE = "run.json"
 FORMAT_VERSION = 1
@@ -49,107 +50,54 @@ class CohortRun:
     """Whether an earlier run had ended already, so that this one did nothing."""
 
 
-def about_scoring(bundle: Bundle, listing: CohortListing, plan: WorkerPlan) -> dict[str, Any]:
-    """What is scored and how: two runs of the same give the same tables."""
-    people = hashlib.sha256()
-    for entry in listing.entries:
-        cells = [*entry.key, str(entry.path), entry.problem, sorted(entry.own.items())]
-        people.update(json.dumps(cells).encode() + b"\n")
+@dataclass(frozen=True, slots=True)
+class EndedRun:
+    """An earlier run of the same."""
+
+    run: CohortRun
+    digests: Mapping[str, str]
+    """SHA-256 of each table, by file name."""
+    people_digest: str
+    """Of the people that there were then."""
+
+    def is_whole(self, people_digest: str, *, can_write_all: bool) -> bool:
+        """Whether nothing need be written again.
+
+        Parameters
+        ----------
+        people_digest : str
+            Of the people that there are now.
+        can_write_all : bool
+            Whether what was left out then could be written now.
+
+        Raises
+        ------
+        OutputError
+            A table has changed since it was written.
+        """
+        folder = self.run.files[-1].parent
+        missing = [name for name in self.digests if not (folder / name).exists()]
+        for name in self.digests.keys() - set(missing):
+            if _digest(folder / name) != self.digests[name]:
+                raise OutputError(
+                    f"{folder / name} has changed since it was written. Move it away, and the same "
+                    "command writes it anew without scoring anybody again."
+                )
+        may_add = can_write_all and bool(self.run.left_out)
+        return not missing and not may_add and people_digest == self.people_digest
+
+
+def about_scoring(
+    bundle: Bundle, listing: CohortListing, settings: ScoreSettings
+) -> dict[str, Any]:
+    """What is scored and how: rows of the same may stand in one table."""
     return {
         "version": FORMAT_VERSION,
+        "cohort": str(listing.path),
         "bundle": bundle.name,
         "bundle_digest": bundle.digest,
         "provider": bundle.provider,
-        "settings": plan.settings.to_json(),
-        "n_people": len(listing.entries),
-        "people_digest": people.hexdigest(),
-    }
-
-
-def ended_run(out: Path, about: Mapping[str, Any]) -> CohortRun | None:
-    """How the run that has ended here went; None where none has."""
-    if not (out / RUN_FILE).exists():
-        return None
-    document = _document(out)
-    if document.take("scored") != about:
-        raise OutputError(
-            f"{out} holds the scores of another cohort, bundle or other options; nothing was "
-            "written. Choose another folder, or pass --force (force=True) to replace them."
-        )
-    result = document.child("result")
-    names = result.child("files").remaining_keys()
-    return CohortRun(
-        n_people=result.integer("n_people", minimum=0),
-        n_failed=result.integer("n_failed", minimum=0),
-        n_before=result.integer("n_people_all", minimum=0),
-        seconds=0.0,
-        files=(*(out / name for name in names), out / RUN_FILE),
-        first_error=result.optional_text("first_error") or "",
-        left_out=result.texts("left_out"),
-        was_ended=True,
-    )
-
-
-def check_files(out: Path) -> None:
-    """Check that the tables are those that the run has written.
-
-    Raises
-    ------
-    OutputError
-        One is not there, or has changed.
-    """
-    digests = _document(out).child("result").child("files")
-    for name in digests.remaining_keys():
-        _check_unchanged(out / name, digests.text(name))
-
-
-def _document(out: Path) -> JsonObject:
-    path = out / RUN_FILE
-    try:
-        data = path.read_bytes()
-    except OSError as cause:
-        raise OutputError(
-            f"{path} cannot be read: {cause.strerror or cause}. Remove it, or choose another "
-            "folder."
-        ) from cause
-    return JsonObject.parse(data, str(path), CohortError)
-
-
-def _check_unchanged(path: Path, digest: str) -> None:
-    try:
-        is_same = _digest(path) == digest
-    except OSError:
-        is_same = False
-    if not is_same:
-        raise OutputError(
-            f"{path} is not there, or has changed since the scores were written. Put it back, or "
-            "pass --force (force=True) to score everybody again."
-        )
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def write_run(out: Path, about: Mapping[str, Any], run: CohortRun, jobs: int) -> None:
-    """Write ``run.json``, whole or not at all."""
-    document = {
-        "scored": about,
-        "result": {
-            "n_people": run.n_people,
-            "n_failed": run.n_failed,
-            "n_people_all": run.n_people,
-            "first_error": run.first_error or None,
-            "files": {path.name: _digest(path) for path in run.files if path.name != RUN_FILE},
-            "left_out": list(run.left_out),
-        },
-        "last_process": {
-            "jobs": jobs,
-            "n_people": run.n_people - run.n_before,
-            "seconds": round(run.seconds, 3),
-            "ended": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        },
+        "settings": settings.to_json(),
         "versions": {
             "dtb_runtime": package_version(),
             "onnxruntime": str(import_onnxruntime().__version__),
@@ -157,5 +105,75 @@ def write_run(out: Path, about: Mapping[str, Any], run: CohortRun, jobs: int) ->
             "python": platform.python_version(),
         },
     }
+
+
+def ended_run(out: Path, about: Mapping[str, Any]) -> EndedRun | None:
+    """How the run that has ended here went; None where none has.
+
+    Raises
+    ------
+    OutputError
+        It was of something else, or `run.json` is of another program.
+    """
+    path = out / RUN_FILE
+    if not path.exists():
+        return None
+    try:
+        document = JsonObject.parse(path.read_bytes(), str(path), CohortError)
+        scored, result = document.take("scored"), document.child("result")
+        digests = result.child("files")
+        files = {name: digests.text(name) for name in digests.remaining_keys()}
+        n_people = result.integer("n_people", minimum=0)
+        run = CohortRun(
+            n_people=n_people,
+            n_failed=result.integer("n_failed", minimum=0),
+            n_before=n_people,
+            seconds=0.0,
+            files=(*(out / name for name in files), path),
+            first_error=result.optional_text("first_error") or "",
+            left_out=result.texts("left_out"),
+            was_ended=True,
+        )
+        people_digest = result.text("people_digest")
+    except (CohortError, OSError) as cause:
+        raise OutputError(
+            f"{path} was not written by dtb-run score, or was changed ({cause}). Choose another "
+            "folder, or pass --force (force=True) to replace it."
+        ) from cause
+    if scored != about:
+        raise OutputError(
+            f"{out} holds the scores of another run ({differences(scored, about)}); nothing was "
+            "written. Choose another folder, or pass --force (force=True) to replace them."
+        )
+    return EndedRun(run, files, people_digest)
+
+
+def write_run(
+    out: Path, about: Mapping[str, Any], run: CohortRun, people_digest: str, *, jobs: int | None
+) -> None:
+    """Write ``run.json``, whole or not at all; without `jobs`, a cluster has scored."""
+    document = {
+        "scored": about,
+        "result": {
+            "n_people": run.n_people,
+            "n_failed": run.n_failed,
+            "first_error": run.first_error or None,
+            "people_digest": people_digest,
+            "files": {path.name: _digest(path) for path in run.files if path.name != RUN_FILE},
+            "left_out": list(run.left_out),
+        },
+        "last_process": {
+            "jobs": jobs,
+            "on_cluster": jobs is None,
+            "n_people": run.n_people - run.n_before,
+            "seconds": round(run.seconds, 3),
+            "ended": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        },
+    }
     with replaced_file(out / RUN_FILE) as file:
         file.write((json.dumps(document, indent=2) + "\n").encode())
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -8,27 +8,30 @@ the files must lie at the same paths there; dtb-runtime must be installed there 
 from __future__ import annotations
 
 import contextlib
+import re
 import tempfile
 import threading
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .bundle_loading import load_bundle
 from .cohort_entry import CohortEntry
 from .errors import DtbError, MissingDependencyError, UsageError
-from .inference import Device
-from .score_workers import AT_ONCE, ATTEMPTS, WorkerPlan
+from .score_workers import WorkerPlan
 from .scored_person import ScoredPerson
-from .scoring import CohortScorer, ScoreSettings
+from .scoring import CohortScorer
+from .summary import package_version
 
 if TYPE_CHECKING:
     from typing import Self
 
 _AHEAD = 2  # batches a worker's thread is given before results are taken
+WORKERS_WITHIN_S = 60
+"""How long the first worker may take to come."""
 _loading = threading.Lock()
 _shipped: dict[str, ShippedBundle] = {}
 """What this worker was sent, by key."""
@@ -40,36 +43,45 @@ _scorers: dict[str, CohortScorer] = {}
 class ShippedBundle:
     """A bundle on its way to a worker."""
 
-    digest: str
+    plan: WorkerPlan
+    version: str
+    """Of dtb-runtime, where the run began."""
     contents: Mapping[str, bytes] = field(repr=False)
     """File name to content."""
-    settings: ScoreSettings
-    device: Device
 
     @classmethod
-    def of(cls, folder: Path, digest: str, plan: WorkerPlan) -> ShippedBundle:
+    def of(cls, plan: WorkerPlan) -> ShippedBundle:
         """Take up the files of a bundle that was loaded, and so checked, before."""
-        contents = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
-        return cls(digest, contents, plan.settings, plan.device)
+        contents = {p.name: p.read_bytes() for p in plan.folder.iterdir() if p.is_file()}
+        return cls(plan, package_version(), contents)
 
     @property
     def key(self) -> str:
         """Tells it from any other."""
-        return f"{self.digest} {self.settings} {self.device}"
+        return f"{self.plan} {self.version}"
 
     def arrive(self) -> None:
         """Be there for the tasks of this worker."""
         _shipped[self.key] = self
 
     def scorer(self) -> CohortScorer:
-        """Load the bundle, with all checks of `load_bundle`."""
+        """Load the bundle, with all checks of `load_bundle`.
+
+        Raises
+        ------
+        UsageError
+            This worker has another version of dtb-runtime.
+        """
+        if package_version() != self.version:
+            raise UsageError(
+                f"A worker has dtb-runtime {package_version()}, but the run began with "
+                f"{self.version}, and one table holds the numbers of one version. Install the same "
+                "version on all workers."
+            )
         with tempfile.TemporaryDirectory(prefix="dtb-bundle-") as folder:
             for name, data in self.contents.items():
                 (Path(folder) / name).write_bytes(data)
-            bundle = load_bundle(folder, device=self.device, threads=1)
-        if bundle.digest != self.digest:
-            raise UsageError("The bundle changed on its way to the worker. Start again.")
-        return CohortScorer(bundle, self.settings)
+            return self.plan.scorer(Path(folder))
 
 
 class ClusterWorkers:
@@ -78,10 +90,6 @@ class ClusterWorkers:
     Parameters
     ----------
     plan : WorkerPlan
-    bundle_folder : pathlib.Path
-        Of the plan's bundle.
-    digest : str
-        Of the same.
     address : str
         Of the scheduler, e.g. ``"tcp://10.0.0.1:8786"``.
 
@@ -90,12 +98,18 @@ class ClusterWorkers:
     MissingDependencyError
         Dask is not installed, here or on the workers.
     UsageError
-        There is no scheduler at the address, or it has no workers.
+        There is no scheduler at the address, or no worker came to it.
     """
 
-    def __init__(self, plan: WorkerPlan, bundle_folder: Path, digest: str, address: str) -> None:
+    def __init__(self, plan: WorkerPlan, address: str) -> None:
         distributed = import_distributed()
         self._killed: type[Exception] = distributed.KilledWorker
+        self._at_once = plan.at_once
+        if not re.search(r":[0-9]+$", address):
+            raise UsageError(
+                f"{address!r} is no address of a Dask scheduler: it has no port. Give the address "
+                "that it printed when it was started, e.g. tcp://10.0.0.1:8786."
+            )
         try:
             self._client: Any = distributed.Client(address, timeout="20s", set_as_default=False)
         except (OSError, ValueError, TypeError) as cause:
@@ -105,9 +119,22 @@ class ClusterWorkers:
             ) from cause
         from .score_cluster_plugin import BundlePlugin  # late: it needs distributed
 
-        shipped = ShippedBundle.of(bundle_folder, digest, plan)
+        shipped = ShippedBundle.of(plan)
         self._key = shipped.key
-        self._client.register_plugin(BundlePlugin(shipped))  # to workers that come later as well
+        try:
+            self._client.wait_for_workers(1, timeout=WORKERS_WITHIN_S)
+            self._client.register_plugin(BundlePlugin(shipped))  # also to those that come later
+        except TimeoutError as cause:
+            self._client.close()
+            raise UsageError(
+                f"No worker came to the Dask scheduler at {address} within {WORKERS_WITHIN_S} s. "
+                "Start workers, or wait until the queue has, and start again."
+            ) from cause
+        except BaseException as error:
+            self._client.close()
+            if isinstance(error, ModuleNotFoundError):
+                raise _lacking(error) from error
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -116,10 +143,16 @@ class ClusterWorkers:
         self._client.close()
 
     def score(self, entries: Iterable[CohortEntry]) -> Generator[ScoredPerson, None, None]:
-        """Yield everybody's row, in the order of the entries."""
+        """Yield everybody's row, in the order of the entries.
+
+        Raises
+        ------
+        DtbError
+            The scheduler went away; no worker can score.
+        """
         waiting: deque[tuple[list[CohortEntry], Any]] = deque()
         remaining = iter(entries)
-        for several in iter(lambda: list(islice(remaining, AT_ONCE)), []):
+        for several in iter(lambda: list(islice(remaining, self._at_once)), []):
             waiting.append((several, self._submit(several)))
             if len(waiting) >= self._n_threads() * _AHEAD:
                 yield from self._next(waiting)
@@ -144,7 +177,7 @@ class ClusterWorkers:
         except self._killed:
             return ScoredPerson.failed(
                 entry,
-                f"The process that scored it ended abruptly, {ATTEMPTS} times. The file may be "
+                "The processes that scored it ended abruptly, again and again. The file may be "
                 "made to crash a reader, or there is too little memory: try it alone with dtb-run "
                 "predict.",
             )
@@ -157,19 +190,35 @@ class ClusterWorkers:
         try:
             lines: list[str] = future.result()
         except ModuleNotFoundError as cause:
-            raise MissingDependencyError(
-                f"The workers of the cluster lack {cause.name!r}. Install there: pip install "
-                "'dtb-runtime[cpu]', in the version that is installed here."
-            ) from cause
+            raise _lacking(cause) from cause
         except (DtbError, self._killed):
             raise
+        except (OSError, CancelledError) as cause:
+            raise _gone(cause) from cause
         finally:
             with contextlib.suppress(Exception):
                 future.release()
         return lines
 
     def _n_threads(self) -> int:
-        return max(int(sum(self._client.nthreads().values())), 1)
+        try:
+            return max(int(sum(self._client.nthreads().values())), 1)
+        except (OSError, CancelledError) as cause:
+            raise _gone(cause) from cause
+
+
+def _lacking(cause: ModuleNotFoundError) -> MissingDependencyError:
+    return MissingDependencyError(
+        f"The workers of the cluster lack {cause.name!r}. Install there: pip install "
+        "'dtb-runtime[cpu]', in the version that is installed here."
+    )
+
+
+def _gone(cause: BaseException) -> UsageError:
+    return UsageError(
+        f"The Dask scheduler went away ({type(cause).__name__}). What is scored is kept: start a "
+        "cluster, and the same command goes on."
+    )
 
 
 def import_distributed() -> Any:

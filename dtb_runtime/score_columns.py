@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .scoring import STRANGENESS
+from .score_rows import STRANGENESS
 from .summary import MEANINGS
 
 if TYPE_CHECKING:
@@ -14,12 +14,13 @@ if TYPE_CHECKING:
 _ENDS = {
     "_percentile": "twins of the training cohort with a lower value, in percent; of the same age "
     "and sex where the cohort's table gives both and the bundle knows what they do",
-    "_low": "5 % of the draws of what is not known of the person are lower",
-    "_high": "5 % of the draws of what is not known of the person are higher",
+    "_low": "lower end of the 90 % interval over what is not known of the person",
+    "_high": "upper end of the 90 % interval over what is not known of the person",
 }
 _OTHERS: dict[str, dict[str, Any]] = {
     "participant_id": {"Description": "BIDS participant id"},
     "session": {"Description": "BIDS session"},
+    "path": {"Description": "file of the connectome, as seen from the cohort's folder or table"},
     "status": {
         "Description": "whether the person could be scored",
         "Levels": {"ok": "scored", "failed": "not scored; see error"},
@@ -28,7 +29,7 @@ _OTHERS: dict[str, dict[str, Any]] = {
     "notes": {"Description": "what was set or is doubtful about the connectome"},
     STRANGENESS[0]: {
         "Description": "Mahalanobis distance of what the network reads from the connectome from "
-        "the training cohort's mean"
+        "that of the people the bundle was trained on"
     },
     STRANGENESS[1]: {"Description": "people of the cohort nearer to it", "Units": "%"},
     STRANGENESS[2]: {"Description": "correlation with the cohort's mean connectome"},
@@ -60,11 +61,16 @@ def column_descriptions(table: CohortTable, bundle: Bundle) -> dict[str, Any]:
 
 
 def _of_indicator(name: str) -> dict[str, Any]:
-    for end, meaning in _ENDS.items():
-        if name.endswith(end):
-            units = {"Units": "%"} if end == "_percentile" else {}
-            return {"Description": f"{name.removesuffix(end)}: {meaning}"} | units
-    measure, _, of = name.partition(":")
+    end = next((end for end in _ENDS if name.endswith(end)), "")
+    of = name.removesuffix(end)
+    measure, _, where = of.partition(":")
     description, unit = MEANINGS[measure]
-    where = f", in {of}" if of else ""
-    return {"Description": f"{description}{where}"} | ({"Units": unit} if unit else {})
+    if end == "_percentile":
+        unit = "%"
+    if end:
+        described = f"{of}: {_ENDS[end]}"
+    elif where:
+        described = f"{description.partition(';')[0]}, in {where}"
+    else:
+        described = description
+    return {"Description": described} | ({"Units": unit} if unit else {})

@@ -7,12 +7,14 @@ another line, and the last one counts.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from io import FileIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -39,8 +41,9 @@ class Journal:
         Where it lies; locked by the caller.
     about : dict
         What is scored: another run's journal is refused.
-    n_people : int
-        Rows of the cohort.
+    entries : sequence of CohortEntry
+        Whose rows there shall be. Lines of somebody else, and of somebody who is listed otherwise
+        by now (another file, another age), are passed over.
 
     Raises
     ------
@@ -48,9 +51,12 @@ class Journal:
         The journal is of another run, or cannot be read or written.
     """
 
-    def __init__(self, folder: Path, about: dict[str, Any], n_people: int) -> None:
+    def __init__(self, folder: Path, about: dict[str, Any], entries: Sequence[CohortEntry]) -> None:
         self.path = folder / JOURNAL_FILE
         self._synced_s = time.monotonic()
+        self._entries = entries
+        self._rows = {entry.key: row for row, entry in enumerate(entries)}
+        n_people = len(entries)
         # Of each row where its line begins, what its file was then, and whether it failed: plain
         # arrays, since a cohort may have millions.
         self._begins = np.full(n_people, _NONE, np.int64)
@@ -61,11 +67,12 @@ class Journal:
         self.n_failed = 0
         """How many of them failed."""
         try:
-            self._file: BinaryIO = self.path.open("a+b")
+            # Without a buffer: what could not be written would be tried again when it is closed.
+            self._file: FileIO = self.path.open("a+b", buffering=0)
         except OSError as cause:
             raise self._not_written(cause) from cause
         try:
-            self._end = self._take_up(json.dumps(about, sort_keys=True))
+            self._end = self._take_up(about)
         except BaseException as error:
             self._file.close()
             if isinstance(error, OSError):
@@ -78,20 +85,26 @@ class Journal:
     def __exit__(self, *_: object) -> None:
         self._file.close()
 
-    def forget_changed(self, entries: Sequence[CohortEntry]) -> None:
+    def forget_changed(self, own_folder: Callable[[CohortEntry], Path] | None = None) -> None:
         """Give up the rows whose file is another one than when it was read.
 
         The row of a file that is gone stays: what it held is known from nowhere else.
 
         Parameters
         ----------
-        entries : sequence of CohortEntry
-            The cohort, row by row.
+        own_folder : callable, optional
+            Where a person's own files lie, if they have any: a row without them is given up too.
         """
         for row in np.flatnonzero(self._begins != _NONE).tolist():
-            path = entries[row].path
-            found = None if path is None else file_stamp(path)
-            if found is not None and found != tuple(self._stamps[row]):
+            entry = self._entries[row]
+            found = None if entry.path is None else file_stamp(entry.path)
+            is_other = found is not None and found != tuple(self._stamps[row])
+            lacks_files = (
+                own_folder is not None
+                and not self._is_failed[row]
+                and not own_folder(entry).is_dir()
+            )
+            if is_other or lacks_files:
                 self._forget(row)
 
     def rows_left(self) -> list[int]:
@@ -100,15 +113,16 @@ class Journal:
 
     def add(self, row: int, person: ScoredPerson) -> None:
         """Write one row down; raises `OutputError` if that cannot be done."""
-        line = json.dumps({"row": row, "person": person.to_json()}, allow_nan=False).encode()
+        document = {"entry": self._entries[row].digest(), "person": person.to_json()}
+        line = json.dumps(document, allow_nan=False).encode() + b"\n"
         try:
-            self._file.write(line + b"\n")
-            self._file.flush()  # from here on it survives a kill of this process
+            self._write(line)  # from here on it survives a kill of this process
             if time.monotonic() - self._synced_s >= SYNC_S:
                 self.sync()
         except OSError as cause:
             raise self._not_written(cause) from cause
-        self._note(row, person, len(line) + 1)
+        self._note(row, person)
+        self._end += len(line)
 
     def sync(self) -> None:
         """Let everything reach the disk."""
@@ -124,35 +138,52 @@ class Journal:
                     _, person = _from_line(file.readline(), f"{self.path}, row {row + 1}")
                     yield person
 
-    def _take_up(self, header: str) -> int:
+    def first_failed(self) -> ScoredPerson | None:
+        """The first row that failed; None where none has."""
+        return next((person for person in self.people() if not person.is_ok), None)
+
+    def _write(self, data: bytes) -> None:
+        while data:
+            data = data[self._file.write(data) :]
+
+    def _take_up(self, about: dict[str, Any]) -> int:
         """Cut off what is no whole line, and find the rows; returns where the file ends."""
-        self._file.seek(0)
-        first = self._file.readline()
-        if not first.endswith(b"\n"):
-            self._file.truncate(0)
-            self._file.write(header.encode() + b"\n")
-            self._file.flush()
-            os.fsync(self._file.fileno())
-            return len(header.encode()) + 1
-        if first.decode(errors="replace").rstrip("\n") != header:
-            raise OutputError(
-                f"{self.path.parent} holds another scoring: another cohort, bundle or other "
-                "options. Give the same again to go on with it, another folder, or --force to "
-                "begin anew."
-            )
-        self._end = len(first)
-        for line in self._file:
-            if not line.endswith(b"\n"):
-                break
-            try:
-                row, person = _from_line(line, str(self.path))
-            except CohortError:  # a block that a power cut left empty
-                break
-            if row >= len(self._begins):
-                break
-            self._note(row, person, len(line))
+        header = json.dumps(about, sort_keys=True).encode() + b"\n"
+        with self.path.open("rb") as file:
+            first = file.readline()
+            if first != header and header.startswith(first):  # new, or killed at once
+                self._file.truncate(0)
+                self._write(header)
+                self.sync()
+                return len(header)
+            if first != header:
+                raise self._of_another(first, about)
+            self._end = len(first)
+            for line in file:
+                if not line.endswith(b"\n"):
+                    break
+                # What cannot be read (a block that a power cut left empty) is nobody's row.
+                with contextlib.suppress(CohortError):
+                    self._take_line(line)
+                self._end += len(line)
         self._file.truncate(self._end)
         return self._end
+
+    def _take_line(self, line: bytes) -> None:
+        digest, person = _from_line(line, str(self.path))
+        row = self._rows.get(person.key)
+        if row is not None and self._entries[row].digest() == digest:
+            self._note(row, person)
+
+    def _of_another(self, first: bytes, about: dict[str, Any]) -> OutputError:
+        try:
+            differs = differences(json.loads(first), about)
+        except ValueError:
+            differs = "it is no journal of this program"
+        return OutputError(
+            f"{self.path.parent} holds another scoring ({differs}); nothing was written. Give the "
+            "same again to go on with it, another folder, or --force (force=True) to begin anew."
+        )
 
     def _forget(self, row: int) -> None:
         if self._begins[row] != _NONE:
@@ -160,14 +191,13 @@ class Journal:
             self.n_failed -= int(self._is_failed[row])
         self._begins[row] = _NONE
 
-    def _note(self, row: int, person: ScoredPerson, n_bytes: int) -> None:
+    def _note(self, row: int, person: ScoredPerson) -> None:
         self._forget(row)
         self.n_done += 1
         self.n_failed += not person.is_ok
         self._begins[row] = self._end
         self._stamps[row] = (_NONE, _NONE) if person.stamp is None else person.stamp
         self._is_failed[row] = not person.is_ok
-        self._end += n_bytes
 
     def _not_written(self, cause: OSError) -> OutputError:
         return OutputError(
@@ -176,9 +206,17 @@ class Journal:
         )
 
 
-def _from_line(line: bytes, where: str) -> tuple[int, ScoredPerson]:
+def differences(found: object, expected: Mapping[str, Any]) -> str:
+    """Which parts of what is scored differ, in words."""
+    if not isinstance(found, dict):
+        return "it is no journal of this program"
+    names = [name for name in expected if found.get(name) != expected[name]]
+    return f"other {', '.join(names)}" if names else "another form"
+
+
+def _from_line(line: bytes, where: str) -> tuple[str, ScoredPerson]:
     document = JsonObject.parse(line, where, CohortError)
-    row = document.integer("row", minimum=0)
+    digest = document.text("entry")
     person = ScoredPerson.from_json(document.child("person"))
     document.close()
-    return row, person
+    return digest, person

@@ -16,52 +16,94 @@ from dataclasses import dataclass
 from itertools import islice
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import wait
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .bundle_loading import load_bundle
 from .cohort_entry import CohortEntry
-from .inference import PEOPLE_PER_CALL, Device
+from .errors import BundleError
+from .inference import CUDA, PEOPLE_PER_CALL, Device
 from .scored_person import ScoredPerson
 from .scoring import CohortScorer, ScoreSettings
 
 if TYPE_CHECKING:
     from typing import Self
 
-AT_ONCE = PEOPLE_PER_CALL
-"""People that go to a worker together."""
+    from .bundle import Bundle
+
 ATTEMPTS = 3
 """How often somebody is tried whose process died before the row says so."""
 _AHEAD = 2  # batches a worker is given before its results are taken
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
-_scorer: CohortScorer | None = None
+_scorer: CohortScorer | Exception | None = None
+"""Of this worker, or why it has none."""
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerPlan:
     """What every worker begins with."""
 
-    bundle: str
-    """Name or folder."""
+    folder: Path
+    """Of the bundle."""
+    digest: str
+    """Of the bundle: a worker may begin hours after the run did."""
     settings: ScoreSettings
-    device: Device = "auto"
+    device: Device
+    """``"cpu"`` or ``"cuda"``: what the first process chose, all others take."""
+    at_once: int
+    """People that go to a worker together."""
+
+    @classmethod
+    def of(cls, bundle: Bundle, settings: ScoreSettings) -> WorkerPlan:
+        """Score with a loaded bundle."""
+        return cls(
+            folder=bundle.folder,
+            digest=bundle.digest,
+            settings=settings,
+            device="cuda" if bundle.provider == CUDA else "cpu",
+            at_once=max(PEOPLE_PER_CALL, bundle.people_per_call),
+        )
+
+    def scorer(self, folder: Path | None = None) -> CohortScorer:
+        """Load the bundle, with all checks of `load_bundle`.
+
+        Parameters
+        ----------
+        folder : pathlib.Path, optional
+            Where it lies here, if not in the plan's folder.
+
+        Raises
+        ------
+        BundleError
+            It is another bundle by now, or what `load_bundle` refuses.
+        """
+        bundle = load_bundle(folder or self.folder, device=self.device, threads=1)
+        if bundle.digest != self.digest:
+            raise BundleError(
+                f"The bundle in {self.folder} is another one than when scoring began. Leave it "
+                "until the end; to score with the new one, choose another folder for the results."
+            )
+        return CohortScorer(bundle, self.settings)
 
 
 class Workers:
     """Several processes; a context manager, which ends them.
 
+    One process is still one beside this one: a file that ends it costs a row and not the run.
+
     Parameters
     ----------
     plan : WorkerPlan
     jobs : int
-        How many, at least 1. One is this process itself.
+        How many, at least 1.
     """
 
     def __init__(self, plan: WorkerPlan, jobs: int) -> None:
         self._plan = plan
         self._jobs = jobs
         self._pool: ProcessPoolExecutor | None = None
-        self._own: CohortScorer | None = None
+        self._environment: dict[str, str | None] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -70,17 +112,16 @@ class Workers:
         self._end()
 
     def score(self, entries: Iterable[CohortEntry]) -> Generator[ScoredPerson, None, None]:
-        """Yield everybody's row, in the order of the entries."""
-        if self._jobs == 1:
-            if self._own is None:
-                self._own = _new_scorer(self._plan)
-            remaining = iter(entries)
-            while several := list(islice(remaining, self._own.people_at_once)):
-                yield from self._own.score(several)
-            return
+        """Yield everybody's row, in the order of the entries.
+
+        Raises
+        ------
+        DtbError
+            No worker can score: the bundle is gone or another one, the results cannot be written.
+        """
         waiting: deque[tuple[list[CohortEntry], Future[list[str]]]] = deque()
         remaining = iter(entries)
-        for several in iter(lambda: list(islice(remaining, AT_ONCE)), []):
+        for several in iter(lambda: list(islice(remaining, self._plan.at_once)), []):
             waiting.append((several, self._submit(several)))
             if len(waiting) >= self._jobs * _AHEAD:
                 yield from self._next(waiting)
@@ -125,20 +166,13 @@ class Workers:
 
     def _submit(self, entries: Sequence[CohortEntry]) -> Future[list[str]]:
         if self._pool is None:
-            # Workers take it from the environment: libraries read it when they are loaded.
-            before = {name: os.environ.get(name) for name in _THREADS}
+            # Workers take it from the environment, since libraries read it when they are loaded;
+            # the pool begins a worker when there is work for it, so it stays so until the end.
+            self._environment = {name: os.environ.get(name) for name in _THREADS}
             os.environ.update(dict.fromkeys(_THREADS, "1"))
-            try:
-                self._pool = ProcessPoolExecutor(
-                    self._jobs, get_context("spawn"), initializer=_begin, initargs=(self._plan,)
-                )
-                return self._pool.submit(_score, list(entries))
-            finally:
-                for name, value in before.items():
-                    if value is None:
-                        del os.environ[name]
-                    else:
-                        os.environ[name] = value
+            self._pool = ProcessPoolExecutor(
+                self._jobs, get_context("spawn"), initializer=_begin, initargs=(self._plan,)
+            )
         try:
             return self._pool.submit(_score, list(entries))
         except BrokenProcessPool as error:  # it broke between two results
@@ -147,24 +181,28 @@ class Workers:
             return future
 
     def _end(self) -> None:
-        if self._pool is not None:
-            self._pool.shutdown(wait=True, cancel_futures=True)
-            self._pool = None
+        if self._pool is None:
+            return
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._pool = None
+        for name, value in self._environment.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 def _is_there(future: Future[list[str]]) -> bool:
     return future.done() and not future.cancelled() and future.exception() is None
 
 
-def _new_scorer(plan: WorkerPlan, threads: int | None = None) -> CohortScorer:
-    bundle = load_bundle(plan.bundle, device=plan.device, threads=threads)
-    return CohortScorer(bundle, plan.settings)
-
-
 def _begin(plan: WorkerPlan) -> None:
     global _scorer
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    _scorer = _new_scorer(plan, threads=1)  # the others have the other processors
+    try:
+        _scorer = plan.scorer()
+    except Exception as error:  # an error here would only say that the pool is broken
+        _scorer = error
 
 
 def _end_with_parent() -> None:
@@ -176,6 +214,8 @@ def _end_with_parent() -> None:
 
 
 def _score(entries: list[CohortEntry]) -> list[str]:
+    if isinstance(_scorer, Exception):
+        raise _scorer
     if _scorer is None:
         raise RuntimeError("the worker was not started")
     return [person.to_line() for person in _scorer.score(entries)]

@@ -6,8 +6,9 @@ latent. A person's numbers do not depend on who else is in the call.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -16,33 +17,26 @@ import numpy as np
 
 from .cohort_entry import CohortEntry, entries_of
 from .connectome import Connectome, read_connectome
-from .demographics import Sex
-from .draws import Outputs, indicator_intervals, read_draw
-from .errors import DtbError, UsageError
+from .draws import Outputs, read_draw
+from .errors import MissingDependencyError, OutputError, UsageError
+from .indicator_names import indicator_names
 from .indicators import Indicators, combine_indicators
 from .inference import PEOPLE_PER_CALL
 from .outputs import write_forecasts
 from .prepared_run import prepare_run
-from .scored_person import ScoredPerson, Stamp, file_stamp
-from .summary import rounded
-from .tables import is_missing, one_line, to_number
+from .score_rows import STRANGENESS, failed_row, good_row
+from .scored_person import ScoredPerson, file_stamp
 from .tasks import get_task
 from .twin import Twin
 
 if TYPE_CHECKING:
     from .bundle import Bundle
 
-Intervals: TypeAlias = Mapping[str, tuple[float, float]]
 
-STRANGENESS = (
-    "strangeness_distance",
-    "strangeness_distance_percentile",
-    "similarity_to_cohort",
-    "similarity_percentile",
-)
-"""Columns that say how unusual the connectome is; see `Strangeness`."""
-_SEXES: Mapping[str, Sex] = {"f": "female", "female": "female", "m": "male", "male": "male"}
-_OLDEST = 130.0  # years
+Forecasted: TypeAlias = tuple[Indicators, list[Indicators]]
+"""A person's indicators, and those of each draw of what is not known of them."""
+_ENDS_THE_RUN = (OutputError, MissingDependencyError)
+"""Errors that are of no one person: whoever is scored next would meet them too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +56,10 @@ class ScoreSettings:
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON values; of the folder only whether there is one."""
         return asdict(self) | {"files": self.files is not None}
+
+    def own_folder(self, entry: CohortEntry) -> Path:
+        """Where a person's own files go; only with `files`."""
+        return Path(self.files or "", entry.participant_id, *filter(None, [entry.session]))
 
 
 class CohortScorer:
@@ -98,17 +96,21 @@ class CohortScorer:
     def columns(self) -> tuple[str, ...]:
         """Columns of numbers that a row can have, in their order.
 
-        They are those of the mean person: one whom an indicator cannot be computed for lacks it.
+        Whoever an indicator cannot be computed for lacks it.
         """
-        edges = np.zeros((1, self.bundle.manifest.n_edges), np.float32)
-        (twin,) = self.bundle.personalize_edges(edges)
-        indicators = self._indicators([twin])[0]
-        names = list(indicators.values)
-        normed = [name for name in names if name in self.bundle.norms.indicator_quantiles]
-        columns = [*names, *(f"{name}_percentile" for name in normed)]
+        manifest, norms = self.bundle.manifest, self.bundle.norms
+        structures = {} if manifest.parcellation is None else manifest.parcellation.structures
+        known = {
+            structure
+            for structure, members in structures.items()
+            if members and set(members) <= set(manifest.bold_regions)
+        }
+        names = indicator_names(manifest.tasks, known)
+        columns = [*names, *(f"{n}_percentile" for n in names if n in norms.indicator_quantiles)]
         if self.settings.draws > 1:
             columns += [f"{name}_{end}" for name in names for end in ("low", "high")]
-        return (*columns, *(STRANGENESS if twin.strangeness is not None else ()))
+        has_strangeness = norms.latent is not None or norms.edges is not None
+        return (*columns, *(STRANGENESS if has_strangeness else ()))
 
     def score(self, entries: Sequence[CohortEntry]) -> list[ScoredPerson]:
         """Score several people; whoever cannot be scored gets a row that says why.
@@ -121,7 +123,15 @@ class CohortScorer:
         -------
         list of ScoredPerson
             One each, in their order.
+
+        Raises
+        ------
+        OutputError, MissingDependencyError
+            What the settings ask for cannot be done for anybody.
         """
+        if self.settings.files is not None:
+            for entry in entries:  # nothing of an earlier run stays beside what comes now
+                shutil.rmtree(self.settings.own_folder(entry), ignore_errors=True)
         # Before they are read: a file that changes meanwhile is then known to have changed.
         stamps = [None if entry.path is None else file_stamp(entry.path) for entry in entries]
         connectomes: dict[int, Connectome] = {}
@@ -130,11 +140,11 @@ class CohortScorer:
             try:
                 connectomes[i] = self._connectome(entry)
             except Exception as error:  # one bad person costs one row, whatever it is
-                rows[i] = _failed(entry, error, stamps[i])
+                rows[i] = failed_row(entry, error, stamps[i])
         twins: dict[int, Twin] = {}
         for i, made in zip(connectomes, self._twins(entries, connectomes), strict=True):
             if isinstance(made, Exception):
-                rows[i] = _failed(entries[i], made, stamps[i])
+                rows[i] = failed_row(entries[i], made, stamps[i])
             else:
                 twins[i] = made
         several = self._several([(entries[i], twin) for i, twin in twins.items()])
@@ -143,9 +153,11 @@ class CohortScorer:
             try:
                 if isinstance(found, Exception):
                     raise found
-                rows[i] = replace(self._row(entry, twin, *found), stamp=stamps[i])
+                rows[i] = good_row(entry, twin, *found, stamp=stamps[i])
+            except _ENDS_THE_RUN:
+                raise
             except Exception as error:
-                rows[i] = _failed(entry, error, stamps[i])
+                rows[i] = failed_row(entry, error, stamps[i])
         return [rows[i] for i in range(len(entries))]
 
     def _connectome(self, entry: CohortEntry) -> Connectome:
@@ -173,16 +185,14 @@ class CohortScorer:
                 made.append(error)
         return made
 
-    def _several(
-        self, people: Sequence[tuple[CohortEntry, Twin]]
-    ) -> list[tuple[Indicators, Intervals] | Exception]:
-        """Indicators and their intervals of each, or why there are none."""
+    def _several(self, people: Sequence[tuple[CohortEntry, Twin]]) -> list[Forecasted | Exception]:
+        """Indicators of each, and of their draws, or why there are none."""
         if self.settings.draws == 1 and self.settings.files is None:
             try:
-                return [(found, {}) for found in self._indicators([twin for _, twin in people])]
-            except DtbError:
+                return [(found, []) for found in self._indicators([twin for _, twin in people])]
+            except Exception:
                 pass  # one of them; who, shows below
-        found: list[tuple[Indicators, Intervals] | Exception] = []
+        found: list[Forecasted | Exception] = []
         for entry, twin in people:
             try:
                 found.append(self._forecast(entry, twin))
@@ -213,49 +223,14 @@ class CohortScorer:
         for network_input in inputs:
             yield self.bundle.run_main(weights, network_input)[:2]
 
-    def _forecast(self, entry: CohortEntry, twin: Twin) -> tuple[Indicators, Intervals]:
-        """Indicators and intervals of forecasts, which are written where this is asked for."""
-        draws, folder = self.settings.draws, self.settings.files
-        forecasts = twin.forecast_tasks(draws=draws)
-        if folder is not None:
-            own = Path(folder, entry.participant_id, *filter(None, [entry.session]))
-            write_forecasts(own, twin, forecasts, force=True)
+    def _forecast(self, entry: CohortEntry, twin: Twin) -> Forecasted:
+        """Indicators of forecasts, which are written where this is asked for."""
+        forecasts = twin.forecast_tasks(draws=self.settings.draws)
+        if self.settings.files is not None:
+            write_forecasts(self.settings.own_folder(entry), twin, forecasts, force=True)
         report = combine_indicators(forecast.indicator_report for forecast in forecasts)
         persons = zip(*(forecast.draw_indicators for forecast in forecasts), strict=True)
-        return report, indicator_intervals([combine_indicators(person) for person in persons])
-
-    def _row(
-        self,
-        entry: CohortEntry,
-        twin: Twin,
-        indicators: Indicators,
-        intervals: Intervals,
-    ) -> ScoredPerson:
-        age, sex, notes = _demographics(entry.own)
-        values = dict(indicators.values)
-        for name, value in indicators.values.items():
-            found = self.bundle.norms.indicator_percentile(name, value, age=age, sex=sex)
-            if found is not None:
-                values[f"{name}_percentile"] = round(found.percent, 1)
-        for name, (low, high) in intervals.items():
-            values[f"{name}_low"], values[f"{name}_high"] = low, high
-        strangeness = twin.strangeness
-        if strangeness is not None:
-            numbers = (
-                strangeness.distance,
-                strangeness.distance_percentile,
-                strangeness.similarity_to_cohort,
-                strangeness.similarity_percentile,
-            )
-            values |= {
-                name: number
-                for name, number in zip(STRANGENESS, numbers, strict=True)
-                if number is not None
-            }
-            if strangeness.is_outside:
-                notes = (*notes, strangeness.sentence)
-        kept = {name: rounded(value) for name, value in values.items()}
-        return ScoredPerson.ok(entry, kept, (*twin.notes, *notes))
+        return report, [combine_indicators(person) for person in persons]
 
 
 def score_people(
@@ -268,41 +243,3 @@ def score_people(
     entries = iter(entries_of(people))  # now, not with the first result: both may refuse
     batches = iter(lambda: list(islice(entries, scorer.people_at_once)), [])
     return chain.from_iterable(map(scorer.score, batches))
-
-
-def _failed(entry: CohortEntry, error: Exception, stamp: Stamp | None) -> ScoredPerson:
-    """The row of somebody of whom something is wrong: where it is not the file, try it again."""
-    is_the_file = isinstance(error, DtbError)
-    return ScoredPerson.failed(entry, reason(error), stamp=stamp if is_the_file else None)
-
-
-def reason(error: Exception) -> str:
-    """Why somebody could not be scored, as one line."""
-    if isinstance(error, DtbError):
-        return one_line(str(error))
-    if isinstance(error, MemoryError):
-        return "There was not enough memory. Score with fewer --jobs."
-    return (
-        f"Unexpected {type(error).__name__}: {one_line(str(error))[:200]}. This is a mistake of "
-        "dtb-runtime; please report it."
-    )
-
-
-def _demographics(own: Mapping[str, str]) -> tuple[float | None, Sex | None, tuple[str, ...]]:
-    """Age and sex where a table gives both, and what is wrong with them."""
-    cells = {name.lower(): cell for name, cell in own.items()}
-    age_cell, sex_cell = cells.get("age", ""), cells.get("sex", "")
-    if is_missing(age_cell) or is_missing(sex_cell):
-        return None, None, ()
-    sex = _SEXES.get(sex_cell.lower())
-    try:
-        age: float | None = to_number(age_cell)
-    except ValueError:
-        age = None
-    if age is None or not 0 <= age <= _OLDEST or sex is None:
-        whole = (
-            f"Percentiles are among everybody: age {one_line(age_cell)!r} and sex "
-            f"{one_line(sex_cell)!r} are no years and female or male."
-        )
-        return None, None, (whole,)
-    return age, sex, ()

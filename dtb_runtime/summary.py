@@ -15,7 +15,8 @@ from .demographics import Percentile, Sex
 from .draws import indicator_intervals
 from .errors import UsageError
 from .forecast import Forecast
-from .indicators import AVERAGED, combine_indicators
+from .indicator_names import AVERAGED
+from .indicators import Indicators, combine_indicators
 from .inference import import_onnxruntime
 from .strangeness import Strangeness
 from .twin import Twin
@@ -84,9 +85,16 @@ def summary(
     report = combine_indicators(forecast.indicator_report for forecast in forecasts)
     # The norms of a mean over tasks are those of all tasks of the bundle.
     is_whole = set(report.tasks) == set(twin.bundle.manifest.tasks)
+    persons = _persons(forecasts)
     percentiles = {
-        name: twin.bundle.norms.indicator_percentile(name, value, age=age, sex=sex)
-        for name, value in report.values.items()
+        name: twin.bundle.norms.indicator_percentile(
+            name,
+            draw_values(name, report, persons),
+            of_mean_twin=twin.is_mean and not persons,
+            age=age,
+            sex=sex,
+        )
+        for name in report.values
         if is_whole or name not in AVERAGED
     }
     return {
@@ -98,7 +106,7 @@ def summary(
         "indicators": {name: rounded(value) for name, value in report.values.items()},
         "indicator_intervals": {
             name: [rounded(low), rounded(high)]
-            for name, (low, high) in _intervals(forecasts).items()
+            for name, (low, high) in indicator_intervals(persons).items()
         },
         "indicator_meanings": {
             measure: {"Description": description} | ({"Units": unit} if unit else {})
@@ -141,11 +149,11 @@ def check_owner(twin: Twin, forecasts: Sequence[Forecast]) -> None:
             )
 
 
-def _intervals(forecasts: Sequence[Forecast]) -> Mapping[str, tuple[float, float]]:
-    """Intervals of all tasks' indicators; a draw is the same person in each.
+def _persons(forecasts: Sequence[Forecast]) -> list[Indicators]:
+    """Indicators of everybody who the twin may be, over all tasks; none without draws.
 
-    What is not known of how tasks go together is paired as well, so those of means over tasks are
-    a little too wide.
+    A draw is the same person in each task. What is not known of how tasks go together is paired as
+    well, so intervals of means over tasks are a little too wide.
     """
     counts = sorted({forecast.n_draws for forecast in forecasts})
     if len(counts) > 1:
@@ -154,7 +162,13 @@ def _intervals(forecasts: Sequence[Forecast]) -> Mapping[str, tuple[float, float
             f"and {counts[1]}. Forecast each task with the same draws."
         )
     persons = zip(*(forecast.draw_indicators for forecast in forecasts), strict=True)
-    return indicator_intervals([combine_indicators(person) for person in persons])
+    return [combine_indicators(person) for person in persons]
+
+
+def draw_values(name: str, report: Indicators, persons: Sequence[Indicators]) -> list[float]:
+    """Return an indicator's value in each draw that has it; that of the report without draws."""
+    values = [person.values[name] for person in persons if name in person.values]
+    return values or [report.values[name]]
 
 
 def _percentile(percentile: Percentile) -> dict[str, Any]:

@@ -86,6 +86,11 @@ class Twin:
         return f"Twin({self.participant_id!r}, bundle={self.bundle.name!r})"
 
     @property
+    def is_mean(self) -> bool:
+        """Whether its latent is the mean of what a connectome tells, and no trial was seen."""
+        return self.latent is not None and self.origin != "population" and not self.observed
+
+    @property
     def warnings(self) -> tuple[str, ...]:
         """Sentences that every output of this twin carries: the bundle's, then its own."""
         outside = self.strangeness is not None and self.strangeness.is_outside

@@ -106,7 +106,8 @@ def cohort_norms(
         ``latent_distance`` (people,) sorted Mahalanobis distances, ``edge_mean`` and
         ``edge_sd`` (n_edges,) float16, the latter of two people or more, ``edge_similarity``
         (people,) sorted correlations with the mean of the others,
-        ``indicator_names`` (n,), ``indicator_quantiles`` (n, 101), the priors
+        ``indicator_names`` (n,), ``indicator_quantiles`` (n, 101), ``indicator_offsets`` (n,) how
+        much more twins of left-out people's connectomes have (of medians), the priors
         ``population_mean`` (K,), ``population_covariance`` and ``connectome_covariance`` (K, K),
         and what `demographic_norms` gives. There are no latent arrays without an encoder.
 
@@ -145,6 +146,9 @@ def cohort_norms(
             return default_indicators(network, drawn, tasks, parcellation, bold_regions)
 
         norms["population_mean"] = _population_mean(encoder, means, indicators_of)
+        twins = indicators_of(torch.from_numpy(encoder.out_of_fold).float())
+        typical = [np.nanmedian([who.values.get(name, np.nan) for who in twins]) for name in names]
+        norms["indicator_offsets"] = (typical - np.median(values, axis=0)).astype(np.float32)
     if phenotypes:
         by_name = {name: values[:, column] for column, name in enumerate(names)}
         norms |= demographic_norms(

@@ -109,6 +109,7 @@ def norms_bytes(edges: NDArray[np.float32], latents: NDArray[np.float64] | None)
         "indicator_quantiles": np.array(
             [np.linspace(0.5, 1.5, 101), np.linspace(-0.2, 0.4, 101)]
         ).round(6),
+        "indicator_offsets": np.array([0.01, 0.05]),
     }
     if latents is not None:
         center, covariance = latents.mean(axis=0), np.cov(latents.T)

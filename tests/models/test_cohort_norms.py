@@ -152,6 +152,26 @@ def test_draws_of_the_prior_respond_as_fast_as_people(
     assert after < 0.7 * before
 
 
+def test_offsets_are_what_twins_of_connectomes_have_too_much(
+    norms: dict[str, NDArray[Any]],
+    network: TwinNetwork,
+    weights: Tensor,
+    encoder: EncoderFit,
+    small_parcellation: Parcellation,
+) -> None:
+    labels = small_parcellation.labels
+
+    def median(of: Tensor, name: str) -> float:
+        people = default_indicators(network, of, TASKS, small_parcellation, labels)
+        return float(np.median([person.values[name] for person in people]))
+
+    with torch.no_grad():
+        twins = network.decode(torch.from_numpy(encoder.out_of_fold).float())
+    offsets = dict(zip(norms["indicator_names"], norms["indicator_offsets"], strict=True))
+    for name in ("reaction_time", "stroop_effect", "accuracy:hammer"):
+        assert offsets[name] == pytest.approx(median(twins, name) - median(weights, name), abs=1e-5)
+
+
 def test_connectomes_are_compared_with_the_mean_of_the_others(
     norms: dict[str, NDArray[Any]], edges: Tensor
 ) -> None:

@@ -59,7 +59,7 @@ def test_a_file_cut_short_is_named(tiny_copy: Path, file: str) -> None:
 def test_a_file_that_grew_is_refused(tiny_copy: Path) -> None:
     with (tiny_copy / "norms.npz").open("ab") as file:
         file.write(b"\0")
-    with pytest.raises(BundleError, match=r"norms\.npz is 5\d+ bytes, more than the 5\d+ it may"):
+    with pytest.raises(BundleError, match=r"norms\.npz is \d+ bytes, more than the \d+ it may"):
         load_bundle(tiny_copy)
 
 

@@ -152,6 +152,39 @@ def test_folders_name_the_people_whose_files_do_not(tmp_path: Path) -> None:
     assert "The folder sub-05 holds no connectome" in found["sub-05"]
 
 
+def test_sessions_are_those_of_folders_where_names_have_none(tmp_path: Path) -> None:
+    touch(tmp_path, "sub-01/ses-1/sub-01_connectome.npy", "sub-01/ses-2/sub-01_connectome.npy")
+    touch(tmp_path, "sub-02/ses-1/sub-02_ses-2_connectome.npy")
+    touch(tmp_path, "sub-03/a/sub-03_connectome.npy", "sub-03/b/sub-03_connectome.npy")
+    listing = list_cohort(tmp_path)
+    assert labels(listing) == ["sub-01_ses-1", "sub-01_ses-2", "sub-02_ses-1", "sub-03"]
+    found = problems(listing)
+    assert found.keys() == {"sub-02_ses-1", "sub-03"}
+    assert "lies in the folder sub-02/ses-1, but names another" in found["sub-02_ses-1"]
+    both = "sub-03/a/sub-03_connectome.npy, sub-03/b/sub-03_connectome.npy"
+    assert f"There are 2 files: {both}" in found["sub-03"]
+
+
+def test_age_and_sex_are_those_of_participants_tsv(tmp_path: Path) -> None:
+    touch(tmp_path, "sub-01_connectome.npy", "sub-02_connectome.npy")
+    table = "participant_id\tage\tsex\tnotes\nsub-02\t31\tM\tx\nsub-09\t1\tF\ty\n"
+    (tmp_path / "participants.tsv").write_text(table)
+    listing = list_cohort(tmp_path)
+    assert listing.own_columns == ("age", "sex")
+    assert [dict(entry.own) for entry in listing.entries] == [{}, {"age": "31", "sex": "M"}]
+
+
+def test_places_are_seen_from_the_cohort(tmp_path: Path) -> None:
+    touch(tmp_path, "in/sub-01/sub-01_connectome.npy", "elsewhere/b.npy")
+    listing = list_cohort(tmp_path / "in")
+    assert listing.place(listing.entries[0]) == "sub-01/sub-01_connectome.npy"
+    table = tmp_path / "in" / "cohort.tsv"
+    table.write_text("participant_id\tpath\n1\t../elsewhere/b.npy\n2\t/data/c.npy\n3\t\n")
+    listing = list_cohort(table)
+    places = [listing.place(entry) for entry in listing.entries]
+    assert places == ["../elsewhere/b.npy", "/data/c.npy", None]
+
+
 def test_a_tree_without_any_connectome_is_said(tmp_path: Path) -> None:
     touch(tmp_path, "sub-01/notes.md", "sub-02/notes.md")
     with pytest.raises(CohortError, match="holds no connectomes"):

@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import resource
 import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +22,7 @@ from numpy.typing import NDArray
 from dtb_runtime.bundle import Bundle
 from dtb_runtime.cohort_listing import list_cohort
 from dtb_runtime.cohort_run import FirstFailureError, score_cohort
-from dtb_runtime.errors import CohortError, OutputError, UsageError
+from dtb_runtime.errors import BundleError, CohortError, OutputError, UsageError
 from dtb_runtime.folder_lock import locked_folder
 from dtb_runtime.run_file import CohortRun
 from dtb_runtime.score_journal import JOURNAL_FILE
@@ -35,12 +37,9 @@ from pathlib import Path
 from dtb_runtime.bundle_loading import load_bundle
 from dtb_runtime.cohort_listing import list_cohort
 from dtb_runtime.cohort_run import score_cohort
-from dtb_runtime.score_workers import WorkerPlan
-from dtb_runtime.scoring import ScoreSettings
 if __name__ == "__main__":
     bundle, cohort, out, jobs = sys.argv[1:]
-    score_cohort(load_bundle(bundle, device="cpu"), list_cohort(cohort), Path(out),
-                 WorkerPlan(bundle, ScoreSettings(), "cpu"), jobs=int(jobs))
+    score_cohort(load_bundle(bundle, device="cpu"), list_cohort(cohort), out, jobs=int(jobs))
 """
 
 
@@ -59,12 +58,11 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def run(tiny: Bundle, tiny_folder: Path, cohort: Path) -> Callable[..., CohortRun]:
+def run(tiny: Bundle, cohort: Path) -> Callable[..., CohortRun]:
     """Score the cohort, or another one, into a folder."""
 
     def score(out: Path, source: Path = cohort, **options: object) -> CohortRun:
-        plan = WorkerPlan(str(tiny_folder), ScoreSettings(), "cpu")
-        return score_cohort(tiny, list_cohort(source), out, plan, **options)  # type: ignore[arg-type]
+        return score_cohort(tiny, list_cohort(source), out, **options)  # type: ignore[arg-type]
 
     return score
 
@@ -182,8 +180,12 @@ def test_after_fail_fast_a_mended_file_comes_first(
 
 @pytest.mark.parametrize("name", ["cohort.tsv", "cohort.json"])
 @pytest.mark.parametrize("is_removed", [True, False])
-def test_an_ended_run_whose_files_have_changed_is_not_called_done(
-    run: Callable[..., CohortRun], tmp_path: Path, name: str, is_removed: bool
+def test_tables_that_are_gone_are_written_again_and_changed_ones_are_not_replaced(
+    run: Callable[..., CohortRun],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    is_removed: bool,
 ) -> None:
     out = tmp_path / "out"
     first = run(out)
@@ -195,9 +197,13 @@ def test_an_ended_run_whose_files_have_changed_is_not_called_done(
         path.unlink()
     else:
         path.write_bytes(good + b"\n")
-    with pytest.raises(OutputError, match=f"{name} is not there, or has changed since"):
-        run(out)
-    assert not run(out, force=True).was_ended
+    if not is_removed:
+        with pytest.raises(OutputError, match=f"{name} has changed since it was written. Move it"):
+            run(out)
+        path.unlink()
+    monkeypatch.setattr("dtb_runtime.score_workers.Workers.score", lambda *_: (_ for _ in ()))
+    again = run(out)
+    assert (again.was_ended, again.n_before) == (False, 60)
     assert path.read_bytes() == good
 
 
@@ -223,6 +229,7 @@ def test_killed_at_random_moments_it_ends_with_the_same_bytes(
     assert kills
     run(out)
     assert tables(out) == tables(tmp_path / "whole")
+    assert _n_lines(out) == 1 + 60  # nobody was written down twice
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="it looks into /proc")
@@ -272,12 +279,11 @@ def _n_lines(out: Path) -> int:
 
 
 def test_a_worker_that_dies_is_replaced_and_its_people_come_again(
-    tiny: Bundle, tiny_folder: Path, cohort: Path
+    tiny: Bundle, cohort: Path
 ) -> None:
     entries = list_cohort(cohort).entries
     expected = list(tiny.score(entries))
-    plan = WorkerPlan(str(tiny_folder), ScoreSettings(), "cpu")
-    with Workers(plan, 2) as workers:
+    with Workers(WorkerPlan.of(tiny, ScoreSettings()), 2) as workers:
         found = []
         for person in workers.score(entries):
             found.append(person)
@@ -293,7 +299,9 @@ def test_another_cohort_or_bundle_does_not_overwrite(
     run(tmp_path / "out")
     before = tables(tmp_path / "out")
     fewer = shutil.copytree(cohort, tmp_path / "fewer")
-    with pytest.raises(OutputError, match="holds the scores of another cohort"):
+    with pytest.raises(
+        OutputError, match=r"holds the scores of another run \(other cohort\); nothing was written"
+    ):
         run(tmp_path / "out", fewer)
     assert tables(tmp_path / "out") == before
     (fewer / "sub-000.npy").unlink()
@@ -304,14 +312,133 @@ def test_another_cohort_or_bundle_does_not_overwrite(
 def test_fail_fast_stops_and_keeps_what_was_done(
     run: Callable[..., CohortRun], tmp_path: Path
 ) -> None:
-    with pytest.raises(FirstFailureError, match=r"sub-007 cannot be scored: .* The 8 people until"):
-        run(tmp_path, fail_fast=True)
+    for _ in range(2):
+        with pytest.raises(FirstFailureError, match=r"sub-007 cannot be scored: .* The 8 rows"):
+            run(tmp_path, fail_fast=True)
     assert run(tmp_path).n_before == 8
 
 
 def test_two_do_not_write_to_one_folder(run: Callable[..., CohortRun], tmp_path: Path) -> None:
     with locked_folder(tmp_path), pytest.raises(OutputError, match="Another process"):
         run(tmp_path)
+
+
+def test_people_may_come_and_go(
+    run: Callable[..., CohortRun], cohort: Path, tmp_path: Path
+) -> None:
+    grown = shutil.copytree(cohort, tmp_path / "grown")
+    (grown / "sub-003.npy").rename(tmp_path / "kept.npy")
+    run(tmp_path / "out", grown)
+    (tmp_path / "kept.npy").rename(grown / "sub-003.npy")
+    (grown / "sub-059.npy").unlink()
+    (grown / "participants.tsv").write_text("participant_id\tage\tsex\nsub-004\t30\tfemale\n")
+    again = run(tmp_path / "out", grown)
+    # One is new, and everybody has an age and a sex now, or none known.
+    assert (again.n_people, again.was_ended) == (59, False)
+    (grown / "sub-058.npy").unlink()
+    once_more = run(tmp_path / "out", grown)
+    assert (once_more.n_people, once_more.n_before) == (58, 58)
+    run(tmp_path / "fresh", grown)
+    assert tables(tmp_path / "out") == tables(tmp_path / "fresh")
+
+
+def test_tables_of_somebody_else_are_not_replaced(
+    run: Callable[..., CohortRun], tmp_path: Path
+) -> None:
+    (tmp_path / "cohort.tsv").write_text("mine")
+    with pytest.raises(OutputError, match=r"cohort\.tsv exists already, and is of no scoring"):
+        run(tmp_path)
+    assert (tmp_path / "cohort.tsv").read_text() == "mine"
+    (tmp_path / "run.json").write_text("{}")
+    with pytest.raises(OutputError, match=r"run\.json was not written by dtb-run score"):
+        run(tmp_path)
+    run(tmp_path, force=True)
+    assert (tmp_path / "cohort.tsv").read_text() != "mine"
+
+
+def test_tables_that_are_left_out_do_not_stay_from_before(
+    run: Callable[..., CohortRun], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("pyarrow", reason="pyarrow is an extra")
+    run(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr("dtb_runtime.cohort_run._pyarrow", lambda: None)
+        run(tmp_path, force=True)
+        assert not (tmp_path / "cohort.parquet").exists()
+        assert run(tmp_path).was_ended
+    # Once it is installed, the same command adds it.
+    assert run(tmp_path).n_before == 60
+    assert (tmp_path / "cohort.parquet").exists()
+
+
+def test_a_folder_that_cannot_be_written_ends_the_run_and_not_the_people(
+    tiny: Bundle, cohort: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "people").write_text("in the way")
+    settings = ScoreSettings(files=str(out / "people"))
+    with pytest.raises(OutputError, match="people"):
+        score_cohort(tiny, list_cohort(cohort), out, settings)
+    (out / "people").unlink()
+    assert score_cohort(tiny, list_cohort(cohort), out, settings).n_failed == 6
+    # Files of one person that are gone are written again, and those of nobody else.
+    shutil.rmtree(out / "people" / "sub-001")
+    assert score_cohort(tiny, list_cohort(cohort), out, settings).n_before == 59
+    assert (out / "people" / "sub-001").is_dir()
+    assert not (out / "people" / "sub-007").exists()
+
+
+def test_a_bundle_that_changes_meanwhile_ends_the_run(
+    tiny: Bundle, tiny_folder: Path, tiny_plain: Bundle, cohort: Path, tmp_path: Path
+) -> None:
+    listing = list_cohort(cohort)
+    moved = replace(tiny, folder=tiny_plain.folder)
+    with pytest.raises(BundleError, match="is another one than when scoring began"):
+        score_cohort(moved, listing, tmp_path / "a")
+    gone = replace(tiny, folder=tmp_path / "gone")
+    with pytest.raises(BundleError, match="does not exist"):
+        score_cohort(gone, listing, tmp_path / "b", jobs=2)
+
+
+def test_all_workers_have_one_thread(
+    tiny: Bundle, cohort: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not Path("/proc/self/environ").exists():
+        pytest.skip("it looks into /proc")
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "7")
+    with Workers(WorkerPlan.of(tiny, ScoreSettings()), 3) as workers:
+        list(workers.score(list_cohort(cohort).entries))
+        assert workers._pool is not None
+        pids = list(workers._pool._processes)
+        found = [Path(f"/proc/{pid}/environ").read_bytes().split(b"\0") for pid in pids]
+    assert len(found) > 1
+    assert all(b"OPENBLAS_NUM_THREADS=1" in each for each in found)
+    assert os.environ["OPENBLAS_NUM_THREADS"] == "7"
+
+
+def test_no_processes_are_refused(run: Callable[..., CohortRun], tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="jobs must be at least 1, found 0"):
+        run(tmp_path, jobs=0)
+
+
+@pytest.mark.skipif(not hasattr(resource, "RLIMIT_FSIZE"), reason="it limits the size of files")
+def test_a_disk_that_is_full_ends_the_run_with_a_sentence(
+    tiny_folder: Path, cohort: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    limited = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000))\n" + RUN
+    command = [sys.executable, "-c", limited, str(tiny_folder), str(cohort), str(out), "1"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "scored.jsonl cannot be written: File too large. What is scored is kept" in done.stderr
+    assert done.stderr.strip().splitlines()[-1].startswith("dtb_runtime.errors.OutputError")
+    kept = _n_lines(out) - 1
+    assert kept > 0
+    again = subprocess.run(
+        [sys.executable, "-c", RUN, str(tiny_folder), str(cohort), str(out), "1"], check=True
+    )
+    assert again.returncode == 0
+    assert _n_lines(out) == 61
 
 
 def test_results_do_not_go_into_the_cohort(

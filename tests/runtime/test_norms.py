@@ -86,3 +86,18 @@ def test_indicator_percentiles(tiny: Bundle, value: float, percent: float) -> No
     assert found.compared_to == "the twins of the training cohort"
     assert tiny.norms.indicator_percentile("reaction_time", float("nan")) is None
     assert tiny.norms.indicator_percentile("height", value) is None
+
+
+def test_a_mean_twin_is_compared_without_what_it_has_too_much(tiny: Bundle) -> None:
+    plain = tiny.norms.indicator_percentile("stroop_effect", 0.15)
+    mean = tiny.norms.indicator_percentile("stroop_effect", 0.20, of_mean_twin=True)
+    assert plain is not None
+    assert mean == plain
+
+
+def test_the_percentile_of_several_is_the_mean_of_theirs(tiny: Bundle) -> None:
+    # The norms go from 0.5 to 1.5 s.
+    found = tiny.norms.indicator_percentile("reaction_time", [0.6, 0.7, 9.0])
+    assert found is not None
+    assert found.percent == pytest.approx((10 + 20 + 100) / 3)
+    assert tiny.norms.indicator_percentile("reaction_time", []) is None

@@ -53,6 +53,11 @@ def test_norms_may_be_empty(manifest: Manifest, correlations: NDArray[np.float64
         (lambda a: [a.pop(f"edge_{n}") for n in ("mean", "similarity")], "without 'edge_mean'"),
         (lambda a: a.update(edge_sd=np.full(66, -1.0)), "edge_sd is negative somewhere"),
         (lambda a: a.update(edge_sd=np.ones(65)), r"edge_sd is float64 \(65,\)"),
+        (lambda a: a.update(indicator_offsets=np.zeros(9)), "give one number for each"),
+        (
+            lambda a: [a.pop(f"indicator_{n}") for n in ("names", "quantiles")],
+            "'indicator_offsets' without 'indicator_names'",
+        ),
         (lambda a: a.update(invented=np.zeros(1)), "unknown array 'invented'"),
         (lambda a: a.update(latent_mean=np.zeros(4)), r"float64 \(4,\), expected shape \(3,\)"),
         (lambda a: a.update(latent_mean=np.zeros(3, int)), "latent_mean is int64"),

@@ -17,6 +17,7 @@ from dtb_runtime.demographics import Demographics
 from dtb_runtime.errors import OutputError, UsageError
 from dtb_runtime.events import events_from_columns
 from dtb_runtime.forecast import Forecast
+from dtb_runtime.indicators import combine_indicators
 from dtb_runtime.outputs import write_forecasts
 from dtb_runtime.summary import summary
 from dtb_runtime.twin import Twin
@@ -242,16 +243,23 @@ def test_percentiles_say_whom_they_compare_with(
     same = [replace(forecast, twin=own) for forecast in forecasts]
     write_forecasts(tmp_path, own, same, age=30.0, sex="male")
     written = read_json(tmp_path / "sub-01_desc-twin_summary.json")
-    value = written["indicators"]["reaction_time"]
+    drawn = [
+        combine_indicators(person).values
+        for person in zip(*(forecast.draw_indicators for forecast in same), strict=True)
+    ]
+    assert len(drawn) > 1
+
+    def percent(name: str, lowest: float, highest: float) -> float:
+        shares = [(who[name] - lowest) / (highest - lowest) for who in drawn]
+        return float(100.0 * np.clip(shares, 0.0, 1.0).mean())
+
     assert written["percentiles"] == {
         "reaction_time": {
-            "percent": pytest.approx(50.0 * (value - 0.5) + 50.0, abs=0.06),
+            "percent": pytest.approx(percent("reaction_time", -0.5, 1.5), abs=0.06),
             "compared_to": "the twins of people of the same age and sex in the training cohort",
         },
         "stroop_effect": {
-            "percent": pytest.approx(
-                100.0 * (written["indicators"]["stroop_effect"] + 0.2) / 0.6, abs=0.06
-            ),
+            "percent": pytest.approx(percent("stroop_effect", -0.2, 0.4), abs=0.06),
             "compared_to": "the twins of the training cohort (not known by age and sex)",
         },
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from dtb_runtime.bundle import Bundle
 from dtb_runtime.cohort_listing import list_cohort
 from dtb_runtime.cohort_run import score_cohort
 from dtb_runtime.errors import UsageError
-from dtb_runtime.score_cluster import ClusterWorkers
+from dtb_runtime.score_cluster import ClusterWorkers, ShippedBundle
 from dtb_runtime.score_workers import WorkerPlan
 from dtb_runtime.scoring import ScoreSettings
 
@@ -44,29 +45,29 @@ def cluster() -> Iterator[Any]:
 
 
 @pytest.fixture
-def plan(tiny_folder: Path) -> WorkerPlan:
+def plan(tiny: Bundle) -> WorkerPlan:
     """The tiny bundle as it is."""
-    return WorkerPlan(str(tiny_folder), ScoreSettings(), "cpu")
+    return WorkerPlan.of(tiny, ScoreSettings())
 
 
 def test_tables_are_those_of_one_process(
-    tiny: Bundle, plan: WorkerPlan, cohort: Path, cluster: Any, tmp_path: Path
+    tiny: Bundle, cohort: Path, cluster: Any, tmp_path: Path
 ) -> None:
     listing = list_cohort(cohort)
-    score_cohort(tiny, listing, tmp_path / "here", plan)
-    run = score_cohort(tiny, listing, tmp_path / "there", plan, cluster=cluster.scheduler_address)
+    score_cohort(tiny, listing, tmp_path / "here")
+    run = score_cohort(tiny, listing, tmp_path / "there", cluster=cluster.scheduler_address)
     assert (run.n_people, run.n_failed) == (90, 1)
     for name in ("cohort.tsv", "cohort.json"):
         assert (tmp_path / "here" / name).read_bytes() == (tmp_path / "there" / name).read_bytes()
 
 
 def test_a_killed_worker_is_replaced_and_nobody_is_lost(
-    tiny: Bundle, tiny_folder: Path, plan: WorkerPlan, cohort: Path, cluster: Any
+    tiny: Bundle, plan: WorkerPlan, cohort: Path, cluster: Any
 ) -> None:
     entries = list_cohort(cohort).entries
     expected = list(tiny.score(entries))
     found = []
-    with ClusterWorkers(plan, tiny_folder, tiny.digest, cluster.scheduler_address) as workers:
+    with ClusterWorkers(plan, cluster.scheduler_address) as workers:
         for person in workers.score(entries):
             found.append(person)
             if len(found) == 20:
@@ -75,6 +76,42 @@ def test_a_killed_worker_is_replaced_and_nobody_is_lost(
     assert found == expected
 
 
-def test_no_scheduler_is_said(tiny: Bundle, tiny_folder: Path, plan: WorkerPlan) -> None:
-    with pytest.raises(UsageError, match="There is no Dask scheduler at 'nowhere'"):
-        ClusterWorkers(plan, tiny_folder, tiny.digest, "nowhere")
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("nowhere", "'nowhere' is no address of a Dask scheduler: it has no port"),
+        ("tcp://127.0.0.1:1", "There is no Dask scheduler at 'tcp://127.0.0.1:1'"),
+    ],
+)
+def test_no_scheduler_is_said(plan: WorkerPlan, address: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        ClusterWorkers(plan, address)
+
+
+def test_a_cluster_without_workers_is_said(
+    plan: WorkerPlan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dtb_runtime.score_cluster.WORKERS_WITHIN_S", 0.2)
+    with (
+        distributed.LocalCluster(n_workers=0, processes=True, dashboard_address=":0") as local,
+        pytest.raises(UsageError, match="No worker came to the Dask scheduler"),
+    ):
+        ClusterWorkers(plan, local.scheduler_address)
+
+
+def test_a_scheduler_that_goes_away_is_said(tiny: Bundle, plan: WorkerPlan, cohort: Path) -> None:
+    local = distributed.LocalCluster(
+        n_workers=1, threads_per_worker=1, processes=True, dashboard_address=":0"
+    )
+    with local, ClusterWorkers(plan, local.scheduler_address) as workers:
+        scored = workers.score(list_cohort(cohort).entries)
+        next(scored)
+        local.close()
+        with pytest.raises(UsageError, match="The Dask scheduler went away"):
+            list(scored)
+
+
+def test_a_worker_of_another_version_is_refused(plan: WorkerPlan) -> None:
+    shipped = replace(ShippedBundle.of(plan), version="0.0.0")
+    with pytest.raises(UsageError, match=r"but the run began with 0\.0\.0"):
+        shipped.scorer()

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from dtb_runtime import scoring
 from dtb_runtime.bundle import Bundle
+from dtb_runtime.bundle_loading import load_bundle
 from dtb_runtime.cohort_entry import CohortEntry
 from dtb_runtime.connectome import read_connectome
+from dtb_runtime.draws import Draw
 from dtb_runtime.errors import UsageError
+from dtb_runtime.indicators import combine_indicators
+from dtb_runtime.prepared_run import PreparedRun
 from dtb_runtime.scored_person import ScoredPerson
 from dtb_runtime.scoring import CohortScorer, ScoreSettings
 from dtb_runtime.summary import summary
 
+EXAMPLES = Path(__file__).parents[2] / "examples"
 People = Callable[[int], NDArray[np.float64]]
 
 
@@ -150,9 +158,57 @@ def test_age_and_sex_of_a_table_go_into_percentiles(tiny: Bundle, files: list[Pa
     norm = tiny.norms.indicator_percentile(name, rows[0].values[name], age=31.0, sex="female")
     assert norm is not None
     assert rows[0].values[f"{name}_percentile"] == round(norm.percent, 1)
-    assert rows[1] == rows[3]
-    assert rows[2].values == rows[3].values
-    assert any("age 'old'" in note for note in rows[2].notes)
+    for row, why in ((rows[1], "age is not known."), (rows[2], "age 'old' is no number of years.")):
+        assert row.values == rows[3].values
+        assert row.notes == (f"Percentiles are among everybody: {why}", *rows[3].notes)
+
+
+def test_an_age_that_the_norms_do_not_know_is_said() -> None:
+    bundle = load_bundle("tcp434", device="cpu")
+    file = EXAMPLES / "sub-example_atlas-tcp434_connectome.npy"
+    cells = [{}, {"age": "8", "sex": "male"}, {"age": "30", "sex": "male"}]
+    nobody, child, man = bundle.score(CohortEntry("sub-1", None, file, own) for own in cells)
+    assert child.values == nobody.values
+    assert any(re.search(r"age 8 is outside its \d", note) for note in child.notes)
+    assert man.values["reaction_time_percentile"] != nobody.values["reaction_time_percentile"]
+    assert not any("age" in note for note in man.notes)
+
+
+def test_a_name_of_another_atlas_is_said(tiny: Bundle, files: list[Path]) -> None:
+    other = files[0].with_name("sub-1_seg-Other_relmat.npy")
+    other.write_bytes(files[0].read_bytes())
+    same = files[0].with_name("sub-1_seg-Tiny12_relmat.npy")
+    same.write_bytes(files[0].read_bytes())
+    found = list(tiny.score([other, same]))
+    assert [any("name says other" in note for note in row.notes) for row in found] == [True, False]
+
+
+def test_percentiles_over_draws_are_the_mean_of_each_draws(tiny: Bundle, files: list[Path]) -> None:
+    (row,) = tiny.score(files[:1], ScoreSettings(draws=5))
+    twin = tiny.personalize(read_connectome(files[0]))
+    drawn = [
+        combine_indicators(person).values["stroop_effect"]
+        for person in zip(*(f.draw_indicators for f in twin.forecast_tasks(draws=5)), strict=True)
+    ]
+    quantiles = tiny.norms.indicator_quantiles["stroop_effect"]
+    percents = np.interp(drawn, quantiles, np.arange(101))
+    assert row.values["stroop_effect_percentile"] == pytest.approx(percents.mean(), abs=0.06)
+
+
+def test_what_goes_wrong_for_several_people_is_tried_for_each(
+    tiny: Bundle, files: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = list(tiny.score(files[:3]))
+    once = iter([True])
+    whole = scoring.read_draw
+
+    def breaks(bundle: Bundle, run: PreparedRun, *given: Any, **options: Any) -> Draw:
+        if next(once, False):
+            raise MemoryError
+        return whole(bundle, run, *given, **options)
+
+    monkeypatch.setattr(scoring, "read_draw", breaks)
+    assert list(tiny.score(files[:3])) == expected
 
 
 def test_a_row_survives_a_line_of_text(tiny: Bundle, files: list[Path]) -> None:
