@@ -40,6 +40,7 @@ _LEAD_IN_S = 24.0
 # A direction of the design counts as absent below this share of the strongest one.
 _MAX_PART = 2**20  # numbers held at a time
 _RANK_TOLERANCE = 1e-10
+_LITTLE = 1e-6  # of a series' sum of squares
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -210,10 +211,14 @@ def fit_contrast(bold: NDArray[np.floating], design: Design, contrast: tuple[str
     coordinates = design.basis.T @ series
     weights = design._weights(contrast) @ design.solver
     estimate = weights @ coordinates
-    residual = series - design.basis @ coordinates
-    rest = np.einsum("fr,fr->r", residual, residual)
-    # What is left of an exactly explained series is rounding, and a t from it would be noise.
     total = np.einsum("fr,fr->r", series, series)
+    rest = total - np.einsum("kr,kr->r", coordinates, coordinates)  # the basis is orthonormal
+    # Where little is left of a large sum, most of its digits are gone.
+    little = rest <= _LITTLE * total
+    if little.any():
+        residual = series[:, little] - design.basis @ coordinates[:, little]
+        rest[little] = np.einsum("fr,fr->r", residual, residual)
+    # What is left of an exactly explained series is rounding, and a t from it would be noise.
     explained = rest <= total * (design.n_frames * np.finfo(np.float64).eps) ** 2
     error = np.sqrt(rest / design.degrees_of_freedom * (weights @ weights))
     t = np.full_like(estimate, np.nan)
