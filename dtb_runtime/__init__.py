@@ -21,7 +21,7 @@ Where things are::
     bundle_layout      a bundle's files, and what each graph takes and gives
     manifest           version 1 of the bundle format (manifest_sections, manifest_checks)
     bundle_files       a bundle's folder, read once and verified
-    onnx_scan          what an ONNX file holds, without the onnx package
+    onnx_scan          what an ONNX file holds, without the onnx package (onnx_fields, onnx_arrays)
     inference          ONNX Runtime: provider, threads, shapes (processors: how many there are)
     bundle             Bundle (bundle_graphs: its networks at work; runs_graph: several runs of one
                        person at once, main_weights: their arrays)
@@ -43,6 +43,10 @@ Where things are::
                        demographics: age, sex)
     strangeness        how unusual a connectome is for that cohort
     outputs            BIDS-named tables (sidecars: what their columns are)
+    plan               what shall change in a person, and which change of the connectome does it
+                       (connectome_change; gradients: what finds new ones)
+    intervention       a plan tried out (possible_connectomes, sham_changes, intervention_outputs)
+    scoring            whole cohorts, one row a person (cohort_run, score_workers, score_cluster)
     summary            what forecasts say, as JSON values (basis: what they rest on)
     seen_trials        what was seen beside what is forecast for it
     tables             delimited text (json_object: strict JSON, array_files: .npy and .npz)

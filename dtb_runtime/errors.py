@@ -65,6 +65,10 @@ class CohortError(DataError):
     """A cohort folder or one of its tables cannot be used."""
 
 
+class PlanError(DataError):
+    """An intervention plan is damaged, or belongs to another bundle or parcellation."""
+
+
 class OutputError(DtbError):
     """Results cannot be written where they should go."""
 

@@ -63,6 +63,11 @@ class JsonObject:
             raise error(f"{where} is not valid JSON: {cause}.") from cause
         return cls(value, where, error)
 
+    @property
+    def error(self) -> type[DataError]:
+        """Class of what is raised."""
+        return self._error
+
     def take(self, key: str) -> Any:
         """Any value."""
         try:
@@ -126,6 +131,16 @@ class JsonObject:
     def child(self, key: str) -> JsonObject:
         """An object inside this one."""
         return JsonObject(self.take(key), f"{self.where}, {key}", self._error)
+
+    def children(self, key: str) -> list[JsonObject]:
+        """A list of objects inside this one."""
+        values = self.take(key)
+        if not isinstance(values, list):
+            self._refuse(key, "a list of objects", values)
+        return [
+            JsonObject(value, f"{self.where}, {key} {number}", self._error)
+            for number, value in enumerate(values, start=1)
+        ]
 
     def optional_child(self, key: str) -> JsonObject | None:
         """An object inside this one, or None for null."""

@@ -110,6 +110,20 @@ class Norms:
             distance, distance_percentile, similarity, similarity_percentile
         )
 
+    def indicator_sd(self, name: str) -> float:
+        """SD of an indicator over the training cohort, from its quantiles.
+
+        Parameters
+        ----------
+        name : str
+            One that `indicator_quantiles` has.
+        """
+        quantiles = self.indicator_quantiles[name]
+        low, high = quantiles[:-1], quantiles[1:]  # uniform between neighbors
+        mean = np.mean((low + high) / 2)
+        square = np.mean((np.square(low) + low * high + np.square(high)) / 3)
+        return float(np.sqrt(square - np.square(mean)))
+
     def indicator_percentile(
         self,
         name: str,

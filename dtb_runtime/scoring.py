@@ -17,9 +17,9 @@ import numpy as np
 
 from .cohort_entry import CohortEntry, entries_of
 from .connectome import Connectome, read_connectome
-from .draws import Outputs, read_draw
+from .draws import read_draw
 from .errors import MissingDependencyError, OutputError, UsageError
-from .indicator_names import indicator_names
+from .indicator_forecasts import all_indicators, run_people
 from .indicators import Indicators, combine_indicators
 from .inference import PEOPLE_PER_CALL
 from .outputs import write_forecasts
@@ -98,14 +98,7 @@ class CohortScorer:
 
         Whoever an indicator cannot be computed for lacks it.
         """
-        manifest, norms = self.bundle.manifest, self.bundle.norms
-        structures = {} if manifest.parcellation is None else manifest.parcellation.structures
-        known = {
-            structure
-            for structure, members in structures.items()
-            if members and set(members) <= set(manifest.bold_regions)
-        }
-        names = indicator_names(manifest.tasks, known)
+        norms, names = self.bundle.norms, all_indicators(self.bundle)
         columns = [*names, *(f"{n}_percentile" for n in names if n in norms.indicator_quantiles)]
         if self.settings.draws > 1:
             columns += [f"{name}_{end}" for name in names for end in ("low", "high")]
@@ -203,25 +196,14 @@ class CohortScorer:
     def _indicators(self, twins: Sequence[Twin]) -> list[Indicators]:
         """Indicators at the mean latent of each, several people in one call."""
         reports: list[list[Indicators]] = [[] for _ in twins]
-        at_once = self.bundle.people_per_call
-        for first in range(0, len(twins), at_once):
-            some = slice(first, first + at_once)
-            for run, outputs in zip(self._runs, self._outputs(twins[some]), strict=True):
-                for own, actions, bold in zip(reports[some], *outputs, strict=True):
-                    draw = read_draw(self.bundle, run, actions, bold, with_map=False)
-                    own.append(draw.indicators)
-        return [combine_indicators(own) for own in reports]
-
-    def _outputs(self, twins: Sequence[Twin]) -> Iterator[Outputs]:
-        """What the networks give for everybody, run after run."""
-        inputs = [run.network_input for run in self._runs]
-        if len(twins) == 1:
-            for actions, bold in self.bundle.run_several(twins[0].weights, inputs):
-                yield actions[np.newaxis], bold[np.newaxis]
-            return
         weights = np.stack([twin.weights for twin in twins])
-        for network_input in inputs:
-            yield self.bundle.run_main(weights, network_input)[:2]
+        for run, outputs in zip(
+            self._runs, run_people(self.bundle, self._runs, weights), strict=True
+        ):
+            for own, actions, bold in zip(reports, *outputs, strict=True):
+                draw = read_draw(self.bundle, run, actions, bold, with_map=False)
+                own.append(draw.indicators)
+        return [combine_indicators(own) for own in reports]
 
     def _forecast(self, entry: CohortEntry, twin: Twin) -> Forecasted:
         """Indicators of forecasts, which are written where this is asked for."""

@@ -20,6 +20,10 @@ Where things are::
     contrast_maps          GLM maps of runs; map_statistics: of groups; identification: of people
     connectome_prediction  what linear models of the edges predict
     cohort_norms           distributions over a cohort (demographic_norms: by age and sex)
+    bundle_network         a bundle's networks in PyTorch; response_tensors, indicator_tensors:
+                           their indicators with gradients
+    plan_search            which change of a connectome moves an indicator (change_families,
+                           multiplier_search)
     checkpoint             a trained network on disk
     cohorts                what a cohort is: participants, runs, splits (cohort_views: parts)
     tcp                    the real study as a cohort (tcp_layout, tcp_series, tcp_writer)
