@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING
 from .bundle_loading import load_bundle
 from .cohort_entry import CohortEntry
 from .errors import BundleError
-from .inference import CUDA, PEOPLE_PER_CALL, Device
+from .inference import CUDA, Device
 from .scored_person import ScoredPerson
-from .scoring import CohortScorer, ScoreSettings
+from .scoring import CohortScorer, ScoreSettings, people_at_once
 
 if TYPE_CHECKING:
     from typing import Self
@@ -62,7 +62,7 @@ class WorkerPlan:
             digest=bundle.digest,
             settings=settings,
             device="cuda" if bundle.provider == CUDA else "cpu",
-            at_once=max(PEOPLE_PER_CALL, bundle.people_per_call),
+            at_once=people_at_once(bundle),
         )
 
     def scorer(self, folder: Path | None = None) -> CohortScorer:

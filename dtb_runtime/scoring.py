@@ -88,11 +88,6 @@ class CohortScorer:
         self.settings = settings
         self._runs = [prepare_run(get_task(name), None) for name in bundle.manifest.tasks]
 
-    @property
-    def people_at_once(self) -> int:
-        """How many people to score in one call."""
-        return max(PEOPLE_PER_CALL, self.bundle.people_per_call)
-
     def columns(self) -> tuple[str, ...]:
         """Columns of numbers that a row can have, in their order.
 
@@ -215,6 +210,11 @@ class CohortScorer:
         return report, [combine_indicators(person) for person in persons]
 
 
+def people_at_once(bundle: Bundle) -> int:
+    """How many people to score in one call."""
+    return max(PEOPLE_PER_CALL, bundle.people_per_call)
+
+
 def score_people(
     bundle: Bundle,
     people: Iterable[CohortEntry | str | Path],
@@ -223,5 +223,5 @@ def score_people(
     """Score people as they come; see `Bundle.score`."""
     scorer = CohortScorer(bundle, settings or ScoreSettings())
     entries = iter(entries_of(people))  # now, not with the first result: both may refuse
-    batches = iter(lambda: list(islice(entries, scorer.people_at_once)), [])
+    batches = iter(lambda: list(islice(entries, people_at_once(bundle))), [])
     return chain.from_iterable(map(scorer.score, batches))

@@ -6,6 +6,7 @@ derivatives by its numbers.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -96,7 +97,7 @@ class EdgeFamily:
 
     def largest(self, numbers: Floats, n: int) -> EdgeFamily:
         """See `Family`."""
-        chosen = np.sort(np.argsort(-np.abs(numbers), kind="stable")[:n])
+        chosen = _largest(numbers, n)
         rows, columns = (axis[chosen] for axis in self._places())
         support = np.zeros(self.original.shape, np.bool_)
         support[rows, columns] = support[columns, rows] = True
@@ -108,27 +109,37 @@ class EdgeFamily:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class RegionFamily:
-    """Logarithms of the gains of regions; see `ConnectomeChange`."""
+class _NamedFamily(ABC):
+    """Numbers that are written down as they are: one for each region, or pair of networks."""
 
     original: Floats
     allowed: EdgeRange
     parcellation: Parcellation
-    regions: NDArray[np.int64]
+
+    @abstractmethod
+    def change(self, numbers: Floats, found: Floats) -> ConnectomeChange:
+        """See `Family`."""
 
     def wanted(self, numbers: Floats) -> Floats:
         """See `Family`."""
         return self.change(numbers, self.original).apply(self.original, self.parcellation)
+
+    def numbers_of(self, numbers: Floats, found: Floats) -> Floats:
+        """See `Family`."""
+        return numbers
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RegionFamily(_NamedFamily):
+    """Logarithms of the gains of regions; see `ConnectomeChange`."""
+
+    regions: NDArray[np.int64]
 
     def derivative(self, at: Floats, by_edges: Floats) -> Floats:
         """See `Family`."""
         found = np.stack([(_square(row, len(at)) * at).sum(axis=1) for row in by_edges])
         chosen: Floats = found[:, self.regions]
         return chosen
-
-    def numbers_of(self, numbers: Floats, found: Floats) -> Floats:
-        """See `Family`."""
-        return numbers
 
     def change(self, numbers: Floats, found: Floats) -> ConnectomeChange:
         """See `Family`."""
@@ -137,22 +148,15 @@ class RegionFamily:
 
     def largest(self, numbers: Floats, n: int) -> RegionFamily:
         """See `Family`."""
-        chosen = self.regions[np.sort(np.argsort(-np.abs(numbers), kind="stable")[:n])]
+        chosen = self.regions[_largest(numbers, n)]
         return RegionFamily(self.original, self.allowed, self.parcellation, chosen)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class NetworkFamily:
+class NetworkFamily(_NamedFamily):
     """Shifts of Fisher z, one for each pair of networks."""
 
-    original: Floats
-    allowed: EdgeRange
-    parcellation: Parcellation
     pairs: NDArray[np.int64]
-
-    def wanted(self, numbers: Floats) -> Floats:
-        """See `Family`."""
-        return self.change(numbers, self.original).apply(self.original, self.parcellation)
 
     def derivative(self, at: Floats, by_edges: Floats) -> Floats:
         """See `Family`."""
@@ -168,10 +172,6 @@ class NetworkFamily:
         pairs = np.sort(self.pairs, axis=1)
         return np.asarray(sums[:, pairs[:, 0] * width + pairs[:, 1]], np.float64)
 
-    def numbers_of(self, numbers: Floats, found: Floats) -> Floats:
-        """See `Family`."""
-        return numbers
-
     def change(self, numbers: Floats, found: Floats) -> ConnectomeChange:
         """See `Family`."""
         shifts = np.clip(numbers, -MOST_SHIFT, MOST_SHIFT)
@@ -179,8 +179,13 @@ class NetworkFamily:
 
     def largest(self, numbers: Floats, n: int) -> NetworkFamily:
         """See `Family`."""
-        chosen = self.pairs[np.sort(np.argsort(-np.abs(numbers), kind="stable")[:n])]
+        chosen = self.pairs[_largest(numbers, n)]
         return NetworkFamily(self.original, self.allowed, self.parcellation, chosen)
+
+
+def _largest(numbers: Floats, n: int) -> NDArray[np.intp]:
+    """Positions of the `n` largest numbers of either sign, in order."""
+    return np.sort(np.argsort(-np.abs(numbers), kind="stable")[:n])
 
 
 def _square(edges: Floats, n_regions: int) -> Floats:
