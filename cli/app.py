@@ -33,6 +33,7 @@ from . import (
     simulate,
     terminal,
     train,
+    trial,
 )
 
 EXTRA_OF_MODULE = {
@@ -64,6 +65,7 @@ for command, examples in (
     (calibrate.calibrate, calibrate.EXAMPLES),
     (score.score, score.EXAMPLES),
     (intervene.intervene, intervene.EXAMPLES),
+    (trial.trial, trial.EXAMPLES),
     (simulate.simulate, simulate.EXAMPLES),
     (train.train, train.EXAMPLES),
     (export.export, export.EXAMPLES),

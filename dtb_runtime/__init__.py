@@ -46,7 +46,10 @@ Where things are::
     plan               what shall change in a person, and which change of the connectome does it
                        (connectome_change; gradients: what finds new ones)
     intervention       a plan tried out (possible_connectomes, sham_changes, intervention_outputs)
-    scoring            whole cohorts, one row a person (cohort_run, score_workers, score_cluster)
+    intervention_trial a cohort put through the arms of an intervention (arm_settings, arm_scoring,
+                       arm_effects, cohort_statistics, arm_columns, arm_tables)
+    scoring            whole cohorts, one row a person (cohort_run, cohort_work, score_workers,
+                       score_cluster)
     summary            what forecasts say, as JSON values (basis: what they rest on)
     seen_trials        what was seen beside what is forecast for it
     tables             delimited text (json_object: strict JSON, array_files: .npy and .npz)

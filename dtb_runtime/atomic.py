@@ -6,10 +6,17 @@ import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from .errors import OutputError
+
+
+def check_free(folder: Path, names: Iterable[str], *, force: bool) -> None:
+    """Raise `OutputError` if one of some files is there, unless it may be replaced."""
+    existing = [folder / name for name in names if os.path.lexists(folder / name)]
+    if existing and not force:
+        raise _exists_already(existing[0], len(existing) - 1)
 
 
 def write_files(folder: Path, contents: Mapping[str, bytes], *, force: bool) -> tuple[Path, ...]:
@@ -41,9 +48,7 @@ def write_files(folder: Path, contents: Mapping[str, bytes], *, force: bool) -> 
     targets = {name: folder / name for name in contents}
     made: list[Path] = []
     try:
-        existing = [name for name, target in targets.items() if os.path.lexists(target)]
-        if existing and not force:
-            raise _exists_already(targets[existing[0]], len(existing) - 1)
+        check_free(folder, contents, force=force)
         _make_folder(folder, made)
         with tempfile.TemporaryDirectory(prefix=".partial-", dir=folder) as partial:
             for name, data in contents.items():

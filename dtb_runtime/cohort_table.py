@@ -65,13 +65,18 @@ class CohortTable:
         row |= {name: person.values.get(name) for name in self.numbers}
         return row | {"notes": " ".join(person.notes) or None}
 
-    def write_tsv(self, folder: Path, rows: Iterable[Mapping[str, str | float | None]]) -> Path:
-        """Write ``cohort.tsv``, whole or not at all."""
-        with replaced_file(folder / TABLE_FILE) as file:
+    def write_tsv(
+        self,
+        folder: Path,
+        rows: Iterable[Mapping[str, str | float | None]],
+        name: str = TABLE_FILE,
+    ) -> Path:
+        """Write ``cohort.tsv``, or a table of another name, whole or not at all."""
+        with replaced_file(folder / name) as file:
             file.write(("\t".join(map(_cell, self.columns)) + "\n").encode())
             for row in rows:
                 file.write(("\t".join(_cell(row[name]) for name in self.columns) + "\n").encode())
-        return folder / TABLE_FILE
+        return folder / name
 
     def write_parquet(
         self, folder: Path, rows: Iterable[Mapping[str, str | float | None]], pyarrow: ModuleType

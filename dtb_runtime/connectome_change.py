@@ -20,6 +20,10 @@ from .json_object import JsonObject
 from .parcellation import Parcellation
 
 Floats: TypeAlias = NDArray[np.float64]
+MOST_GAIN = 100.0
+"""Of a region, at any dose: beyond that a connectome is far outside the possible anyway."""
+LARGEST_SIZE = 50.0
+"""Of a change at dose 1: Fisher z of correlations differs by less than 40 in float64."""
 ChangeKind = Literal["edges", "regions", "networks"]
 
 
@@ -52,11 +56,15 @@ class ConnectomeChange:
         parcellation : Parcellation
             Of these regions.
         dose : float
-            0 changes nothing, 1 is the change itself.
+            0 changes nothing, 1 is the change itself. No region's gain leaves ``1 / MOST_GAIN`` to
+            `MOST_GAIN`.
         """
+        if dose == 0.0:  # the way to Fisher z and back would touch the last digits
+            return correlations.copy()
         if self.kind == "regions":
             gain = np.ones(len(correlations))
-            gain[self.places[:, 0]] = np.exp(dose * self.sizes)
+            most = np.log(MOST_GAIN)
+            gain[self.places[:, 0]] = np.exp(np.clip(dose * self.sizes, -most, most))
             changed = correlations * np.outer(gain, gain)
         else:
             shift = np.zeros_like(correlations)
@@ -110,6 +118,13 @@ class ConnectomeChange:
             raise document.error(
                 f"{document.where}: {len(places)} places have {len(sizes)} sizes. Give one each."
             )
+        largest = float(np.abs(sizes).max())
+        if largest > LARGEST_SIZE:
+            raise document.error(
+                f"{document.where}, sizes: {largest:g} is far beyond any connectome, expected at "
+                f"most {LARGEST_SIZE:g} (Fisher z, or the logarithm of a gain). Make the plan "
+                "again."
+            )
         return cls(kind, places.astype(np.int64), sizes)
 
 
@@ -147,17 +162,17 @@ def _places(
                 f"{document.where}, of: entry {row + 1} must hold {width} names of {kind}."
             )
         for column, name in enumerate(names):
-            if name not in position:
+            if not isinstance(name, str) or name not in position:
                 what = "network" if kind == "networks" else "region"
                 raise document.error(
                     f"{document.where}, of: there is no {what} {name!r} in this parcellation. Use "
                     "the bundle that the plan was made with."
                 )
             places[row, column] = position[name]
-    if kind == "edges":
+    if width == 2:
         places = np.sort(places, axis=1)
-        if (places[:, 0] == places[:, 1]).any():
-            raise document.error(f"{document.where}, of: an edge goes from a region to itself.")
+    if kind == "edges" and (places[:, 0] == places[:, 1]).any():
+        raise document.error(f"{document.where}, of: an edge goes from a region to itself.")
     if len(np.unique(places, axis=0)) != len(places):
         raise document.error(f"{document.where}, of: something is named twice.")
     return places

@@ -17,9 +17,13 @@ from .connectome import Connectome
 from .edges import edges_from_correlations
 from .errors import UsageError
 from .indicator_forecasts import IndicatorForecasts, all_indicators, cohort_sds
-from .parcellation import Parcellation
 from .plan import Plan, parcellation_of
-from .possible_connectomes import EdgeRange, check_original, nearest_possible
+from .possible_connectomes import (
+    EdgeRange,
+    change_size_sd,
+    check_original,
+    nearest_possible,
+)
 from .sham_changes import sham_connectomes
 
 Floats = NDArray[np.float64]
@@ -43,6 +47,8 @@ class Intervention:
     """How much of the change was possible in this person, in [0, 1]."""
     size: float
     """Of the change: root mean square over edges, in correlation."""
+    size_sd: float
+    """The same in SDs of edges between people."""
     smallest_eigenvalue: float
     """Of the changed connectome."""
     names: tuple[str, ...]
@@ -55,6 +61,8 @@ class Intervention:
     doses: tuple[float, ...]
     at_doses: Floats
     """Indicators at each dose, shape (doses, names)."""
+    dose_shares: tuple[float, ...]
+    """How much of each dose's change was possible, in [0, 1]."""
     shams: Floats
     """Indicators after each random change, shape (shams, names)."""
 
@@ -62,6 +70,15 @@ class Intervention:
     def effects(self) -> Floats:
         """By how much each indicator changed, in SDs of the cohort, shape (names,)."""
         return (self.after - self.before) / self.sds
+
+    def random_range(self, name: str) -> tuple[float, float] | None:
+        """Between which effects, in SDs, nine in ten random changes lie; None without any."""
+        if not len(self.shams):
+            return None
+        k = self.names.index(name)
+        effects = (self.shams[:, k] - self.before[k]) / self.sds[k]
+        low, high = np.quantile(effects, (0.05, 0.95))
+        return float(low), float(high)
 
     def percentile(self, name: str) -> float | None:
         """Percent of random changes that move an indicator less far the way that the plan did.
@@ -120,10 +137,11 @@ def try_plan(
         A negative dose, a negative number of random changes, or an unknown indicator.
     """
     plan.check_bundle(bundle)
-    if shams < 0 or seed < 0 or any(dose < 0 for dose in doses):
+    wrong = [dose for dose in doses if not 0.0 <= dose < float("inf")]
+    if shams < 0 or seed < 0 or wrong:
         raise UsageError(
-            "Doses, the number of random changes and the seed must be at least 0, found "
-            f"{min(doses, default=0)}, {shams} and {seed}."
+            "Doses, the number of random changes and the seed must be numbers of at least 0, found "
+            f"{(wrong or [0])[0]}, {shams} and {seed}."
         )
     parcellation = parcellation_of(bundle)
     aligned = connectome.aligned(parcellation.labels, parcellation.name)
@@ -137,19 +155,16 @@ def try_plan(
     if changed is None:
         possible = nearest_possible(plan.change.apply(original, parcellation), original, allowed)
         changed = possible.correlations
-        share = _share(plan, original, changed, parcellation)
+        share = _share(plan.change.apply(original, parcellation), original, changed)
     changed = rounded(changed)
     total = 2 + len(doses) + shams
     steps = _Steps(forecasts, total, on_step)
     before, after = steps.values([original, changed])
-    at_doses = steps.values(
-        [
-            nearest_possible(
-                plan.change.apply(original, parcellation, dose), original, allowed
-            ).correlations
-            for dose in doses
-        ]
-    )
+    dosed = []
+    for dose in doses:
+        asked = plan.change.apply(original, parcellation, dose)
+        dosed.append((asked, nearest_possible(asked, original, allowed).correlations))
+    at_doses = steps.values([found for _, found in dosed])
     random = sham_connectomes(
         plan.change, original, changed, allowed, parcellation, n=shams, seed=seed
     )
@@ -160,6 +175,7 @@ def try_plan(
         changed=changed,
         share_possible=share,
         size=_rms(changed - original),
+        size_sd=change_size_sd(bundle.norms, original, changed),
         smallest_eigenvalue=float(np.linalg.eigvalsh(changed)[0]),
         names=forecasts.names,
         before=before,
@@ -167,6 +183,7 @@ def try_plan(
         sds=cohort_sds(bundle, forecasts.names),
         doses=tuple(doses),
         at_doses=at_doses,
+        dose_shares=tuple(_share(asked, original, found) for asked, found in dosed),
         shams=found,
     )
 
@@ -176,11 +193,11 @@ def rounded(correlations: Floats) -> Floats:
     return correlations.astype(np.float32).astype(np.float64)
 
 
-def _share(plan: Plan, original: Floats, changed: Floats, parcellation: Parcellation) -> float:
+def _share(asked: Floats, original: Floats, found: Floats) -> float:
     """Along what was asked for, how much of it was done."""
-    asked = plan.change.apply(original, parcellation) - original
-    squared = float(np.sum(np.square(asked)))
-    done = float(np.sum(asked * (changed - original)))
+    wanted = asked - original
+    squared = float(np.sum(np.square(wanted)))
+    done = float(np.sum(wanted * (found - original)))
     return float(np.clip(done / squared, 0.0, 1.0)) if squared > 0 else 1.0
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from .connectome_change import ConnectomeChange
 from .errors import PlanError, UsageError
-from .indicator_forecasts import cohort_sds
+from .indicator_forecasts import IndicatorForecasts, cohort_sds
 from .json_object import JsonObject
 from .tables import read_text
 
@@ -27,7 +27,9 @@ PLAN_FILE = "plan.json"
 FORMAT_VERSION = 1
 Direction = Literal["increase", "decrease"]
 Method = Literal["gradient", "pls"]
-_SD_SIZE = re.compile(r"([0-9]*\.?[0-9]+)sd")
+SMALLEST_CHANGE, LARGEST_CHANGE = 1e-9, 1e6
+"""Of an indicator, in its unit: beyond them numbers say nothing."""
+_SD_SIZE = re.compile(r"([0-9]*\.?[0-9]+(?:e[+-]?[0-9]+)?)sd")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,14 @@ class Goal:
     """Of the indicator."""
     change: float
     """In the indicator's unit; negative to decrease it."""
+
+    def __post_init__(self) -> None:
+        if not SMALLEST_CHANGE <= abs(self.change) <= LARGEST_CHANGE:
+            raise UsageError(
+                f"{self.name} shall change by {self.change:g}, expected a number from "
+                f"{SMALLEST_CHANGE:g} to {LARGEST_CHANGE:g} in its unit, or less than nothing to "
+                "decrease it."
+            )
 
     @classmethod
     def of(cls, bundle: Bundle, name: str, direction: Direction, size: str) -> Goal:
@@ -145,11 +155,16 @@ def read_plan(path: str | Path, bundle: Bundle) -> Plan:
     path = Path(path)
     if path.is_dir():
         path = path / PLAN_FILE
-    document = JsonObject.parse(read_text(path, PlanError), str(path), PlanError)
+    return plan_of_text(read_text(path, PlanError), str(path), bundle)
+
+
+def plan_of_text(text: str | bytes, where: str, bundle: Bundle) -> Plan:
+    """Read the content of a ``plan.json``; `where` names it in messages. Raises as `read_plan`."""
+    document = JsonObject.parse(text, where, PlanError)
     version = document.integer("version", minimum=1)
     if version != FORMAT_VERSION:
         raise PlanError(
-            f"{path} is a plan of version {version}, this dtb-runtime reads version "
+            f"{where} is a plan of version {version}, this dtb-runtime reads version "
             f"{FORMAT_VERSION}. Make the plan again."
         )
     made_with = [document.text(key) for key in ("bundle", "bundle_digest", "parcellation")]
@@ -169,6 +184,7 @@ def read_plan(path: str | Path, bundle: Bundle) -> Plan:
         reached={name: reached.number(name) for name in reached.remaining_keys()},
     )
     document.close()
+    _check_indicators(plan, where, bundle)
     return plan
 
 
@@ -204,9 +220,26 @@ def _check_bundle(bundle: Bundle, name: str, digest: str, parcellation: str) -> 
 
 
 def _goal(document: JsonObject) -> Goal:
-    goal = Goal(document.text("name"), document.number("change"))
+    try:
+        goal = Goal(document.text("name"), document.number("change"))
+    except UsageError as cause:
+        raise document.error(f"{document.where}: {cause}") from cause
     document.close()
     return goal
+
+
+def _check_indicators(plan: Plan, where: str, bundle: Bundle) -> None:
+    """See that a plan has goals, each indicator once, and none that the bundle cannot give."""
+    names = [*(goal.name for goal in plan.goals), *plan.holds]
+    if not plan.goals or len(set(names)) != len(names):
+        raise PlanError(
+            f"{where} needs goals and holds that are all different, found "
+            f"{', '.join(names) or 'none'}. Make the plan again."
+        )
+    try:
+        IndicatorForecasts(bundle, names)
+    except UsageError as cause:
+        raise PlanError(f"{where}: {cause}") from cause
 
 
 def held(names: Sequence[str], goals: Sequence[Goal]) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from .edges import edges_from_correlations
 from .errors import BundleError, ConnectomeError
 from .norms import Norms
 
@@ -25,6 +26,7 @@ SMALLEST_EIGENVALUE = -1e-6
 """A connectome whose smallest eigenvalue is below this is not positive semi-definite: rounding to
 float32 makes it at most a tenth of this."""
 _ROUNDS = 20  # of projections
+_SMALLEST_SD = 1e-3  # Fisher z, of an edge that hardly differs between people
 _SHRINKAGE = 0.02  # towards no correlations, of a connectome with eigenvalues of 0
 _NEARLY = 0.998  # of the way to where projections are: near enough to end them
 _ROOM = 5e-7  # below 0, of the smallest eigenvalue: a short series has some that are 0 but for
@@ -96,6 +98,18 @@ class Possible:
     correlations: Floats
     share: float
     """How much of the way to where projections ended was possible, in [0, 1]."""
+
+
+def change_size_sd(norms: Norms, original: Floats, changed: Floats) -> float:
+    """How large a change is: root mean square over edges of Fisher z, in SDs between people.
+
+    NaN where the norms do not say how far edges differ.
+    """
+    if norms.edges is None or norms.edges.sd is None:
+        return float("nan")
+    moved = edges_from_correlations(changed).astype(np.float64)
+    moved -= edges_from_correlations(original)
+    return float(np.sqrt(np.mean(np.square(moved / np.maximum(norms.edges.sd, _SMALLEST_SD)))))
 
 
 def check_original(correlations: Floats, source: str) -> float:

@@ -23,7 +23,7 @@ from .summary import package_version
 
 if TYPE_CHECKING:
     from .bundle import Bundle
-    from .scoring import ScoreSettings
+    from .score_workers import WorkSettings
 
 RUN_FILE = "run.json"
 FORMAT_VERSION = 1
@@ -59,14 +59,20 @@ class EndedRun:
     """SHA-256 of each table, by file name."""
     people_digest: str
     """Of the people that there were then."""
+    made_with: Mapping[str, Any]
+    """What changed the files and no row."""
 
-    def is_whole(self, people_digest: str, *, can_write_all: bool) -> bool:
+    def is_whole(
+        self, people_digest: str, made_with: Mapping[str, Any], *, can_write_all: bool
+    ) -> bool:
         """Whether nothing need be written again.
 
         Parameters
         ----------
         people_digest : str
             Of the people that there are now.
+        made_with : mapping
+            What changes the files and no row, now.
         can_write_all : bool
             Whether what was left out then could be written now.
 
@@ -84,12 +90,11 @@ class EndedRun:
                     "command writes it anew without scoring anybody again."
                 )
         may_add = can_write_all and bool(self.run.left_out)
-        return not missing and not may_add and people_digest == self.people_digest
+        is_same = people_digest == self.people_digest and dict(made_with) == self.made_with
+        return not missing and not may_add and is_same
 
 
-def about_scoring(
-    bundle: Bundle, listing: CohortListing, settings: ScoreSettings
-) -> dict[str, Any]:
+def about_scoring(bundle: Bundle, listing: CohortListing, settings: WorkSettings) -> dict[str, Any]:
     """What is scored and how: rows of the same may stand in one table."""
     return {
         "version": FORMAT_VERSION,
@@ -135,21 +140,28 @@ def ended_run(out: Path, about: Mapping[str, Any]) -> EndedRun | None:
             was_ended=True,
         )
         people_digest = result.text("people_digest")
+        made_with = result.take("made_with") if "made_with" in result.remaining_keys() else {}
     except (CohortError, OSError) as cause:
         raise OutputError(
-            f"{path} was not written by dtb-run score, or was changed ({cause}). Choose another "
-            "folder, or pass --force (force=True) to replace it."
+            f"{path} was not written by dtb-run score or trial, or was changed ({cause}). Choose "
+            "another folder, or pass --force (force=True) to replace it."
         ) from cause
     if scored != about:
         raise OutputError(
-            f"{out} holds the scores of another run ({differences(scored, about)}); nothing was "
+            f"{out} holds the results of another run ({differences(scored, about)}); nothing was "
             "written. Choose another folder, or pass --force (force=True) to replace them."
         )
-    return EndedRun(run, files, people_digest)
+    return EndedRun(run, files, people_digest, made_with)
 
 
 def write_run(
-    out: Path, about: Mapping[str, Any], run: CohortRun, people_digest: str, *, jobs: int | None
+    out: Path,
+    about: Mapping[str, Any],
+    run: CohortRun,
+    people_digest: str,
+    made_with: Mapping[str, Any],
+    *,
+    jobs: int | None,
 ) -> None:
     """Write ``run.json``, whole or not at all; without `jobs`, a cluster has scored."""
     document = {
@@ -159,6 +171,7 @@ def write_run(
             "n_failed": run.n_failed,
             "first_error": run.first_error or None,
             "people_digest": people_digest,
+            **({"made_with": dict(made_with)} if made_with else {}),
             "files": {path.name: _digest(path) for path in run.files if path.name != RUN_FILE},
             "left_out": list(run.left_out),
         },

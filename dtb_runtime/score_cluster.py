@@ -21,9 +21,8 @@ from typing import TYPE_CHECKING, Any
 
 from .cohort_entry import CohortEntry
 from .errors import DtbError, MissingDependencyError, UsageError
-from .score_workers import WorkerPlan
+from .score_workers import Scorer, WorkerPlan
 from .scored_person import ScoredPerson
-from .scoring import CohortScorer
 from .summary import package_version
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ WORKERS_WITHIN_S = 60
 _loading = threading.Lock()
 _shipped: dict[str, ShippedBundle] = {}
 """What this worker was sent, by key."""
-_scorers: dict[str, CohortScorer] = {}
+_scorers: dict[str, Scorer] = {}
 """What it made of them."""
 
 
@@ -64,7 +63,7 @@ class ShippedBundle:
         """Be there for the tasks of this worker."""
         _shipped[self.key] = self
 
-    def scorer(self) -> CohortScorer:
+    def scorer(self) -> Scorer:
         """Load the bundle, with all checks of `load_bundle`.
 
         Raises

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from .score_rows import STRANGENESS
@@ -22,10 +23,10 @@ _OTHERS: dict[str, dict[str, Any]] = {
     "session": {"Description": "BIDS session"},
     "path": {"Description": "file of the connectome, as seen from the cohort's folder or table"},
     "status": {
-        "Description": "whether the person could be scored",
-        "Levels": {"ok": "scored", "failed": "not scored; see error"},
+        "Description": "whether there are numbers of the person",
+        "Levels": {"ok": "there are", "failed": "there are none; see error"},
     },
-    "error": {"Description": "why the person could not be scored"},
+    "error": {"Description": "why there are none"},
     "notes": {"Description": "what was set or is doubtful about the connectome"},
     STRANGENESS[0]: {
         "Description": "Mahalanobis distance of what the network reads from the connectome from "
@@ -37,7 +38,9 @@ _OTHERS: dict[str, dict[str, Any]] = {
 }
 
 
-def column_descriptions(table: CohortTable, bundle: Bundle) -> dict[str, Any]:
+def column_descriptions(
+    table: CohortTable, bundle: Bundle, of_own: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """What each column of a table is, and what belongs to every use of it.
 
     Parameters
@@ -45,6 +48,8 @@ def column_descriptions(table: CohortTable, bundle: Bundle) -> dict[str, Any]:
     table : CohortTable
     bundle : Bundle
         Its warnings, name and digest go in.
+    of_own : mapping, optional
+        What columns are that scoring does not have.
     """
     described: dict[str, Any] = {}
     for name in table.columns:
@@ -52,15 +57,20 @@ def column_descriptions(table: CohortTable, bundle: Bundle) -> dict[str, Any]:
             described[name] = _OTHERS[name]
         elif name in table.own_columns:
             described[name] = {"Description": "as in the cohort's own table"}
+        elif of_own is not None:
+            described[name] = of_own[name]
         else:
-            described[name] = _of_indicator(name)
+            described[name] = indicator_description(name)
     return described | {
         "GeneratedBy": [{"Name": "dtb-runtime", "Bundle": bundle.name, "Digest": bundle.digest}],
         "Warnings": list(bundle.warnings),
     }
 
 
-def _of_indicator(name: str) -> dict[str, Any]:
+def indicator_description(name: str) -> dict[str, Any]:
+    """What an indicator is, or its percentile or interval, and its unit."""
+    if name.startswith("contrast:"):
+        return {"Description": f"t of forecast BOLD, {name.removeprefix('contrast:')}"}
     end = next((end for end in _ENDS if name.endswith(end)), "")
     of = name.removesuffix(end)
     measure, _, where = of.partition(":")

@@ -11,7 +11,7 @@ import contextlib
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from io import FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ import numpy as np
 from .cohort_entry import CohortEntry
 from .errors import CohortError, OutputError
 from .json_object import JsonObject
+from .own_files import OwnFiles
 from .scored_person import ScoredPerson, file_stamp
 
 if TYPE_CHECKING:
@@ -85,24 +86,24 @@ class Journal:
     def __exit__(self, *_: object) -> None:
         self._file.close()
 
-    def forget_changed(self, own_folder: Callable[[CohortEntry], Path] | None = None) -> None:
+    def forget_changed(self, own_files: OwnFiles | None = None) -> None:
         """Give up the rows whose file is another one than when it was read.
 
         The row of a file that is gone stays: what it held is known from nowhere else.
 
         Parameters
         ----------
-        own_folder : callable, optional
-            Where a person's own files lie, if they have any: a row without them is given up too.
+        own_files : OwnFiles, optional
+            Everybody's own, if there are any: a row without them is given up too.
         """
         for row in np.flatnonzero(self._begins != _NONE).tolist():
             entry = self._entries[row]
             found = None if entry.path is None else file_stamp(entry.path)
             is_other = found is not None and found != tuple(self._stamps[row])
             lacks_files = (
-                own_folder is not None
+                own_files is not None
                 and not self._is_failed[row]
-                and not own_folder(entry).is_dir()
+                and not own_files.are_there(entry)
             )
             if is_other or lacks_files:
                 self._forget(row)
@@ -181,7 +182,7 @@ class Journal:
         except ValueError:
             differs = "it is no journal of this program"
         return OutputError(
-            f"{self.path.parent} holds another scoring ({differs}); nothing was written. Give the "
+            f"{self.path.parent} holds another run ({differs}); nothing was written. Give the "
             "same again to go on with it, another folder, or --force (force=True) to begin anew."
         )
 
@@ -210,7 +211,15 @@ def differences(found: object, expected: Mapping[str, Any]) -> str:
     """Which parts of what is scored differ, in words."""
     if not isinstance(found, dict):
         return "it is no journal of this program"
-    names = [name for name in expected if found.get(name) != expected[name]]
+    names = []
+    for name, value in expected.items():
+        theirs = found.get(name)
+        if theirs == value:
+            continue
+        if isinstance(theirs, dict) and isinstance(value, Mapping):
+            inside = [key for key in value if theirs.get(key) != value[key]]
+            name = f"{name}: {', '.join(inside)}" if inside else name
+        names.append(name)
     return f"other {', '.join(names)}" if names else "another form"
 
 

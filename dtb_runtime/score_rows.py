@@ -9,6 +9,7 @@ from .demographics import Sex
 from .draws import indicator_intervals
 from .errors import ConnectomeError, DtbError
 from .indicators import Indicators
+from .parcellation import Parcellation
 from .scored_person import ScoredPerson, Stamp
 from .summary import draw_values, rounded
 from .tables import is_missing, one_line, to_number
@@ -64,12 +65,8 @@ def good_row(
     for name, (low, high) in indicator_intervals(persons).items():
         values[f"{name}_low"], values[f"{name}_high"] = low, high
     parcellation = twin.bundle.manifest.parcellation
-    if parcellation is not None and entry.atlases - {parcellation.name.lower()}:
-        notes = (
-            *notes,
-            f"The file's name says {' and '.join(sorted(entry.atlases))}, the regions of the "
-            f"bundle are those of {parcellation.name}.",
-        )
+    if parcellation is not None:
+        notes = (*notes, *atlas_notes(entry, parcellation))
     strangeness = twin.strangeness
     if strangeness is not None:
         numbers = (
@@ -87,6 +84,16 @@ def good_row(
             notes = (*notes, strangeness.sentence)
     kept = {name: rounded(value) for name, value in values.items()}
     return ScoredPerson.ok(entry, kept, (*twin.notes, *notes), stamp=stamp)
+
+
+def atlas_notes(entry: CohortEntry, parcellation: Parcellation) -> tuple[str, ...]:
+    """What is doubtful about a file whose name says another parcellation."""
+    if not entry.atlases - {parcellation.name.lower()}:
+        return ()
+    return (
+        f"The file's name says {' and '.join(sorted(entry.atlases))}, the regions of the "
+        f"bundle are those of {parcellation.name}.",
+    )
 
 
 def failed_row(entry: CohortEntry, error: Exception, stamp: Stamp | None = None) -> ScoredPerson:

@@ -17,14 +17,13 @@ from itertools import islice
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import wait
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from .bundle_loading import load_bundle
 from .cohort_entry import CohortEntry
 from .errors import BundleError
 from .inference import CUDA, Device
 from .scored_person import ScoredPerson
-from .scoring import CohortScorer, ScoreSettings, people_at_once
 
 if TYPE_CHECKING:
     from typing import Self
@@ -36,7 +35,32 @@ ATTEMPTS = 3
 _AHEAD = 2  # batches a worker is given before its results are taken
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
-_scorer: CohortScorer | Exception | None = None
+
+class Scorer(Protocol):
+    """What a worker does."""
+
+    def score(self, entries: Sequence[CohortEntry]) -> list[ScoredPerson]:
+        """One row each, in their order; whoever fails gets a row that says why."""
+        ...
+
+
+class WorkSettings(Protocol):
+    """What is to be done, as it goes to every worker: plain values."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields as JSON values: whatever changes a row."""
+        ...
+
+    def scorer(self, bundle: Bundle) -> Scorer:
+        """What does it."""
+        ...
+
+    def at_once(self, bundle: Bundle) -> int:
+        """How many people go to a worker together."""
+        ...
+
+
+_scorer: Scorer | Exception | None = None
 """Of this worker, or why it has none."""
 
 
@@ -48,24 +72,24 @@ class WorkerPlan:
     """Of the bundle."""
     digest: str
     """Of the bundle: a worker may begin hours after the run did."""
-    settings: ScoreSettings
+    settings: WorkSettings
     device: Device
     """``"cpu"`` or ``"cuda"``: what the first process chose, all others take."""
     at_once: int
     """People that go to a worker together."""
 
     @classmethod
-    def of(cls, bundle: Bundle, settings: ScoreSettings) -> WorkerPlan:
-        """Score with a loaded bundle."""
+    def of(cls, bundle: Bundle, settings: WorkSettings) -> WorkerPlan:
+        """Work with a loaded bundle."""
         return cls(
             folder=bundle.folder,
             digest=bundle.digest,
             settings=settings,
             device="cuda" if bundle.provider == CUDA else "cpu",
-            at_once=people_at_once(bundle),
+            at_once=settings.at_once(bundle),
         )
 
-    def scorer(self, folder: Path | None = None) -> CohortScorer:
+    def scorer(self, folder: Path | None = None) -> Scorer:
         """Load the bundle, with all checks of `load_bundle`.
 
         Parameters
@@ -81,10 +105,10 @@ class WorkerPlan:
         bundle = load_bundle(folder or self.folder, device=self.device, threads=1)
         if bundle.digest != self.digest:
             raise BundleError(
-                f"The bundle in {self.folder} is another one than when scoring began. Leave it "
+                f"The bundle in {self.folder} is another one than when this began. Leave it "
                 "until the end; to score with the new one, choose another folder for the results."
             )
-        return CohortScorer(bundle, self.settings)
+        return self.settings.scorer(bundle)
 
 
 class Workers:
@@ -160,8 +184,8 @@ class Workers:
             return ScoredPerson.from_line(line, "a worker's result")
         return ScoredPerson.failed(
             entry,
-            f"The process that scored it ended abruptly, {ATTEMPTS} times. The file may be made to "
-            "crash a reader, or there is too little memory: try it alone with dtb-run predict.",
+            f"The process that worked on it ended abruptly, {ATTEMPTS} times. The file may be made "
+            "to crash a reader, or there is too little memory: try it alone with dtb-run predict.",
         )
 
     def _submit(self, entries: Sequence[CohortEntry]) -> Future[list[str]]:

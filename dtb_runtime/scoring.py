@@ -6,7 +6,6 @@ latent. A person's numbers do not depend on who else is in the call.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import chain, islice
@@ -23,6 +22,7 @@ from .indicator_forecasts import all_indicators, run_people
 from .indicators import Indicators, combine_indicators
 from .inference import PEOPLE_PER_CALL
 from .outputs import write_forecasts
+from .own_files import OwnFiles
 from .prepared_run import prepare_run
 from .score_rows import STRANGENESS, failed_row, good_row
 from .scored_person import ScoredPerson, file_stamp
@@ -57,9 +57,18 @@ class ScoreSettings:
         """The fields as JSON values; of the folder only whether there is one."""
         return asdict(self) | {"files": self.files is not None}
 
-    def own_folder(self, entry: CohortEntry) -> Path:
-        """Where a person's own files go; only with `files`."""
-        return Path(self.files or "", entry.participant_id, *filter(None, [entry.session]))
+    @property
+    def own_files(self) -> OwnFiles | None:
+        """Where everybody's own files go; None without `files`."""
+        return None if self.files is None else OwnFiles(Path(self.files))
+
+    def scorer(self, bundle: Bundle) -> CohortScorer:
+        """See `WorkSettings`."""
+        return CohortScorer(bundle, self)
+
+    def at_once(self, bundle: Bundle) -> int:
+        """See `WorkSettings`."""
+        return people_at_once(bundle)
 
 
 class CohortScorer:
@@ -117,9 +126,10 @@ class CohortScorer:
         OutputError, MissingDependencyError
             What the settings ask for cannot be done for anybody.
         """
-        if self.settings.files is not None:
+        own_files = self.settings.own_files
+        if own_files is not None:
             for entry in entries:  # nothing of an earlier run stays beside what comes now
-                shutil.rmtree(self.settings.own_folder(entry), ignore_errors=True)
+                own_files.clear(entry)
         # Before they are read: a file that changes meanwhile is then known to have changed.
         stamps = [None if entry.path is None else file_stamp(entry.path) for entry in entries]
         connectomes: dict[int, Connectome] = {}
@@ -203,8 +213,9 @@ class CohortScorer:
     def _forecast(self, entry: CohortEntry, twin: Twin) -> Forecasted:
         """Indicators of forecasts, which are written where this is asked for."""
         forecasts = twin.forecast_tasks(draws=self.settings.draws)
-        if self.settings.files is not None:
-            write_forecasts(self.settings.own_folder(entry), twin, forecasts, force=True)
+        own_files = self.settings.own_files
+        if own_files is not None:
+            write_forecasts(own_files.of(entry), twin, forecasts, force=True)
         report = combine_indicators(forecast.indicator_report for forecast in forecasts)
         persons = zip(*(forecast.draw_indicators for forecast in forecasts), strict=True)
         return report, [combine_indicators(person) for person in persons]

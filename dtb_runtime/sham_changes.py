@@ -23,6 +23,7 @@ Floats = NDArray[np.float64]
 _SMALLEST = 1e-6  # eigenvalue of a connectome that is divided by
 _SCALINGS = 4
 _CLOSE = 0.02  # relative, of sizes
+_MOST_DOSE = 16.0  # of the same numbers elsewhere: where little is possible, more asks for no more
 
 
 def sham_connectomes(
@@ -137,5 +138,5 @@ def _shift_of_size(
         size = float(np.linalg.norm(found - original))
         if size == 0.0 or abs(size / wanted - 1.0) <= _CLOSE:
             break
-        dose *= wanted / size
+        dose = min(dose * wanted / size, _MOST_DOSE)
     return found

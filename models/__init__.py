@@ -22,13 +22,16 @@ Where things are::
     cohort_norms           distributions over a cohort (demographic_norms: by age and sex)
     bundle_network         a bundle's networks in PyTorch; response_tensors, indicator_tensors:
                            their indicators with gradients
-    plan_search            which change of a connectome moves an indicator (change_families,
-                           multiplier_search)
+    plan_search            which change of a connectome moves an indicator (change_search,
+                           change_families, multiplier_search)
+    direction_search       the same the paper's way (weight_direction, smooth_grad)
+    response_prediction    whether anything tells beforehand who responds
     checkpoint             a trained network on disk
     cohorts                what a cohort is: participants, runs, splits (cohort_views: parts)
     tcp                    the real study as a cohort (tcp_layout, tcp_series, tcp_writer)
     planted                what simulated people's connectomes can tell at best
-                           (planted_patterns, explained_variance)
+                           (planted_patterns, planted_change,
+                           explained_variance)
     hcp                    real people with rest and activations, without trials
     simulation             people whose truth is known (simulated_people, simulated_connectome,
                            simulated_behavior, simulated_bold, measured_traits, response_maps)

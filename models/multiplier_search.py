@@ -65,6 +65,11 @@ class MultiplierSearch:
         self._tolerance = np.where(is_goal, GOAL_TOLERANCE * np.abs(wanted), HOLD_TOLERANCE)
         self.n_evaluations = 0
 
+    @property
+    def miss_of_nothing(self) -> float:
+        """What no change at all lacks, in tolerances."""
+        return float(np.abs(self._wanted / self._tolerance).max())
+
     def at(self, numbers: Floats) -> Point:
         """Try these numbers of the family."""
         self.n_evaluations += 1

@@ -153,6 +153,16 @@ class SimulatedCohort:
         return self._connectomes
 
     @property
+    def seed(self) -> int:
+        """What everything is drawn from."""
+        return self._seed
+
+    @property
+    def trait_model(self) -> TraitModel:
+        """How traits go with the connectomes' factors."""
+        return self._traits
+
+    @property
     def response_maps(self) -> ResponseMaps:
         """The group's response of every region to every trial type."""
         return self._maps

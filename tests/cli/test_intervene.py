@@ -96,9 +96,44 @@ def test_a_goal_out_of_reach_says_how_far_it_got(
     assert "is not reached within the budget of 0.01 SD of edges" in done.err
 
 
+def test_the_paper_way_is_held_to_its_promise(
+    dtb_run: Run, connectome: Path, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(5)
+    cohort = tmp_path / "cohort"
+    cohort.mkdir()
+    for k in range(6):
+        matrix = np.corrcoef(rng.normal(size=(60, 12)).T)
+        np.save(cohort / f"sub-{k}_connectome.npy", matrix)
+    words = ("--bundle", TINY, "--method", "pls", "--cohort", cohort, "--samples", "5")
+    more = ("--shams", "3", "--out", tmp_path / "out")
+    done = dtb_run("intervene", connectome, *AIM, *words, *more)
+    summary = json.loads((tmp_path / "out" / "intervention.json").read_text())
+    promise = summary["promise"]
+    assert promise["n_people"] == 6
+    assert promise["score_moved"] == pytest.approx(promise["alpha"], rel=0.05)
+    assert summary["plan"]["method"] == "pls"
+    assert done.code == (0 if summary["is_reached"] else 1)
+    assert "W + alpha v with alpha" in done.out
+    assert "cohort of 6 the score goes" in " ".join(done.out.split())
+    assert promise["samples"] == 5
+    assert len(promise["cohort_digest"]) == 64
+    assert set(promise["others"]["accuracy"]) == {"promised", "reached"}
+    (cohort / "sub-3_connectome.npy").write_bytes(b"nothing")
+    done = dtb_run("intervene", connectome, *AIM, *words)
+    assert done.code == 1
+    assert "sub-3_connectome.npy" in done.err
+
+
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
+        ((*AIM, "--samples", "5"), 2, "Add --method pls"),
+        ((*AIM, "--method", "pls", "--samples", "0"), 2, "at least 1 sample"),
+        ((*AIM, "--method", "pls", "--hold", "accuracy"), 2, "holds none"),
+        (("--plan", "x", "--edges", "3"), 2, "--edges: only a new plan has this"),
+        (("--plan", "x", "--budget", "0"), 2, "--budget: only a new plan has this"),
+        (("--plan", "x", "--noise", "0"), 2, "--noise: only a new plan has this"),
         ((), 2, "Say what to do: --target NAME"),
         ((*AIM, "--plan", "x"), 2, "found both"),
         (("--target", "speed", "--direction", "increase"), 2, "There is no indicator 'speed'"),
@@ -107,7 +142,7 @@ def test_a_goal_out_of_reach_says_how_far_it_got(
         ((*AIM[:-1], "much"), 2, "A size must be above 0"),
         ((*AIM, "--hold", "reaction_time"), 2, "cannot both change and be held"),
         ((*AIM, "--edges", "2", "--networks"), 2, "choose one"),
-        ((*AIM, "--regions", "0"), 2, "regions must be at least 1"),
+        ((*AIM, "--regions", "0"), 2, "regions must be a whole number of at least 1"),
         (("--plan", "nowhere"), 1, "There is no file at nowhere"),
     ],
 )

@@ -63,5 +63,5 @@ def test_fail_fast_says_who(dtb_run: Run, cohort: Path, tmp_path: Path) -> None:
         *("--jobs", "1"),
     )
     assert done.code == 1
-    assert "sub-1 cannot be scored" in done.err
+    assert "sub-1 failed" in done.err
     assert "without --fail-fast the run goes on" in done.err

@@ -31,6 +31,11 @@ def bundle() -> Bundle:
 
 
 @pytest.fixture(scope="module")
+def tiny_bundle() -> Bundle:
+    return load_bundle(Path(__file__).parents[1] / "bundles" / "tiny", device="cpu")
+
+
+@pytest.fixture(scope="module")
 def connectome() -> Connectome:
     return read_connectome(EXAMPLES / "sub-example_atlas-tcp434_connectome.npy")
 
@@ -178,8 +183,8 @@ def test_what_cannot_be_asked_is_refused(bundle: Bundle, connectome: Connectome)
     search = PlanSearch(bundle, [goal])
     for limits, message in (
         (ChangeLimits(edges=3, regions=2), "choose one"),
-        (ChangeLimits(edges=0), "edges must be at least 1, found 0"),
-        (ChangeLimits(budget=0.0), "budget must be above 0"),
+        (ChangeLimits(edges=0), "edges must be a whole number of at least 1, found 0"),
+        (ChangeLimits(budget=0.0), "budget must be a number above 0"),
     ):
         with pytest.raises(UsageError, match=message):
             search.find(connectome, limits)
@@ -187,3 +192,30 @@ def test_what_cannot_be_asked_is_refused(bundle: Bundle, connectome: Connectome)
     impossible[0, 1:] = impossible[1:, 0] = 0.9
     with pytest.raises(ConnectomeError, match="is not positive semi-definite"):
         search.find(Connectome.from_matrix(impossible))
+
+
+def test_a_budget_is_used_as_far_as_it_goes(bundle: Bundle, connectome: Connectome) -> None:
+    sizes = []
+    for size in ("1sd", "3sd", "40sd"):
+        goal = Goal.of(bundle, "reaction_time", "decrease", size)
+        found = PlanSearch(bundle, [goal]).find(connectome, ChangeLimits(budget=0.2))
+        assert not found.is_within_budget
+        assert found.plan.reached["reaction_time"] < 0
+        sizes.append(found.size)
+    assert all(0.9 * 0.2 <= size <= 0.2 for size in sizes)
+
+
+def test_no_plan_is_worse_than_none(tiny_bundle: Bundle) -> None:
+    """Where goals contradict one another, the nearest may be to change nothing."""
+    rng = np.random.default_rng(5)
+    goals = [
+        Goal("reaction_time:hammer", -0.3),
+        Goal("reaction_time:hammer:face", 0.3),
+        Goal("reaction_time:hammer:shape", 0.3),
+    ]
+    search = PlanSearch(tiny_bundle, goals, ["accuracy"])
+    for _ in range(3):
+        own = Connectome.from_matrix(np.corrcoef(rng.normal(size=(200, 12)).T))
+        found = search.find(own)
+        shares = [found.plan.reached[goal.name] / goal.change for goal in goals]
+        assert max(abs(1.0 - share) for share in shares) <= 1.0 + GOAL_TOLERANCE

@@ -300,7 +300,7 @@ def test_another_cohort_or_bundle_does_not_overwrite(
     before = tables(tmp_path / "out")
     fewer = shutil.copytree(cohort, tmp_path / "fewer")
     with pytest.raises(
-        OutputError, match=r"holds the scores of another run \(other cohort\); nothing was written"
+        OutputError, match=r"holds the results of another run \(other cohort\); nothing was written"
     ):
         run(tmp_path / "out", fewer)
     assert tables(tmp_path / "out") == before
@@ -313,7 +313,7 @@ def test_fail_fast_stops_and_keeps_what_was_done(
     run: Callable[..., CohortRun], tmp_path: Path
 ) -> None:
     for _ in range(2):
-        with pytest.raises(FirstFailureError, match=r"sub-007 cannot be scored: .* The 8 rows"):
+        with pytest.raises(FirstFailureError, match=r"sub-007 failed: .* The 8 rows"):
             run(tmp_path, fail_fast=True)
     assert run(tmp_path).n_before == 8
 
@@ -346,7 +346,7 @@ def test_tables_of_somebody_else_are_not_replaced(
     run: Callable[..., CohortRun], tmp_path: Path
 ) -> None:
     (tmp_path / "cohort.tsv").write_text("mine")
-    with pytest.raises(OutputError, match=r"cohort\.tsv exists already, and is of no scoring"):
+    with pytest.raises(OutputError, match=r"cohort\.tsv exists already, and is of no run"):
         run(tmp_path)
     assert (tmp_path / "cohort.tsv").read_text() == "mine"
     (tmp_path / "run.json").write_text("{}")
@@ -394,7 +394,7 @@ def test_a_bundle_that_changes_meanwhile_ends_the_run(
 ) -> None:
     listing = list_cohort(cohort)
     moved = replace(tiny, folder=tiny_plain.folder)
-    with pytest.raises(BundleError, match="is another one than when scoring began"):
+    with pytest.raises(BundleError, match="is another one than when this began"):
         score_cohort(moved, listing, tmp_path / "a")
     gone = replace(tiny, folder=tmp_path / "gone")
     with pytest.raises(BundleError, match="does not exist"):

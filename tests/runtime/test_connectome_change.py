@@ -11,7 +11,12 @@ from numpy.typing import NDArray
 
 from dtb_runtime.bundle import Bundle
 from dtb_runtime.connectome import Connectome
-from dtb_runtime.connectome_change import ConnectomeChange, membership, network_names
+from dtb_runtime.connectome_change import (
+    MOST_GAIN,
+    ConnectomeChange,
+    membership,
+    network_names,
+)
 from dtb_runtime.errors import PlanError
 from dtb_runtime.json_object import JsonObject
 from dtb_runtime.parcellation import Parcellation
@@ -121,3 +126,20 @@ def test_what_is_no_change_is_refused(
 ) -> None:
     with pytest.raises(PlanError, match=message):
         ConnectomeChange.from_json(JsonObject(document, "plan", PlanError), parcellation)
+
+
+def test_no_dose_of_a_region_overflows(parcellation: Parcellation, original: Floats) -> None:
+    change = change_of("regions", ((0,), 2.0), ((2,), -2.0))
+    found = change.apply(original, parcellation, 1e6)
+    assert np.isfinite(found).all()
+    assert found[0, 1] == pytest.approx(original[0, 1] * MOST_GAIN)
+    assert found[2, 1] == pytest.approx(original[2, 1] / MOST_GAIN)
+    assert found[0, 2] == pytest.approx(original[0, 2])
+
+
+def test_a_pair_of_networks_stands_once_whichever_way_round(parcellation: Parcellation) -> None:
+    one, other = network_names(parcellation)[:2]
+    document = {"kind": "networks", "of": [[one, other], [other, one]], "sizes": [0.1, 0.2]}
+    parsed = JsonObject.parse(json.dumps(document), "plan", PlanError)
+    with pytest.raises(PlanError, match="something is named twice"):
+        ConnectomeChange.from_json(parsed, parcellation)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from dtb_runtime.bundle import Bundle
 from dtb_runtime.connectome import Connectome
 from dtb_runtime.connectome_change import ConnectomeChange
 from dtb_runtime.errors import MissingDependencyError, UsageError
-from dtb_runtime.gradients import plan_finder
+from dtb_runtime.gradients import Promise, plan_finder
 from dtb_runtime.indicator_forecasts import IndicatorForecasts, all_indicators
 from dtb_runtime.intervention import DOSES, Intervention, try_plan
 from dtb_runtime.intervention_outputs import summary_of, write_intervention
@@ -133,6 +134,26 @@ def test_random_changes_are_as_large_possible_and_seeded(
         np.testing.assert_allclose(np.diag(sham), 1.0, atol=1e-12)
 
 
+@pytest.mark.parametrize("kind", ["regions", "networks", "edges"])
+def test_shams_of_huge_changes_stay_numbers(
+    tiny: Bundle, connectome: Connectome, kind: str
+) -> None:
+    tried = try_plan(tiny, connectome, plan_of(tiny, kind, 50.0), shams=5, doses=(1e9,))
+    assert np.isfinite(tried.shams).all()
+    assert np.isfinite(tried.at_doses).all()
+    with pytest.raises(UsageError, match="must be numbers of at least 0, found nan"):
+        try_plan(tiny, connectome, tried.plan, shams=0, doses=(float("nan"),))
+
+
+def test_a_lost_indicator_is_valid_json(tiny: Bundle, tried: Intervention, tmp_path: Path) -> None:
+    lost = replace(tried, after=np.full_like(tried.after, np.nan))
+    write_intervention(tmp_path, tiny, lost)
+    summed = json.loads(
+        (tmp_path / "intervention.json").read_text(), parse_constant=lambda name: pytest.fail(name)
+    )
+    assert summed["plan"]["goals"][0]["reached"] is None
+
+
 def test_where_nothing_is_possible_chance_does_as_much(
     tiny: Bundle, connectome: Connectome
 ) -> None:
@@ -154,9 +175,23 @@ def test_what_a_plan_asks_beyond_the_possible_is_cut(tiny: Bundle, connectome: C
     assert tried.share_possible < 0.9
 
 
+@dataclass
+class Found:
+    """A plan as if it had been made just now."""
+
+    plan: Plan
+    correlations: Floats
+    gradient: Floats
+    size: float = 0.25
+    is_reached: bool = True
+    is_within_budget: bool = True
+    promise: Promise | None = None
+
+
 def test_files_say_what_was_tried(tiny: Bundle, tried: Intervention, tmp_path: Path) -> None:
     rows = len(tried.original) * (len(tried.original) - 1) // 2
-    files = write_intervention(tmp_path, tiny, tried, gradient=np.arange(float(rows)))
+    found = Found(tried.plan, tried.changed, np.arange(float(rows)))
+    files = write_intervention(tmp_path, tiny, tried, found=found)
     names = {path.name for path in files}
     assert names == {
         "plan.json", "edges.tsv", "connectome.npy", "dose_response.tsv", "intervention.json",
@@ -181,7 +216,14 @@ def test_files_say_what_was_tried(tiny: Bundle, tried: Intervention, tmp_path: P
     assert sizes == sorted(sizes, reverse=True)
     assert len(sizes) == np.count_nonzero(np.triu(tried.changed != tried.original, 1))
     summed = json.loads((tmp_path / "intervention.json").read_text())
-    assert summed == json.loads(json.dumps(summary_of(tiny, tried)))
+    assert summed == json.loads(json.dumps(summary_of(tiny, tried, found)))
+    assert summed["is_reached"] is True
+    assert summed["change"]["size_sd"] == pytest.approx(tried.size_sd, rel=1e-5)
+    after = summed["strangeness"]["distance_percentile_after"]
+    strangeness = tiny.personalize(tried.changed).strangeness
+    assert strangeness is not None
+    assert after == strangeness.distance_percentile
+    assert "is_reached" not in summary_of(tiny, tried)
     goal = summed["plan"]["goals"][0]
     assert goal["share_reached"] == pytest.approx(goal["reached"] / 0.01, rel=1e-4)
     assert len(summed["doses"]["dose"]) == len(DOSES)
@@ -190,7 +232,7 @@ def test_files_say_what_was_tried(tiny: Bundle, tried: Intervention, tmp_path: P
 def test_wrong_numbers_are_refused(tiny: Bundle, connectome: Connectome) -> None:
     plan = plan_of(tiny, "edges")
     for options in ({"shams": -1}, {"doses": (-1.0,)}, {"seed": -1}):
-        with pytest.raises(UsageError, match="must be at least 0"):
+        with pytest.raises(UsageError, match="must be numbers of at least 0"):
             try_plan(tiny, connectome, plan, **options)  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="There is no indicator 'speed'"):
         try_plan(tiny, connectome, plan, names=["speed"])

@@ -54,6 +54,14 @@ def test_a_plan_is_read_as_it_was_written(tiny: Bundle, plan: Plan, tmp_path: Pa
         (lambda d: d["goals"][0].update(why="x"), "goals 1: unknown key 'why'"),
         (lambda d: d.update(method="magic"), "method: expected"),
         (lambda d: d["change"].update(of=[["nowhere"], ["L_Vis1"]]), "no region 'nowhere'"),
+        (lambda d: d["change"].update(of=[[["L_Vis1"]], ["L_Vis2"]]), r"no region \['L_Vis1'\]"),
+        (lambda d: d["change"].update(sizes=[1e308, 0.1]), "far beyond any connectome"),
+        (lambda d: d.update(goals=[]), "goals and holds that are all different, found"),
+        (lambda d: d.update(goals=d["goals"] * 2), "all different"),
+        (lambda d: d.update(holds=[d["goals"][0]["name"]]), "all different"),
+        (lambda d: d["goals"][0].update(name="foo"), "There is no indicator 'foo'"),
+        (lambda d: d["goals"][0].update(change=0), "shall change by 0, expected a number from"),
+        (lambda d: d["goals"][0].update(change=-1e-320), "expected a number from"),
         (lambda d: d.update(more=1), "unknown key 'more'"),
     ],
 )
@@ -100,6 +108,12 @@ def test_sizes_in_the_unit_of_the_indicator(tiny: Bundle) -> None:
 @pytest.mark.parametrize("size", ["0", "-1sd", "half", "nan", "inf", "sd", ""])
 def test_sizes_that_are_none_are_refused(tiny: Bundle, size: str) -> None:
     with pytest.raises(UsageError, match="A size must be above 0"):
+        Goal.of(tiny, "reaction_time", "increase", size)
+
+
+@pytest.mark.parametrize("size", ["1e308", "1e-320", "1e9sd"])
+def test_sizes_beyond_all_numbers_are_refused(tiny: Bundle, size: str) -> None:
+    with pytest.raises(UsageError, match="expected a number from 1e-09 to 1e\\+06"):
         Goal.of(tiny, "reaction_time", "increase", size)
 
 

@@ -118,7 +118,7 @@ def test_a_file_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
 
 def test_the_journal_of_something_else_is_refused(tmp_path: Path) -> None:
     whole = fill(tmp_path, 2)
-    with pytest.raises(OutputError, match=r"holds another scoring \(other bundle\); nothing"):
+    with pytest.raises(OutputError, match=r"holds another run \(other bundle\); nothing"):
         Journal(tmp_path, ABOUT | {"bundle": "other"}, ENTRIES)
     assert (tmp_path / JOURNAL_FILE).read_bytes() == whole
 
