@@ -12,7 +12,7 @@ SOURCES := $(shell find $(FOLDERS) -not -name '__pycache__' -not -name '*.pyc') 
 EXAMPLE = examples/sub-example_atlas-tcp434_connectome.npy
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint types wheel results bench clean
+.PHONY: help demo test lint types wheel results bench interventions clean
 
 help:
 	@echo "make demo     install the lean [cpu] extra and forecast an example participant"
@@ -22,13 +22,15 @@ help:
 	@echo "make wheel    build dist/*.whl and the source archive"
 	@echo "make results  run every evaluation (hours) and write docs/RESULTS.md"
 	@echo "make bench    measure how fast everything is and write docs/PERFORMANCE.md"
+	@echo "make interventions  measure what plans do and write docs/INTERVENTIONS.md"
 	@echo "make clean    remove the virtual environments and what was built"
 
 demo: .venv-demo/installed
 	.venv-demo/bin/dtb-run predict $(EXAMPLE)
 
+# A process for each core, each with one thread.
 test: .venv-test/ready
-	.venv-test/bin/python -m pytest $(ARGS)
+	OMP_NUM_THREADS=1 .venv-test/bin/python -m pytest --numprocesses auto $(ARGS)
 
 lint: .venv-lint/ready
 	.venv-lint/bin/ruff check .
@@ -51,6 +53,11 @@ results: .venv-test/ready
 # ARGS=--render
 bench: .venv-test/ready
 	.venv-test/bin/python benchmarks/speed.py $(ARGS)
+
+# The real connectomes need the data folder, as for results. What is finished stays in
+# runs/interventions. One part: make interventions ARGS="--only direction". Page only: ARGS=--render
+interventions: .venv-test/ready
+	.venv-test/bin/python benchmarks/interventions.py $(ARGS)
 
 clean:
 	rm -rf .venv-demo .venv-test .venv-lint .venv-types .venv-wheel build dist *.egg-info
