@@ -51,9 +51,8 @@ def measure(
     }
     figures = {"date": date.today().isoformat(), "versions": versions(), **about}
     kept: dict[str, Any] = {}
-    minutes: dict[str, float] = {}
     if only and known is not None and all(known.get(name) == of for name, of in about.items()):
-        kept, minutes = dict(known["sections"]), dict(known["minutes"])
+        kept = dict(known["sections"])
     for section in SECTIONS:
         if only and section.name not in only:
             continue
@@ -61,10 +60,9 @@ def measure(
         print(f"{section.name} ...", file=sys.stderr, flush=True)
         kept[section.name] = section.measure(inputs)
         taken = (time.perf_counter() - begin_s) / 60
-        minutes[section.name] = max(taken, minutes.get(section.name, 0.0))
         print(f"{section.name}: {taken:.1f} min", file=sys.stderr, flush=True)
         found = {name: kept[name] for name in NAMES if name in kept}
-        yield figures | {"minutes": minutes, "sections": found}
+        yield figures | {"sections": found}
 
 
 def read_figures(root: Path) -> dict[str, Any] | None:

@@ -23,9 +23,9 @@ about anybody's brain; that what was planted moves says that the twin has learne
 _REPRODUCE = """\
 ## Reproduce
 
-`make interventions` measures everything in about {minutes} minutes on two cores; it needs PyTorch,
-scikit-learn and, for the real connectomes, the data folder (`DTB_SHARED`, or `../shared`). People
-who are finished stay in `runs/interventions`, so it goes on after a kill.
+`make interventions` measures everything; it needs PyTorch, scikit-learn and, for the real
+connectomes, the data folder (`DTB_SHARED`, or `../shared`). People who are finished stay in
+`runs/interventions`, so it goes on after a kill.
 `make interventions ARGS="--only direction"` measures one section again, `ARGS=--render` only writes
 this page, `ARGS="--quick --root DIR"` shows that everything runs."""
 
@@ -49,8 +49,7 @@ def render(figures: Figures | None) -> str:
         else:
             said = section.write(sections[section.name])
         blocks.append(f"## {section.title}\n\n{said}")
-    minutes = 60 if figures is None else round(sum(figures["minutes"].values()), -1)
-    blocks.append(_REPRODUCE.format(minutes=f"{max(10, minutes):.0f}"))
+    blocks.append(_REPRODUCE)
     return "\n\n".join(blocks) + "\n"
 
 

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
-
 import interventions_direction
 import interventions_gradients
 import interventions_kinds
@@ -13,24 +9,9 @@ import interventions_people
 import interventions_real
 import interventions_trial
 from interventions_inputs import Inputs
-from interventions_words import Figures
+from page_section import Section
 
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """One part of the page."""
-
-    name: str
-    """As in `--only`, and in the file of figures."""
-    title: str
-    """Heading on the page."""
-    measure: Callable[[Inputs], dict[str, Any]]
-    """Measures, and returns JSON values."""
-    write: Callable[[Figures], str]
-    """Writes them as Markdown, from these values alone."""
-
-
-SECTIONS = (
+SECTIONS: tuple[Section[Inputs], ...] = (
     Section(
         "people",
         "Personal plans",

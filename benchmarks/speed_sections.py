@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
-
 import speed_cold
 import speed_curves
 import speed_parts
@@ -13,25 +9,10 @@ import speed_people
 import speed_scoring
 import speed_survival
 import speed_threads
+from page_section import Section
 from speed_inputs import Inputs
-from speed_words import Figures
 
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """One part of the benchmark and of its page."""
-
-    name: str
-    """As in `--only`, and in the file of figures."""
-    title: str
-    """Heading on the page."""
-    measure: Callable[[Inputs], dict[str, Any]]
-    """Measures, and returns JSON values."""
-    write: Callable[[Figures], str]
-    """Writes them as Markdown, from these values alone."""
-
-
-SECTIONS = (
+SECTIONS: tuple[Section[Inputs], ...] = (
     Section(
         "person",
         "One person, from connectome to forecast",

@@ -11,6 +11,7 @@ import typer
 from dtb_runtime.processors import n_usable
 
 from . import terminal
+from .cohort_text import people, print_ending
 from .options import (
     BundleOption,
     Device,
@@ -157,23 +158,7 @@ def _print(result: dict[str, Any], out: Path) -> None:
         f"Scored {people(result['people'])} with {result['bundle']} on {where}{before}: "
         f"{result['ok']} ok, {result['failed']} failed."
     )
-    if result["failed"]:
-        terminal.message(f"First of those that failed: {result['first_error']}")
-        terminal.message(f"Why each of them did stands in {out / 'cohort.tsv'}.")
-    for sentence in result["left_out"]:
-        terminal.message(f"Left out {sentence}")
-    for warning in result["warnings"]:
-        terminal.message(f"Warning: {warning}")
-    names = ", ".join(Path(path).name for path in result["files"])
-    if result["was_ended"]:
-        terminal.message(f"Everybody was scored before: {names} in {out} stay as they are.")
-    else:
-        terminal.message(f"Wrote {names} to {out}.")
-
-
-def people(n: int) -> str:
-    """So many people, in words."""
-    return "1 person" if n == 1 else f"{n} people"
+    print_ending(result, out, n_failed=result["failed"], table="cohort.tsv", done="was scored")
 
 
 class _Speed:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from . import terminal
-from .score import people
+from .cohort_text import people, print_ending
 
 Found = Mapping[str, Any]
 
@@ -39,18 +39,7 @@ def print_trial(result: Found, out: Path) -> None:
     )
     for sentence in _doubts(result):
         terminal.message(f"Warning: {sentence}")
-    if result["n_failed"]:
-        terminal.message(f"First of those that failed: {result['first_error']}")
-        terminal.message(f"Why each of them did stands in {out / 'trial.tsv'}.")
-    for sentence in result["left_out"]:
-        terminal.message(f"Left out {sentence}")
-    for warning in result["warnings"]:
-        terminal.message(f"Warning: {warning}")
-    names = ", ".join(Path(path).name for path in result["files"])
-    if result["was_ended"]:
-        terminal.message(f"Everybody was tried before: {names} in {out} stay as they are.")
-    else:
-        terminal.message(f"Wrote {names} to {out}.")
+    print_ending(result, out, n_failed=result["n_failed"], table="trial.tsv", done="was tried")
 
 
 _HEADER = ("arm", "goal", "change", "effect", "people, 5 % to 95 %", "responders", "size (SD)")
@@ -139,6 +128,8 @@ def _plans(result: Found) -> list[str]:
 
 
 def _doubts(result: Found) -> list[str]:
+    from dtb_runtime.arm_tables import REACHED
+
     plans, said = result["plans"], []
     personal = plans.get("personal")
     if personal and personal["n_reached"] < personal["n"]:
@@ -147,7 +138,7 @@ def _doubts(result: Found) -> list[str]:
             f"reach their goal, {personal['n_over_budget']} of them for the budget."
         )
     common = plans.get("common")
-    if common and common["share_reached_where_made"] < _REACHED:
+    if common and common["share_reached_where_made"] < REACHED:
         said.append(
             "The common plan does not reach its goal where it was made: "
             f"{common['share_reached_where_made']:.0%} of it."
@@ -161,9 +152,6 @@ def _doubts(result: Found) -> list[str]:
     lost = {arm: found["n_lost"] for arm, found in result["arms"].items() if found["n_lost"]}
     said += [f"{n} people have no such indicator any more with {arm}." for arm, n in lost.items()]
     return said
-
-
-_REACHED = 0.98
 
 
 def _predictions(prediction: Found) -> list[str]:

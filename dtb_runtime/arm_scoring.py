@@ -110,8 +110,7 @@ class TrialScorer:
             raise UsageError("A trial needs an arm.")
         values |= baseline_features(first.original, parcellation_of(self.bundle))
         twin = self.bundle.personalize(connectome)
-        notes = twin.notes
-        notes = (*notes, *atlas_notes(entry, parcellation_of(self.bundle)))
+        notes = (*twin.notes, *atlas_notes(entry, parcellation_of(self.bundle)))
         if twin.strangeness is not None and twin.strangeness.is_outside:
             notes = (*notes, twin.strangeness.sentence)
         kept = {name: rounded(value) for name, value in values.items()}

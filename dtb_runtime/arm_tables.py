@@ -20,7 +20,7 @@ from .cohort_listing import CohortListing
 from .cohort_table import CohortTable, replaced_file
 from .errors import MissingDependencyError, UsageError
 from .indicator_forecasts import all_indicators
-from .plan import Goal, parcellation_of, plan_of_text
+from .plan import GOAL_TOLERANCE, Goal, parcellation_of, plan_of_text
 from .score_columns import column_descriptions, indicator_description
 from .score_journal import Journal
 from .summary import package_version, rounded
@@ -32,7 +32,7 @@ TABLE_FILE, SIDECAR_FILE = "trial.tsv", "trial_columns.json"
 SUMMARY_FILE, FEATURES_FILE, FIGURE_FILE = "trial.json", "baseline.tsv", "trial.svg"
 COMMON_FILE = "common_plan.json"
 TRIAL_FILES = (TABLE_FILE, SIDECAR_FILE, SUMMARY_FILE, FEATURES_FILE, FIGURE_FILE)
-REACHED = 0.98
+REACHED = 1.0 - GOAL_TOLERANCE
 """Share of its goal from which on a plan has reached it."""
 _NO_HELPER = "the caller gave nothing that makes it"
 

@@ -183,18 +183,31 @@ def cohort_sds(bundle: Bundle, names: Sequence[str]) -> Floats:
     return np.array([drawn.get(name) or norms.indicator_sd(name) for name in names])
 
 
-@lru_cache(maxsize=16)
-def _drawn_sds(bundle: Bundle, names: tuple[str, ...]) -> tuple[float, ...]:
+def drawn_weights(bundle: Bundle, n: int) -> NDArray[np.float32] | None:
+    """Weights of twins drawn (seeded) from how connectomes place the training cohort.
+
+    Returns
+    -------
+    numpy.ndarray, shape (n, n_weights), or None
+        None where the bundle has no norms of latents.
+    """
     latents = bundle.norms.latent
     if latents is None:
+        return None
+    rng = np.random.default_rng(0)
+    root = np.linalg.inv(np.linalg.cholesky(latents.precision)).T
+    draws = latents.mean + rng.standard_normal((n, len(latents.mean))) @ root.T
+    return np.stack([bundle.decode(each) for each in draws.astype(np.float32)])
+
+
+@lru_cache(maxsize=16)
+def _drawn_sds(bundle: Bundle, names: tuple[str, ...]) -> tuple[float, ...]:
+    weights = drawn_weights(bundle, _SD_DRAWS)
+    if weights is None:
         raise UsageError(
             f"Bundle {bundle.name!r} has no norms of {names[0]!r}, so nobody knows how far it "
             "differs between people. Give sizes in its own unit, and choose other indicators to "
             "be reported in SDs."
         )
-    rng = np.random.default_rng(0)
-    root = np.linalg.inv(np.linalg.cholesky(latents.precision)).T
-    draws = latents.mean + rng.standard_normal((_SD_DRAWS, len(latents.mean))) @ root.T
-    weights = np.stack([bundle.decode(each) for each in draws.astype(np.float32)])
     values = IndicatorForecasts(bundle, names).of_weights(weights)
     return tuple(np.nanstd(values, axis=0, ddof=1).tolist())

@@ -27,6 +27,10 @@ PLAN_FILE = "plan.json"
 FORMAT_VERSION = 1
 Direction = Literal["increase", "decrease"]
 Method = Literal["gradient", "pls"]
+GOAL_TOLERANCE = 0.02
+"""A goal is reached within this share of its size."""
+HOLD_TOLERANCE = 0.02
+"""A held indicator has not moved if it did by less, in SDs of the cohort."""
 SMALLEST_CHANGE, LARGEST_CHANGE = 1e-9, 1e6
 """Of an indicator, in its unit: beyond them numbers say nothing."""
 _SD_SIZE = re.compile(r"([0-9]*\.?[0-9]+(?:e[+-]?[0-9]+)?)sd")

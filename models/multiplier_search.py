@@ -11,16 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from dtb_runtime.plan import GOAL_TOLERANCE, HOLD_TOLERANCE
 from dtb_runtime.possible_connectomes import nearest_possible
 
 from .change_families import Family
 
 Floats = NDArray[np.float64]
 
-GOAL_TOLERANCE = 0.02
-"""A goal is reached within this share of its size."""
-HOLD_TOLERANCE = 0.02
-"""A held indicator has not moved if it did by less, in SDs of the cohort."""
 _EVALUATIONS = 7  # of the indicators, with one set of gradients
 _MOST_GROWTH = 30.0  # of the multipliers, beyond what the linearization asks for
 

@@ -15,12 +15,11 @@ from dtb_runtime.edges import edges_from_correlations
 from dtb_runtime.errors import UsageError
 from dtb_runtime.gradients import ChangeLimits, Promise
 from dtb_runtime.indicator_forecasts import IndicatorForecasts, cohort_sds
-from dtb_runtime.plan import Goal, Method, Plan, parcellation_of
+from dtb_runtime.plan import GOAL_TOLERANCE, Goal, Method, Plan, parcellation_of
 
 from .bundle_network import BundleNetwork
 from .change_search import ChangeSearch, Found, by_correlation
 from .indicator_tensors import IndicatorTensors
-from .multiplier_search import GOAL_TOLERANCE
 
 Floats = NDArray[np.float64]
 

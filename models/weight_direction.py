@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from dtb_runtime.bundle import Bundle
 from dtb_runtime.connectome import Connectome
 from dtb_runtime.errors import UsageError
-from dtb_runtime.indicator_forecasts import IndicatorForecasts
+from dtb_runtime.indicator_forecasts import IndicatorForecasts, drawn_weights
 
 Floats = NDArray[np.float64]
 
@@ -180,16 +180,13 @@ def _standard(weights: Floats, mean: Floats, sd: Floats) -> Floats:
 
 
 def _drawn(bundle: Bundle) -> NDArray[np.float32]:
-    latents = bundle.norms.latent
-    if latents is None:
+    weights = drawn_weights(bundle, N_DRAWN)
+    if weights is None:
         raise UsageError(
             f"Bundle {bundle.name!r} has no norms of a latent to draw a cohort from. Give the "
             "connectomes of a cohort."
         )
-    rng = np.random.default_rng(0)
-    root = np.linalg.inv(np.linalg.cholesky(latents.precision)).T
-    draws = latents.mean + rng.standard_normal((N_DRAWN, len(latents.mean))) @ root.T
-    return np.stack([bundle.decode(each) for each in draws.astype(np.float32)])
+    return weights
 
 
 def _made(bundle: Bundle, connectomes: Sequence[Connectome]) -> NDArray[np.float32]:

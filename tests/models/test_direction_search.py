@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from dtb_models.bundle_network import BundleNetwork
 from dtb_models.direction_search import MOST_ALPHA, DirectionSearch
-from dtb_models.multiplier_search import GOAL_TOLERANCE
 from dtb_models.smooth_grad import smooth_gradient
 from dtb_models.weight_direction import N_DRAWN, WeightDirection
 from dtb_runtime.bundle import Bundle
@@ -21,7 +20,7 @@ from dtb_runtime.errors import UsageError
 from dtb_runtime.gradients import ChangeLimits, DirectionSettings, plan_finder
 from dtb_runtime.indicator_forecasts import IndicatorForecasts
 from dtb_runtime.intervention import rounded
-from dtb_runtime.plan import Goal
+from dtb_runtime.plan import GOAL_TOLERANCE, Goal
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 Floats = NDArray[np.float64]

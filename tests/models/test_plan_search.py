@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dtb_models.multiplier_search import GOAL_TOLERANCE, HOLD_TOLERANCE
 from dtb_models.plan_search import FoundPlan, PlanSearch
 from dtb_models.simulation import SimulatedCohort
 from dtb_runtime.bundle import Bundle
@@ -18,7 +17,7 @@ from dtb_runtime.errors import ConnectomeError, UsageError
 from dtb_runtime.gradients import ChangeLimits
 from dtb_runtime.indicator_forecasts import IndicatorForecasts, cohort_sds
 from dtb_runtime.intervention import rounded
-from dtb_runtime.plan import Goal
+from dtb_runtime.plan import GOAL_TOLERANCE, HOLD_TOLERANCE, Goal
 from dtb_runtime.possible_connectomes import SMALLEST_EIGENVALUE, EdgeRange
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
