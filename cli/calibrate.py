@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dtb_runtime.processors import n_usable
+from dtb_runtime.reading import Reading
 
 from . import terminal
 from .forecasts import INTERVAL, interval, number, print_forecasts, print_heading, print_remarks
@@ -19,17 +20,16 @@ from .options import (
     Device,
     DeviceOption,
     FilesOutOption,
-    FisherOption,
     ForceOption,
     JsonOption,
     OptionalConnectome,
     ParticipantOption,
     SeedOption,
     SexOption,
-    TimeseriesOption,
     TwinOption,
 )
 from .person import Person
+from .reading_options import with_reading
 
 if TYPE_CHECKING:
     from dtb_runtime.observed_run import ObservedRun
@@ -43,6 +43,7 @@ Examples:
 """
 
 
+@with_reading
 def calibrate(
     connectome: OptionalConnectome = None,
     events: Annotated[
@@ -88,14 +89,14 @@ def calibrate(
     ] = None,
     out: FilesOutOption = None,
     json: JsonOption = False,
-    fisher_z: FisherOption = False,
-    timeseries: TimeseriesOption = False,
     age: AgeOption = None,
     sex: SexOption = None,
     seed: SeedOption = 0,
     participant_label: ParticipantOption = None,
     force: ForceOption = False,
     device: DeviceOption = Device.AUTO,
+    *,
+    reading: Reading,
 ) -> None:
     """Let a twin learn from its person's own trials.
 
@@ -118,8 +119,7 @@ def calibrate(
         connectome=connectome,
         twin=twin,
         events=files,
-        fisher_z=fisher_z,
-        timeseries=timeseries,
+        reading=reading,
         participant_label=participant_label,
         age=age,
         sex=sex,

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dtb_runtime.reading import Reading
+
 from . import terminal
 from .intervention_text import how_far, print_intervention
 from .options import (
@@ -14,12 +16,10 @@ from .options import (
     BundleOption,
     Device,
     DeviceOption,
-    FisherOption,
     ForceOption,
     JsonOption,
     ParticipantOption,
     SeedOption,
-    TimeseriesOption,
 )
 from .person import Person
 from .plan_options import (
@@ -39,6 +39,7 @@ from .plan_options import (
     TargetOption,
 )
 from .plan_request import change_limits, check_source, connectomes_of, direction_settings, goals_of
+from .reading_options import with_reading
 
 if TYPE_CHECKING:
     from dtb_runtime.bundle import Bundle
@@ -54,6 +55,7 @@ Examples:
 """
 
 
+@with_reading
 def intervene(
     connectome: Annotated[
         Path,
@@ -88,12 +90,12 @@ def intervene(
         typer.Option("--out", metavar="DIR", show_default=False, help="Folder to write files to."),
     ] = None,
     json: JsonOption = False,
-    fisher_z: FisherOption = False,
-    timeseries: TimeseriesOption = False,
     participant_label: ParticipantOption = None,
     seed: SeedOption = 0,
     force: ForceOption = False,
     device: DeviceOption = Device.AUTO,
+    *,
+    reading: Reading,
 ) -> None:
     """Find which change of a connectome would move a function.
 
@@ -130,8 +132,7 @@ def intervene(
         connectome=connectome,
         twin=None,
         events=(),
-        fisher_z=fisher_z,
-        timeseries=timeseries,
+        reading=reading,
         participant_label=participant_label,
         age=None,
         sex=None,
@@ -139,14 +140,14 @@ def intervene(
     if out is not None:
         check_free(out, WRITTEN, force=force)  # now, and not when all is done
     loaded = load_bundle(bundle, device=device.value)
-    given = read_connectome(connectome, fisher_z=fisher_z, timeseries=timeseries)
+    given = read_connectome(connectome, reading)
     finder, found = None, None
     limits = change_limits(edges, regions, budget, networks=networks)
     if plan is not None:
         ready = read_plan(plan, loaded)
     else:
         goals = goals_of(loaded, target, direction, size)
-        people = connectomes_of(loaded, cohort, fisher_z=fisher_z, timeseries=timeseries)
+        people = connectomes_of(loaded, cohort, reading)
         finder = plan_finder(
             loaded,
             goals,

@@ -65,12 +65,6 @@ TwinOption = Annotated[
         help="A saved twin instead of a connectome (calibrate --save).",
     ),
 ]
-FisherOption = Annotated[
-    bool, typer.Option("--fisher-z", help="The matrix holds Fisher z, not correlations.")
-]
-TimeseriesOption = Annotated[
-    bool, typer.Option("--timeseries", help="The file holds a time series, not a matrix.")
-]
 ParticipantOption = Annotated[
     str | None,
     typer.Option(

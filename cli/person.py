@@ -10,6 +10,7 @@ from .options import Sex
 
 if TYPE_CHECKING:
     from dtb_runtime.bundle import Bundle
+    from dtb_runtime.reading import Reading
     from dtb_runtime.twin import Twin
 
 
@@ -21,8 +22,7 @@ class Person:
     twin: Path | None
     events: tuple[Path, ...]
     """Events files recorded while this person did a task."""
-    fisher_z: bool
-    timeseries: bool
+    reading: Reading
     participant_label: str | None
     age: float | None
     sex: Sex | None
@@ -38,7 +38,10 @@ class Person:
         from dtb_runtime.errors import UsageError
 
         if self.twin is not None:
-            options = {"--fisher-z": self.fisher_z, "--timeseries": self.timeseries}
+            options = {
+                "--fisher-z": self.reading.fisher_z,
+                "--timeseries": self.reading.timeseries,
+            }
             given = [name for name, is_set in options.items() if is_set]
             if self.connectome is not None:
                 given.insert(0, str(self.connectome))
@@ -127,7 +130,5 @@ class Person:
         participant_id = self.participant_id()
         if self.connectome is None:
             return bundle.population_twin(participant_id=participant_id)
-        connectome = read_connectome(
-            self.connectome, fisher_z=self.fisher_z, timeseries=self.timeseries
-        )
+        connectome = read_connectome(self.connectome, self.reading)
         return bundle.personalize(connectome, participant_id=participant_id)

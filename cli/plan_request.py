@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from dtb_runtime.connectome import Connectome
     from dtb_runtime.gradients import ChangeLimits, DirectionSettings
     from dtb_runtime.plan import Goal
+    from dtb_runtime.reading import Reading
 
 
 def check_source(
@@ -127,7 +128,7 @@ def goals_of(
 
 
 def connectomes_of(
-    bundle: Bundle, cohort: Path | None, *, fisher_z: bool, timeseries: bool
+    bundle: Bundle, cohort: Path | None, reading: Reading
 ) -> list[Connectome] | None:
     """Everybody's connectome of a cohort; None where none is given.
 
@@ -145,11 +146,11 @@ def connectomes_of(
 
     name = parcellation_of(bundle).name
     found = []
-    for entry in list_cohort(cohort, parcellation=name, timeseries=timeseries).entries:
+    for entry in list_cohort(cohort, parcellation=name, timeseries=reading.timeseries).entries:
         if entry.path is None or entry.problem is not None:
             raise CohortError(
                 f"{entry.label} of {cohort} has no connectome: {entry.problem} Leave the person "
                 "out of the cohort, or mend it."
             )
-        found.append(read_connectome(entry.path, fisher_z=fisher_z, timeseries=timeseries))
+        found.append(read_connectome(entry.path, reading))
     return found

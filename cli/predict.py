@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from dtb_runtime.reading import Reading
+
 from . import terminal
 from .forecasts import print_forecasts, print_heading, print_remarks
 from .options import (
@@ -17,16 +19,15 @@ from .options import (
     Device,
     DeviceOption,
     FilesOutOption,
-    FisherOption,
     ForceOption,
     JsonOption,
     OptionalConnectome,
     ParticipantOption,
     SexOption,
-    TimeseriesOption,
     TwinOption,
 )
 from .person import Person
+from .reading_options import with_reading
 
 ALL_TASKS = "all"
 
@@ -39,6 +40,7 @@ Examples:
 """
 
 
+@with_reading
 def predict(
     connectome: OptionalConnectome = None,
     bundle: BundleOption = DEFAULT_BUNDLE,
@@ -58,8 +60,6 @@ def predict(
     ] = None,
     out: FilesOutOption = None,
     json: JsonOption = False,
-    fisher_z: FisherOption = False,
-    timeseries: TimeseriesOption = False,
     age: AgeOption = None,
     sex: SexOption = None,
     seed: Annotated[
@@ -74,6 +74,8 @@ def predict(
     participant_label: ParticipantOption = None,
     force: ForceOption = False,
     device: DeviceOption = Device.AUTO,
+    *,
+    reading: Reading,
 ) -> None:
     """Forecast choices, response times and BOLD from a connectome.
 
@@ -99,8 +101,7 @@ def predict(
         connectome=connectome,
         twin=twin,
         events=(),  # a schedule, not what the person did in it
-        fisher_z=fisher_z,
-        timeseries=timeseries,
+        reading=reading,
         participant_label=participant_label,
         age=age,
         sex=sex,

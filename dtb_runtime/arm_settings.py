@@ -17,6 +17,7 @@ from .errors import UsageError
 from .gradients import ChangeLimits
 from .own_files import OwnFiles
 from .plan import Goal
+from .reading import Reading
 
 if TYPE_CHECKING:
     from .arm_scoring import TrialScorer
@@ -44,8 +45,7 @@ class TrialSettings:
     doses: tuple[float, ...] = DOSES
     seed: int = 0
     """Of sham changes."""
-    fisher_z: bool = False
-    timeseries: bool = False
+    reading: Reading = field(default_factory=Reading)
     files: str | None = None
     """Folder for everybody's own files; None writes none."""
 
@@ -84,8 +84,7 @@ class TrialSettings:
             "limits": asdict(self.limits),
             "doses": list(self.doses),
             "seed": self.seed,
-            "fisher_z": self.fisher_z,
-            "timeseries": self.timeseries,
+            "reading": self.reading.to_json(),
             "files": self.files is not None,
         }
         return fields

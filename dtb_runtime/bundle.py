@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from .bundle_graphs import BundleGraphs
 from .connectome import Connectome
+from .connectome_facts import ConnectomeFacts
 from .errors import UsageError
+from .imputation import imputation_covariance, imputed
+from .latent import LatentDistribution
 from .manifest import Manifest
 from .norms import Norms
 from .participants import checked_participant_id
@@ -120,14 +123,44 @@ class Bundle:
         ids = _checked_ids(participant_ids, len(given))
         if not given:
             return []
-        aligned = [each.aligned(parcellation.labels, parcellation.name) for each in given]
-        return self._twins(
+        aligned = [self.aligned(each) for each in given]
+        twins = self._twins(
             np.stack([each.edges() for each in aligned]),
             ids,
             origin="connectome",
-            notes=[each.notes for each in given],
+            notes=[each.notes for each in aligned],
             connectome_digests=[each.digest() for each in aligned],
         )
+        return [
+            replace(
+                twin,
+                facts=ConnectomeFacts.of(each),
+                prior=self._prior_of_imputed(twin.prior, each) if each.imputed else twin.prior,
+                posterior=None,
+            )
+            for twin, each in zip(twins, aligned, strict=True)
+        ]
+
+    def aligned(self, connectome: Connectome) -> Connectome:
+        """Put a connectome into the order of the bundle's regions, without gaps.
+
+        Parameters
+        ----------
+        connectome : Connectome
+            Regions without data are taken from the bundle's cohort where it says that they may be.
+
+        Raises
+        ------
+        ConnectomeError
+            It is one of another parcellation, or too much of it has no data.
+        UsageError
+            This bundle does not take connectomes.
+        """
+        parcellation = self.manifest.parcellation
+        if parcellation is None:
+            raise UsageError(f"Bundle {self.name!r} was not trained on connectomes.")
+        own = connectome.aligned(parcellation.labels, parcellation.name)
+        return imputed(own, self.norms, self.name)
 
     def personalize_edges(
         self, edges: ArrayLike, *, participant_ids: Sequence[str | None] | None = None
@@ -310,6 +343,24 @@ class Bundle:
             The graph fails, or gives numbers that are not finite.
         """
         return self._graphs.run_several(weights, stimuli)
+
+    def _prior_of_imputed(
+        self, prior: LatentDistribution | None, connectome: Connectome
+    ) -> LatentDistribution | None:
+        """What is known of a person some of whose regions were imputed: less."""
+        if prior is None or self.norms.edges is None or connectome.labels is None:
+            return prior
+        wider = imputation_covariance(
+            connectome.edges(),
+            tuple(connectome.labels.index(name) for name in connectome.imputed),
+            self.norms.edges.mean,
+            self._read_latents,
+        )
+        return LatentDistribution(prior.mean, prior.covariance + wider)
+
+    def _read_latents(self, edges: NDArray[np.float32]) -> NDArray[np.float32]:
+        latents, _ = self._graphs.generate(edges)
+        return np.stack([latent for latent in latents if latent is not None])
 
     def _twins(
         self,

@@ -21,7 +21,6 @@ from .connectome_checks import (
     check_finite,
     check_range,
     checked_labels,
-    label_differences,
     listed,
     own_labels,
     region_name,
@@ -29,7 +28,10 @@ from .connectome_checks import (
 )
 from .edges import edges_from_correlations
 from .errors import ConnectomeError, UsageError
-from .readers import RawArray, read_array
+from .raw_array import RawArray
+from .readers import read_array
+from .reading import Reading
+from .region_names import match_regions
 from .tables import file_label
 
 _CONSTANT_TOLERANCE = 1e-12  # of the largest value
@@ -54,11 +56,28 @@ class Connectome:
     """What was set or is doubtful, one sentence each."""
     n_timepoints: int | None = None
     """Length of the time series it was computed from, if it was."""
+    taken_for: str = "correlations r"
+    """What the numbers were taken for, and why."""
+    mean_fd_mm: float | None = None
+    """Mean framewise displacement of the scan in mm, if known."""
+    may_impute: bool = False
+    """Whether regions without data may be taken from a bundle's cohort. Without it there are
+    none: whoever makes a connectome refuses them."""
+    imputed: tuple[str, ...] = ()
+    """Regions that were."""
 
     @property
     def n_regions(self) -> int:
         """Number of regions."""
         return int(self.correlations.shape[0])
+
+    @property
+    def missing(self) -> tuple[int, ...]:
+        """Regions without data: their rows and columns are NaN but for the diagonal."""
+        if not self.may_impute:
+            return ()
+        n_gaps = np.isnan(self.correlations).sum(axis=1)
+        return tuple(int(i) for i in np.flatnonzero(n_gaps == self.n_regions - 1))
 
     def edges(self) -> NDArray[np.float32]:
         """Fisher z of the upper triangle, shape (n_edges,), row by row."""
@@ -88,28 +107,44 @@ class Connectome:
         Raises
         ------
         ConnectomeError
-            The number of regions differs, or a label is missing or unknown.
+            The number of regions differs, or a label is missing or unknown. Labels fit without
+            regard to case and to what precedes, where that is unambiguous (`match_regions`).
         """
         labels = tuple(labels)
-        if self.n_regions != len(labels):
-            raise ConnectomeError(self._size_message(labels, parcellation))
         if self.labels is None:
+            if self.n_regions != len(labels):
+                raise ConnectomeError(self._size_message(labels, parcellation, ""))
             return replace(self, labels=labels)
         if self.labels == labels:
             return self
-        differences = label_differences(self.labels, labels)
-        if differences:
+        match = match_regions(self.labels, labels)
+        if match.unknown or (match.missing and not self.may_impute):
+            if self.n_regions != len(labels):
+                raise ConnectomeError(self._size_message(labels, parcellation, match.differences))
+            advice = "Rename them, or drop all labels if the order is the same."
+            if all(label.isdecimal() for label in self.labels):
+                advice = "Say what the numbers stand for with --atlas-labels TABLE."
             raise ConnectomeError(
                 f"{self.source} has other region labels than parcellation {parcellation!r}: "
-                f"{differences}. Rename them, or drop all labels if the order is the same."
+                f"{match.differences}. {advice}"
             )
-        position = {label: index for index, label in enumerate(self.labels)}
-        order = [position[label] for label in labels]
-        correlations = self.correlations[np.ix_(order, order)]
+        has_data = match.order >= 0
+        correlations = self.correlations[np.ix_(match.order, match.order)]
+        correlations[~has_data] = np.nan
+        correlations[:, ~has_data] = np.nan
+        np.fill_diagonal(correlations, 1.0)
         correlations.setflags(write=False)
-        return replace(self, correlations=correlations, labels=labels)
+        notes = self.notes
+        if match.renamed:
+            mine, theirs = match.renamed[0]
+            notes = (
+                *notes,
+                f"{len(match.renamed)} regions of {self.source} were matched by name without "
+                f"regard to case and to what precedes, such as {mine!r} for {theirs!r}.",
+            )
+        return replace(self, correlations=correlations, labels=labels, notes=notes)
 
-    def _size_message(self, labels: tuple[str, ...], parcellation: str) -> str:
+    def _size_message(self, labels: tuple[str, ...], parcellation: str, differences: str) -> str:
         n, expected = self.n_regions, len(labels)
         needs = f"this bundle needs {expected} x {expected} (parcellation {parcellation!r})"
         if self.n_timepoints == expected:
@@ -120,7 +155,6 @@ class Connectome:
         found = f"{self.source} is {n} x {n}"
         if self.n_timepoints is not None:
             found = f"{self.source} holds time series of {n} regions"
-        differences = label_differences(self.labels, labels) if self.labels else ""
         return (
             f"{found}, but {needs}{': ' if differences else ''}{differences}. Parcellate with the "
             f"atlas named in its manifest, or pick a bundle for {n} regions: dtb-run bundles."
@@ -134,6 +168,7 @@ class Connectome:
         labels: Sequence[str] | None = None,
         fisher_z: bool = False,
         source: str = "array",
+        may_impute: bool = False,
     ) -> Connectome:
         """Check a matrix of correlations.
 
@@ -149,6 +184,9 @@ class Connectome:
             Whether the values are Fisher z.
         source : str
             What messages call it.
+        may_impute : bool
+            Take regions of which every correlation is NaN as without data, instead of refusing
+            them: `Bundle.personalize` then takes them from its cohort.
 
         Raises
         ------
@@ -169,6 +207,10 @@ class Connectome:
         names = checked_labels(labels, n, source)
         diagonal = np.diagonal(values).copy()
         values[np.diag_indices(n)] = 1.0
+        is_gap = np.isnan(values).sum(axis=1) == n - 1
+        gaps = np.flatnonzero(is_gap & may_impute)
+        values[gaps], values[:, gaps] = 0.0, 0.0
+        values[np.diag_indices(n)] = 1.0
         check_finite(values, names, source)
         check_range(values, names, fisher_z, source)
         notes = check_diagonal(diagonal, names, fisher_z, source)
@@ -176,7 +218,10 @@ class Connectome:
             values = np.tanh(values)
             values[np.diag_indices(n)] = 1.0
         correlations, note = symmetric(values, names, source)
-        return cls(_read_only(correlations), names, source, notes + note)
+        single = _with_gaps(correlations, gaps)
+        taken_for = "Fisher z" if fisher_z else "correlations r"
+        notes = (*notes, *note)
+        return cls(single, names, source, notes, taken_for=taken_for, may_impute=may_impute)
 
     @classmethod
     def from_timeseries(
@@ -185,6 +230,7 @@ class Connectome:
         *,
         labels: Sequence[str] | None = None,
         source: str = "array",
+        may_impute: bool = False,
     ) -> Connectome:
         """Pearson correlations of resting time series.
 
@@ -196,6 +242,9 @@ class Connectome:
             Names of the regions in the order of the columns; by default as in `from_matrix`.
         source : str
             What messages call it.
+        may_impute : bool
+            Take regions whose series is NaN throughout, or never changes, as without data, instead
+            of refusing them: `Bundle.personalize` then takes them from its cohort.
 
         Raises
         ------
@@ -219,6 +268,8 @@ class Connectome:
                 f"{source} is {n} x {n}, and symmetric, as a connectome is and "
                 "time by regions is not. Drop --timeseries (timeseries=False)."
             )
+        gaps = _without_data(series, names, source, may_impute=may_impute)
+        series[:, gaps] = np.arange(n_timepoints)[:, None]
         bad = np.argwhere(~np.isfinite(series))
         if len(bad):
             time, region = bad[0]
@@ -231,12 +282,14 @@ class Connectome:
         series = series / np.where(largest > 0, largest, 1.0)  # no square overflows or vanishes
         # Also what an average of equal numbers leaves: changes in the last digits are no signal.
         constant = np.flatnonzero(np.ptp(series, axis=0) <= _CONSTANT_TOLERANCE)
-        if len(constant):
+        if len(constant) and not may_impute:
             still = listed([region_name(int(region), names) for region in constant])
             raise ConnectomeError(
                 f"{source}: the series of {still} never changes, so it has no correlations. It was "
                 "probably outside the scanned volume; use a scan that covers every region."
             )
+        gaps = np.union1d(gaps, constant).astype(np.intp)
+        series[:, gaps] = np.arange(n_timepoints)[:, None]
         series -= series.mean(axis=0)
         series /= np.sqrt((series**2).sum(axis=0))
         correlations, _ = symmetric(np.clip(series.T @ series, -1.0, 1.0), names, source)
@@ -247,11 +300,17 @@ class Connectome:
                 f"{source} has {n_timepoints} time points for {n} regions, so its correlations "
                 "are noisy; rows must be time points.",
             )
-        return cls(_read_only(correlations), names, source, notes, n_timepoints)
+        taken_for = f"time series of {n_timepoints} points, correlated (Pearson)"
+        single = _with_gaps(correlations, gaps)
+        return cls(single, names, source, notes, n_timepoints, taken_for, may_impute=may_impute)
 
 
 def read_connectome(
-    path: str | Path, *, fisher_z: bool = False, timeseries: bool = False
+    path: str | Path,
+    reading: Reading | None = None,
+    *,
+    fisher_z: bool = False,
+    timeseries: bool = False,
 ) -> Connectome:
     """Read a connectome, or the resting time series it is computed from.
 
@@ -259,43 +318,66 @@ def read_connectome(
     ----------
     path : str or pathlib.Path
         A file whose ending is in `readers.READERS`. With region labels where the format has them.
-    fisher_z : bool
-        The file holds Fisher z instead of correlations.
-    timeseries : bool
-        The file holds time series (time by regions).
+    reading : Reading, optional
+        What the file does not say itself.
+    fisher_z, timeseries : bool
+        Short for `Reading(fisher_z=...)` and `Reading(timeseries=...)`.
 
     Raises
     ------
     ConnectomeError
         The file cannot be read, or is not what it should be.
+    MissingDependencyError
+        The package that reads this format is not installed.
     UsageError
-        Both flags are given.
+        Both flags are given, or one beside `reading`.
     """
     path = Path(path)
-    if fisher_z and timeseries:
+    if reading is None:
+        reading = Reading(fisher_z=fisher_z, timeseries=timeseries)
+    elif fisher_z or timeseries:
         raise UsageError(
-            "Fisher z and time series exclude each other: a time series has no correlations yet. "
-            "Pass --timeseries alone."
+            "fisher_z and timeseries were given beside a Reading, which has both. Set them there."
         )
-    raw = read_array(path)
+    raw = read_array(path, reading)
     source = file_label(path)
-    if raw.kind == "timeseries" and not timeseries:
-        raise ConnectomeError(
-            f"{source} says that it holds time series. Pass --timeseries (timeseries=True)."
-        )
-    if raw.kind == "connectome" and timeseries:
+    if raw.kind == "connectome" and reading.timeseries:
         raise ConnectomeError(
             f"{source} says that it holds a connectome. Drop --timeseries (timeseries=False)."
         )
-    if timeseries and raw.labels is None and raw.row_labels is not None:
+    if reading.timeseries or raw.kind == "timeseries":
+        return _of_series(raw, source, reading)
+    if raw.scale == "r" and reading.fisher_z:
+        raise ConnectomeError(
+            f"{source} holds correlations ({raw.why}), but was said to hold Fisher z. Drop "
+            "--fisher-z (fisher_z=False)."
+        )
+    is_z = reading.fisher_z or raw.scale == "z"
+    found = Connectome.from_matrix(
+        raw.values,
+        labels=_matrix_labels(raw, source),
+        fisher_z=is_z,
+        source=source,
+        may_impute=reading.impute,
+    )
+    return replace(
+        found,
+        taken_for=f"{found.taken_for} ({raw.why})" if raw.why else found.taken_for,
+        notes=(*raw.notes, *found.notes),
+        mean_fd_mm=raw.mean_fd_mm,
+    )
+
+
+def _of_series(raw: RawArray, source: str, reading: Reading) -> Connectome:
+    if raw.labels is None and raw.row_labels is not None:
         raise ConnectomeError(
             f"{source} names its rows ({listed(raw.row_labels)}) and not its columns, as if it "
             "were regions by time. Save it as time by regions."
         )
-    if timeseries:
-        return Connectome.from_timeseries(raw.values, labels=raw.labels, source=source)
-    labels = _matrix_labels(raw, source)
-    return Connectome.from_matrix(raw.values, labels=labels, fisher_z=fisher_z, source=source)
+    found = Connectome.from_timeseries(
+        raw.values, labels=raw.labels, source=source, may_impute=reading.impute
+    )
+    return replace(found, notes=(*raw.notes, *found.notes), mean_fd_mm=raw.mean_fd_mm)
 
 
 def _looks_like_correlations(series: NDArray[np.float64]) -> bool:
@@ -320,6 +402,29 @@ def _matrix_labels(raw: RawArray, source: str) -> tuple[str, ...] | None:
                 "Rows and columns of a connectome must have the same order."
             )
     return raw.labels
+
+
+def _without_data(
+    series: NDArray[np.float64], labels: tuple[str, ...] | None, source: str, *, may_impute: bool
+) -> NDArray[np.intp]:
+    """Regions whose series is NaN throughout, after refusing them where nobody asked for them."""
+    empty = np.flatnonzero(np.isnan(series).all(axis=0))
+    if len(empty) and not may_impute:
+        raise ConnectomeError(
+            f"{source} has no data for {listed([region_name(int(i), labels) for i in empty])}: "
+            "nothing is filled in. Use a scan that covers every region, or --impute cohort "
+            "(Reading(impute=True)) for up to 5 % of them."
+        )
+    return empty
+
+
+def _with_gaps(
+    correlations: NDArray[np.float64], gaps: Sequence[int] | NDArray[np.intp]
+) -> NDArray[np.float32]:
+    """Correlations as they are kept, NaN where a region has no data."""
+    correlations[gaps], correlations[:, gaps] = np.nan, np.nan
+    np.fill_diagonal(correlations, 1.0)
+    return _read_only(correlations)
 
 
 def _read_only(correlations: NDArray[np.float64]) -> NDArray[np.float32]:

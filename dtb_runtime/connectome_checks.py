@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .errors import ConnectomeError
+from .raw_array import check_shape
+from .tables import shown
 
 SYMMETRY_TOLERANCE = 1e-4
 """Largest difference between r above and below the diagonal that is put down to rounding."""
@@ -15,6 +18,8 @@ _DIAGONAL_TOLERANCE = 1e-4
 _RANGE_TOLERANCE = 1e-6  # float32 correlations overshoot 1 by about 1e-7
 _LARGEST_Z = 20.0  # arctanh of the double just below 1 is 18.7
 _MAX_LISTED = 5
+MAX_LABEL = 200
+"""Characters of a region's name."""
 
 
 def as_matrix(matrix: ArrayLike, source: str) -> NDArray[np.float64]:
@@ -37,6 +42,7 @@ def as_matrix(matrix: ArrayLike, source: str) -> NDArray[np.float64]:
             f"{source} is {array.ndim}-dimensional of type {array.dtype}, expected a "
             "two-dimensional array of real numbers."
         )
+    check_shape(array.shape, source)
     return array.astype(np.float64)
 
 
@@ -63,10 +69,16 @@ def checked_labels(
         raise ConnectomeError(
             f"{source}: region {names.index('') + 1} has an empty label. Name it."
         )
-    repeated = [name for index, name in enumerate(names) if name in names[:index]]
+    longest = max(names, key=len, default="")
+    if len(longest) > MAX_LABEL:
+        raise ConnectomeError(
+            f"{source}: the label {shown(longest)} has {len(longest)} characters, expected at most "
+            f"{MAX_LABEL}. Shorten it, or check that this is the file you meant."
+        )
+    repeated = sorted(name for name, count in Counter(names).items() if count > 1)
     if repeated:
         raise ConnectomeError(
-            f"{source} has more than one region labeled {listed(sorted(set(repeated)))}. "
+            f"{source} has more than one region labeled {listed(repeated)}. "
             "Give each region its own label."
         )
     return names
@@ -91,19 +103,6 @@ def listed(names: Sequence[str]) -> str:
     return f"{shown} and {more} more" if more > 0 else shown
 
 
-def label_differences(labels: Sequence[str], expected: Sequence[str]) -> str:
-    """Which expected labels are missing and which labels are unknown; empty if none."""
-    found, wanted = set(labels), set(expected)
-    missing = [label for label in expected if label not in found]
-    unknown = [label for label in labels if label not in wanted]
-    parts = []
-    if missing:
-        parts.append(f"missing {listed(missing)}")
-    if unknown:
-        parts.append(f"unknown {listed(unknown)}")
-    return "; ".join(parts)
-
-
 def check_finite(values: NDArray[np.float64], labels: tuple[str, ...] | None, source: str) -> None:
     """Refuse NaN and infinity off the diagonal, which the caller has set."""
     bad = ~np.isfinite(values)
@@ -117,7 +116,8 @@ def check_finite(values: NDArray[np.float64], labels: tuple[str, ...] | None, so
         f"{source}: the value at {pair_name(int(row), int(column), labels)} is "
         f"{values[row, column]} "
         f"({int(bad.sum())} such values{without if len(whole) else ''}). "
-        "Every pair of regions needs a number; nothing is filled in."
+        "Every pair of regions needs a number; nothing is filled in. "
+        "Regions without any data: --impute cohort (Reading(impute=True)), up to 5 % of them."
     )
 
 

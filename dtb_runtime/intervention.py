@@ -144,7 +144,7 @@ def try_plan(
             f"{(wrong or [0])[0]}, {shams} and {seed}."
         )
     parcellation = parcellation_of(bundle)
-    aligned = connectome.aligned(parcellation.labels, parcellation.name)
+    aligned = bundle.aligned(connectome)
     original = aligned.correlations.astype(np.float64)
     check_original(original, connectome.source)
     allowed = EdgeRange.around(original, bundle.norms, bundle.name)

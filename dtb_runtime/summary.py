@@ -73,7 +73,8 @@ def summary(
         ``calibration`` (what the forecast rests on), ``indicators``, ``indicator_intervals`` (90 %
         over draws; empty without), ``indicator_meanings``, ``percentiles`` (of each indicator that
         the bundle has norms of, with those it is compared to; of a mean over tasks only where all
-        tasks of the bundle were forecast), ``strangeness``, ``warnings``, ``files``, ``versions``.
+        tasks of the bundle were forecast), ``connectome`` (what it was taken for and how good it
+        is), ``strangeness``, ``warnings``, ``files``, ``versions``.
 
     Raises
     ------
@@ -116,6 +117,7 @@ def summary(
         "percentiles": {
             name: _percentile(found) for name, found in percentiles.items() if found is not None
         },
+        "connectome": None if twin.facts is None else twin.facts.to_json(),
         "strangeness": None if twin.strangeness is None else _strangeness(twin.strangeness),
         "warnings": list(_warnings(twin, forecasts)),
         "files": [Path(file).name for file in files],

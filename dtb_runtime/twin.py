@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from .atomic import write_files
 from .basis import Basis
+from .connectome_facts import ConnectomeFacts
 from .errors import UsageError
 from .forecast import Forecast, forecast_runs
 from .participants import participant_id_from
@@ -71,6 +72,8 @@ class Twin:
     """The person's own trials that the twin has learned from."""
     calibration: Calibration | None = None
     """How the posterior was found; None before `calibrate`."""
+    facts: ConnectomeFacts | None = None
+    """How good the connectome is, as far as it shows; None without one."""
 
     def __post_init__(self) -> None:
         if self.posterior is None:

@@ -11,12 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .array_files import ArrayFileError, load_npz
+from .connectome_facts import ConnectomeFacts
 from .errors import DataError, TwinError
-from .json_object import JsonObject
+from .json_object import JsonObject, kind_of
 from .latent import LatentDistribution
 from .participants import is_participant_id
 from .strangeness import Strangeness
-from .tables import check_is_file, one_line
+from .tables import check_is_file, file_label, one_line, shown
 from .twin import Origin, Twin
 from .twin_file_trials import (
     observed_arrays,
@@ -28,9 +29,9 @@ from .twin_file_trials import (
 if TYPE_CHECKING:
     from .bundle import Bundle
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 """Version of the file. Version 1 had neither prior, posterior nor trials, version 2 one lapse rate
-for all tasks and no slips."""
+for all tasks and no slips, version 3 no facts of the connectome."""
 MAX_FILE_BYTES = 64 * 1024**2
 """Limit for a saved twin, packed or unpacked; 400 hidden units and no latent take 0.7 MB."""
 
@@ -50,6 +51,7 @@ def twin_bytes(twin: Twin) -> bytes:
         "connectome_digest": twin.connectome_digest,
         "strangeness": None if strangeness is None else strangeness.to_json(),
         "notes": list(twin.notes),
+        "facts": None if twin.facts is None else twin.facts.to_json(),
         "observed": observed_documents(twin.observed),
         "calibration": None if calibration is None else calibration.to_json(),
     }
@@ -68,10 +70,11 @@ def twin_bytes(twin: Twin) -> bytes:
 def read_twin(path: Path, bundle: Bundle) -> Twin:
     """Read what `Twin.save` wrote; raises `TwinError`, see `Bundle.load_twin`."""
     about, arrays = _read(path)
+    path = Path(one_line(str(path)))  # from here on for messages alone
     version = about.take("twin_version")
     if version != FORMAT_VERSION:
         raise TwinError(
-            f"{path} is a twin of version {version!r}, this dtb-runtime reads version "
+            f"{path} is a twin of version {kind_of(version)}, this dtb-runtime reads version "
             f"{FORMAT_VERSION}. Update dtb-runtime, or personalize again."
         )
     name, digest = about.text("bundle"), about.text("bundle_digest")
@@ -98,6 +101,7 @@ def read_twin(path: Path, bundle: Bundle) -> Twin:
         )
     strangeness = _strangeness(about.optional_child("strangeness"))
     notes = about.texts("notes")
+    facts = _facts(about.optional_child("facts"))
     observed = read_observed_runs(about.take("observed"), arrays, path)
     calibration = about.optional_child("calibration")
     about.close()
@@ -124,7 +128,7 @@ def read_twin(path: Path, bundle: Bundle) -> Twin:
     if expected is not None and not np.array_equal(expected.mean.astype(np.float32), values):
         raise TwinError(f"{path}: the latent is not the mean of its distribution. Calibrate again.")
     if arrays:
-        raise TwinError(f"{path} holds an unknown array {min(arrays)!r}. Personalize again.")
+        raise TwinError(f"{path} holds an unknown array {shown(min(arrays))}. Personalize again.")
     return Twin(
         bundle=bundle,
         latent=values if has_latent else None,
@@ -138,27 +142,32 @@ def read_twin(path: Path, bundle: Bundle) -> Twin:
         posterior=None if learned is None else learned.posterior,
         observed=observed,
         calibration=learned,
+        facts=facts,
     )
 
 
 def _read(path: Path) -> tuple[JsonObject, _Arrays]:
     """What is said about the twin, and the other arrays of its file."""
     check_is_file(path, TwinError)  # a device could be read forever
+    place = one_line(str(path))
     try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise TwinError(f"{path} is larger than any twin. Give a file that Twin.save wrote.")
-        data = path.read_bytes()
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            data = b"" if size > MAX_FILE_BYTES else file.read(MAX_FILE_BYTES + 1)
     except OSError as cause:
-        raise TwinError(f"{path} cannot be read: {cause.strerror or cause}.") from cause
+        raise TwinError(f"{place} cannot be read: {cause.strerror or cause}.") from cause
+    if max(size, len(data)) > MAX_FILE_BYTES:
+        raise TwinError(f"{place} is larger than any twin. Give a file that Twin.save wrote.")
     try:
-        arrays = load_npz(io.BytesIO(data), path.name, MAX_FILE_BYTES)
+        arrays = load_npz(io.BytesIO(data), file_label(path), MAX_FILE_BYTES)
     except ArrayFileError as cause:
         raise TwinError(
-            f"{path} is not a saved twin, or it is damaged ({cause.problem}). Personalize again."
+            f"{place} is not a saved twin, or it is damaged ({cause.problem}). Personalize again."
         ) from cause
-    if "about" not in arrays:
-        raise TwinError(f"{path} is not a saved twin. Give a file that Twin.save wrote.")
-    return JsonObject.parse(str(arrays.pop("about")), str(path), TwinError), arrays
+    about = arrays.pop("about", None)
+    if about is None or about.dtype.kind != "U" or about.ndim:
+        raise TwinError(f"{place} is not a saved twin. Give a file that Twin.save wrote.")
+    return JsonObject.parse(str(about), place, TwinError), arrays
 
 
 def _strangeness(document: JsonObject | None) -> Strangeness | None:
@@ -173,6 +182,22 @@ def _strangeness(document: JsonObject | None) -> Strangeness | None:
     )
     document.close()
     return strangeness
+
+
+def _facts(document: JsonObject | None) -> ConnectomeFacts | None:
+    if document is None:
+        return None
+    n_timepoints = document.optional_number("n_timepoints")
+    facts = ConnectomeFacts(
+        taken_for=document.text("taken_for"),
+        mean_r=document.number("mean_r"),
+        sd_r=document.number("sd_r"),
+        n_timepoints=None if n_timepoints is None else int(n_timepoints),
+        mean_fd_mm=document.optional_number("mean_fd_mm"),
+        imputed=document.texts("imputed"),
+    )
+    document.close()
+    return facts
 
 
 def _distribution_arrays(name: str, distribution: LatentDistribution) -> _Arrays:

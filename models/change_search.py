@@ -98,8 +98,7 @@ class ChangeSearch:
             The bundle does not know which changes are possible.
         """
         limits.check()
-        parcellation = parcellation_of(self.bundle)
-        aligned = connectome.aligned(parcellation.labels, parcellation.name)
+        aligned = self.bundle.aligned(connectome)
         original = aligned.correlations.astype(np.float64)
         check_original(original, connectome.source)
         allowed = EdgeRange.around(original, self.bundle.norms, self.bundle.name)

@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dtb_runtime.bundle import Bundle
-from dtb_runtime.errors import UsageError
 from dtb_runtime.events import Events
 from dtb_runtime.forecast import Forecast
 from dtb_runtime.observed_run import ObservedRun
@@ -118,10 +117,7 @@ def starting_twin(
     if connectome is None:
         return bundle.population_twin(participant_id=participant.participant_id), None
     twin = bundle.personalize(connectome, participant_id=participant.participant_id)
-    parcellation = bundle.manifest.parcellation
-    if parcellation is None:
-        raise UsageError(f"Bundle {bundle.name!r} does not take connectomes.")
-    return twin, connectome.aligned(parcellation.labels, parcellation.name).edges()
+    return twin, bundle.aligned(connectome).edges()
 
 
 def evaluate_person(

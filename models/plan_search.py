@@ -214,7 +214,7 @@ def written_plan(
 ) -> Plan:
     """A change as a plan that can be written down."""
     parcellation = parcellation_of(bundle)
-    aligned = connectome.aligned(parcellation.labels, parcellation.name)
+    aligned = bundle.aligned(connectome)
     return Plan(
         bundle=bundle.name,
         bundle_digest=bundle.digest,

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from dtb_runtime.array_files import ArrayFileError, load_npz
 from dtb_runtime.errors import DataError
-from dtb_runtime.readers import MAX_ARRAY_BYTES
+from dtb_runtime.raw_array import MAX_ARRAY_BYTES
 from dtb_runtime.stimulus import network_input
 
 from .config import NetworkConfig, paper_config

@@ -57,6 +57,7 @@ def test_json_is_the_runtimes_summary(
         "indicator_intervals",
         "indicator_meanings",
         "percentiles",
+        "connectome",
         "strangeness",
         "warnings",
         "files",

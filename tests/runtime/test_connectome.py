@@ -337,9 +337,11 @@ def test_time_series_are_read_with_the_flag(tmp_path: Path, rng: np.random.Gener
 def test_a_file_that_says_what_it_holds_is_believed(
     tmp_path: Path, matrix: NDArray[np.float64]
 ) -> None:
-    np.savez(tmp_path / "series.npz", timeseries=matrix)
-    with pytest.raises(ConnectomeError, match=r"says that it holds time series. Pass --timeseries"):
-        read_connectome(tmp_path / "series.npz")
+    series = np.random.default_rng(0).normal(size=(40, len(matrix)))
+    np.savez(tmp_path / "series.npz", timeseries=series)
+    found = read_connectome(tmp_path / "series.npz")
+    assert found.n_timepoints == 40
+    assert found.taken_for == "time series of 40 points, correlated (Pearson)"
     np.savez(tmp_path / "c.npz", connectome=matrix)
     with pytest.raises(
         ConnectomeError, match=r"says that it holds a connectome. Drop --timeseries"

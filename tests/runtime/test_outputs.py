@@ -163,6 +163,7 @@ def test_the_summary(out: Path, twin: Twin, forecasts: list[Forecast], tiny: Bun
         "indicator_intervals",
         "indicator_meanings",
         "percentiles",
+        "connectome",
         "strangeness",
         "warnings",
         "files",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dtb_runtime import readers
+from dtb_runtime import plain_files
 from dtb_runtime.errors import ConnectomeError
 from dtb_runtime.readers import READERS, read_array
 
@@ -31,7 +32,9 @@ def write_lines(path: Path, lines: list[str]) -> Path:
 
 
 def test_the_table_of_readers_is_what_the_documentation_says() -> None:
-    assert list(READERS) == [".npy", ".npz", ".tsv", ".csv", ".txt"]
+    page = Path(__file__).parents[2] / "docs" / "files.md"
+    rows = [line.split("|")[1] for line in page.read_text().splitlines() if line.startswith("| `.")]
+    assert sorted(READERS) == sorted(re.findall(r"`(\.[a-z0-9.]+)`", " ".join(rows)))
 
 
 # ---- the same numbers from every format
@@ -188,12 +191,23 @@ def test_an_empty_file_is_refused(tmp_path: Path, suffix: str) -> None:
         read_array(path)
 
 
+JUNK_IS = {
+    ".npy": "not a NumPy array file",
+    ".npz": r"not a readable \.npz archive",
+    **dict.fromkeys((".tsv", ".csv", ".txt"), "not a text file"),
+    ".parquet": "cannot be read as Parquet",
+    **dict.fromkeys((".pconn.nii", ".ptseries.nii", ".dtseries.nii", ".nii"), "not a NIfTI file"),
+    ".nii.gz": "not compressed with gzip",
+    ".mat": "not a MATLAB file",
+    **dict.fromkeys((".h5", ".hdf5"), "cannot be read as HDF5"),
+}
+
+
 @pytest.mark.parametrize("suffix", READERS)
 def test_binary_junk_is_refused(tmp_path: Path, suffix: str, rng: np.random.Generator) -> None:
     path = tmp_path / f"c{suffix}"
     path.write_bytes(rng.bytes(4096))
-    expected = {".npy": "not a NumPy array file", ".npz": r"not a readable \.npz archive"}
-    with pytest.raises(ConnectomeError, match=expected.get(suffix, "not a text file")):
+    with pytest.raises(ConnectomeError, match=JUNK_IS[suffix]):
         read_array(path)
 
 
@@ -261,7 +275,7 @@ def test_an_archive_that_unpacks_to_too_much_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     np.savez_compressed(tmp_path / "c.npz", np.zeros((100, 100)))
-    monkeypatch.setattr(readers, "MAX_ARRAY_BYTES", 50_000)
+    monkeypatch.setattr(plain_files, "MAX_ARRAY_BYTES", 50_000)
     with pytest.raises(ConnectomeError, match="unpacks to"):
         read_array(tmp_path / "c.npz")
 

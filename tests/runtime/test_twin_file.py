@@ -140,7 +140,7 @@ def test_a_file_too_large_for_a_twin_is_not_read(
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("twin_version", 1, "is a twin of version 1, this dtb-runtime reads version 3"),
+        ("twin_version", 1, "is a twin of version 1, this dtb-runtime reads version 4"),
         ("observed", {}, "observed: expected a list of at most 256 runs"),
         ("observed", [{}] * 257, "observed: expected a list of at most 256 runs"),
         ("observed", [7], "observed run 0: expected a JSON object, found 7"),

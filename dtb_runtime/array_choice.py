@@ -1,0 +1,183 @@
+"""Which array of a file with several is meant, and which one names its regions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+from .errors import ConnectomeError
+from .raw_array import Kind, size_text
+from .tables import one_line
+
+ARRAY_NAMES: Mapping[str, Kind] = MappingProxyType(
+    {"connectome": "connectome", "correlations": "connectome", "timeseries": "timeseries"}
+)
+"""Names that say what an array in a file of several is."""
+
+LABELS = "labels"
+"""The name of the array of region names; no other is read."""
+
+LABEL_NAME = re.compile(r"label|(^|_)(names?|regions?|rois?|parcels?)$", re.IGNORECASE)
+"""Names under which region names may stand."""
+
+_MAX_LISTED = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One array in a file, as it is described there, unread."""
+
+    name: str
+    """Of a variable, or the path of a data set: ``"group/fc"``."""
+    shape: tuple[int, ...]
+    holds: Literal["numbers", "text", "other"]
+    what: str
+    """Its type in the format's own words, for messages: ``"cell array"``."""
+
+    @property
+    def last(self) -> str:
+        """The last part of its path."""
+        return self.name.rpartition("/")[2]
+
+    @property
+    def group(self) -> str:
+        """The path before the last part."""
+        return self.name.rpartition("/")[0]
+
+    @property
+    def is_matrix(self) -> bool:
+        """Whether it could be regions by regions or time by regions."""
+        return self.holds == "numbers" and len(self.shape) == 2 and min(self.shape) > 1
+
+    def __str__(self) -> str:
+        return f"{one_line(self.name)} ({self.what}, {size_text(self.shape)})"
+
+
+def array_meant(
+    found: Sequence[Stored], variable: str | None, source: str, what: str = "variable"
+) -> Stored:
+    """The array that is to be read.
+
+    Parameters
+    ----------
+    found : sequence of Stored
+        All arrays of the file.
+    variable : str or None
+        The name that the caller gave.
+    source : str
+        The file, for messages.
+    what : str
+        What the format calls an array.
+
+    Returns
+    -------
+    Stored
+        Of numbers. The one named; else the one whose name is in `ARRAY_NAMES`; else the only
+        matrix.
+
+    Raises
+    ------
+    ConnectomeError
+        There is no such array, it holds no numbers, or nobody can tell which one is meant.
+    """
+    if variable is not None:
+        return _named(found, variable, source, what)
+    known = [each for each in found if each.last in ARRAY_NAMES]
+    if len(known) > 1:
+        both = " and ".join(repr(one_line(each.name)) for each in known[:2])
+        raise ConnectomeError(
+            f"{source} holds both {both}. Keep the one that is meant, or name it with --variable."
+        )
+    if known:
+        return _checked(known[0], source, what)
+    matrices = [each for each in found if each.is_matrix]
+    if len(matrices) != 1:
+        raise ConnectomeError(
+            f"{source} holds {listed_arrays(found)}; expected a {what} named "
+            f"{', '.join(ARRAY_NAMES)} or only one matrix of numbers. Save the matrix under one of "
+            "these names, or name it with --variable."
+        )
+    return matrices[0]
+
+
+def labels_beside(found: Sequence[Stored], meant: Stored, source: str) -> Stored | None:
+    """The array of region names of a matrix.
+
+    Parameters
+    ----------
+    found : sequence of Stored
+        Arrays that could name its regions.
+    meant : Stored
+        The matrix.
+    source : str
+        The file, for messages.
+
+    Returns
+    -------
+    Stored or None
+        The one named ``labels`` in the group of the matrix; None if nothing names its regions.
+
+    Raises
+    ------
+    ConnectomeError
+        It holds no text; or there is none, and region names seem to stand elsewhere: what says
+        which region is which is never ignored.
+    """
+    own = f"{meant.group}/{LABELS}" if meant.group else LABELS
+    others = [each for each in found if each.name != meant.name]
+    for each in others:
+        if each.name == own:
+            if each.holds != "text":
+                raise ConnectomeError(
+                    f"{source}[{one_line(own)}] is a {each.what} of size {size_text(each.shape)}, "
+                    "expected text. Save one name for each region, as a list of text."
+                )
+            return each
+    for each in others:
+        is_single = each.holds != "other" and max(each.shape, default=1) <= 1
+        if is_single:  # "n_regions", "atlas_name"
+            continue
+        is_long = each.holds == "text" and max(each.shape) in meant.shape
+        if is_long or LABEL_NAME.search(each.last):
+            break
+    else:
+        return None
+    raise ConnectomeError(
+        f"{source}: the order of regions may be in {one_line(each.name)!r}, but labels are read "
+        f"from {one_line(own)!r} alone. Rename it to labels, or leave it out if the order is the "
+        "bundle's."
+    )
+
+
+def listed_arrays(found: Sequence[Stored]) -> str:
+    """The first arrays of a file, for messages."""
+    shown = ", ".join(map(str, found[:_MAX_LISTED])) or "nothing"
+    more = len(found) - _MAX_LISTED
+    return f"{shown} and {more} more" if more > 0 else shown
+
+
+def _named(found: Sequence[Stored], variable: str, source: str, what: str) -> Stored:
+    same = [each for each in found if each.name == variable]
+    if not same:
+        raise ConnectomeError(
+            f"There is no {what} {one_line(variable)!r} in {source}, which holds "
+            f"{listed_arrays(found)}. Name one of those with --variable."
+        )
+    if len(same) > 1:
+        raise ConnectomeError(
+            f"{source} holds more than one {what} {one_line(variable)!r}. Save the one that is "
+            "meant into a file of its own."
+        )
+    return _checked(same[0], source, what)
+
+
+def _checked(stored: Stored, source: str, what: str) -> Stored:
+    if stored.holds != "numbers":
+        raise ConnectomeError(
+            f"{source}[{one_line(stored.name)}] is a {stored.what}, expected a matrix of real "
+            f"numbers. Save the matrix itself as a {what}."
+        )
+    return stored

@@ -1,0 +1,119 @@
+"""MATLAB files of the versions 5 to 7.2, through scipy."""
+
+from __future__ import annotations
+
+import math
+import os
+import warnings
+from contextlib import AbstractContextManager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .array_choice import Stored
+from .errors import ConnectomeError, MissingDependencyError
+from .hdf5_objects import MAX_TEXTS
+from .library_failures import library_failures
+from .matlab_headers import headers_of
+from .raw_array import check_bytes
+from .tables import file_label, one_line
+
+_AGAIN = "Fetch it again if it was cut short, or write it again with save(file, name, '-v7')."
+
+
+class MatlabV5:
+    """The variables of a file, described; each is read when it is asked for.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+
+    Raises
+    ------
+    ConnectomeError
+        The file is damaged.
+    MissingDependencyError
+        scipy is not installed.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._source = file_label(path)
+        self._scipy = _scipy_io()
+        self.found = headers_of(path)
+        """All variables."""
+
+    def numbers(self, stored: Stored) -> NDArray[np.generic]:
+        """A variable that holds numbers; a sparse matrix is filled with zeros.
+
+        Raises
+        ------
+        ConnectomeError
+            It is too large by what it claims, or damaged.
+        """
+        where = f"{self._source}[{one_line(stored.name)}]"
+        check_bytes(stored.shape, 8, where)
+        value = self._value(stored.name)
+        if hasattr(value, "toarray"):
+            with self._failures():
+                value.check_format(full_check=True)  # else a damaged one writes anywhere
+                value = value.toarray()
+        return np.asarray(value)
+
+    def texts(self, stored: Stored) -> tuple[str, ...]:
+        """A variable that holds text: rows of a char matrix, or cells with one text each.
+
+        Raises
+        ------
+        ConnectomeError
+            A cell holds something else; there are too many; it is damaged.
+        """
+        where = f"{self._source}[{one_line(stored.name)}]"
+        if math.prod(stored.shape) > MAX_TEXTS:
+            raise ConnectomeError(
+                f"{where} holds more than {MAX_TEXTS:,} texts. Save one name for each region."
+            )
+        value = np.asarray(self._value(stored.name))
+        cells = list(np.ravel(value, order="F"))
+        return tuple(_text(cell, f"{where}, cell {i}") for i, cell in enumerate(cells, start=1))
+
+    def _value(self, name: str) -> Any:
+        with self._failures(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what could not be read is told below
+            read = self._scipy.loadmat(
+                os.fspath(self._path), appendmat=False, variable_names=[name]
+            )
+        value = read.get(name)
+        if value is None or isinstance(value, str):
+            raise ConnectomeError(
+                f"{self._source}[{one_line(name)}] cannot be read: it is damaged. {_AGAIN}"
+            )
+        return value
+
+    def _failures(self) -> AbstractContextManager[None]:
+        return library_failures(f"{self._source} cannot be read as a MATLAB file", _AGAIN)
+
+
+def _scipy_io() -> ModuleType:
+    try:
+        import scipy.io.matlab
+    except ImportError as cause:
+        raise MissingDependencyError(
+            "Reading MATLAB files needs scipy, which is not installed. Install it with: pip "
+            "install 'dtb-runtime[imaging]'."
+        ) from cause
+    module: ModuleType = scipy.io.matlab
+    return module
+
+
+def _text(cell: object, where: str) -> str:
+    if isinstance(cell, str):
+        return cell.strip()
+    if isinstance(cell, np.ndarray) and cell.dtype.kind == "U" and cell.size <= 1:
+        return "".join(cell.ravel().tolist()).strip()
+    raise ConnectomeError(
+        f"{where} holds no text. Save one name for each region, as a cell array of char."
+    )

@@ -1,0 +1,68 @@
+"""Names of regions that are taken for each other, and those that are not."""
+
+from __future__ import annotations
+
+import pytest
+
+from dtb_runtime.bundle_loading import load_bundle
+from dtb_runtime.region_names import match_regions
+
+
+@pytest.mark.parametrize(
+    ("found", "wanted"),
+    [
+        ("l_v1", "L_V1"),
+        ("L_V1_ROI", "L_V1"),
+        ("lh.L_V1", "L_V1"),
+        ("LH_VisCent_Striate", "17networks_LH_VisCent_Striate"),
+        ("17Networks_LH_VisCent_Striate", "17networks_LH_VisCent_Striate"),
+        ("atlas.LH-Vis-1", "LH_Vis_1"),
+        ("aHIP-rh", "ahip-RH"),
+    ],
+)
+def test_case_and_prefix_do_not_matter(found: str, wanted: str) -> None:
+    match = match_regions([found, "else"], ["other", wanted])
+    assert match.order.tolist() == [-1, 0]
+    assert match.renamed == ((found, wanted),)
+    assert (match.missing, match.unknown) == (("other",), ("else",))
+    assert match.differences == "missing other; unknown else"
+
+
+def test_equal_names_go_first() -> None:
+    match = match_regions(["V1", "L_V1"], ["L_V1", "V1"])
+    assert match.order.tolist() == [1, 0]
+    assert match.renamed == ()
+
+
+@pytest.mark.parametrize(
+    ("found", "wanted"),
+    [
+        (["V1"], ["L_V1", "R_V1"]),  # either
+        (["a_L_V1", "b_L_V1"], ["L_V1"]),  # both
+        (["Vis_1"], ["Vis_11"]),  # words, not letters
+        (["7"], ["LH_Vis_7"]),  # a number names nothing
+        (["v1", "V1"], ["v1x", "V1X"]),
+    ],
+)
+def test_what_is_ambiguous_is_not_matched(found: list[str], wanted: list[str]) -> None:
+    match = match_regions(found, wanted)
+    assert (match.order == -1).all()
+    assert match.unknown == tuple(found)
+    assert match.missing == tuple(wanted)
+
+
+@pytest.mark.parametrize("name", ["tcp434", "glasser360"])
+def test_shipped_parcellations_match_themselves_under_other_names(name: str) -> None:
+    parcellation = load_bundle(name).manifest.parcellation
+    assert parcellation is not None
+    labels = parcellation.labels
+    n = len(labels)
+    for changed in (
+        [label.upper() for label in labels],
+        [f"atlas.{label}" for label in labels],
+        [f"{label}_ROI" for label in labels],
+        [label.removeprefix("17networks_") for label in labels],
+    ):
+        match = match_regions(changed[::-1], labels)
+        assert match.order.tolist() == list(range(n))[::-1]
+        assert match.differences == ""
