@@ -1,0 +1,257 @@
+"""`dtb-run bids`: a BIDS App, from derivatives with connectomes to derivatives with forecasts."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+from dtb_runtime.processors import n_usable
+from dtb_runtime.reading import Reading
+
+from . import terminal
+from .cohort_text import people
+from .options import DEFAULT_BUNDLE, BundleOption, Device, DeviceOption, ForceOption, JsonOption
+from .reading_options import with_reading
+
+if TYPE_CHECKING:
+    from dtb_runtime.bids_cohort import BidsCohort, BidsSelection
+    from dtb_runtime.bundle import Bundle
+
+EXAMPLES = """\b
+Examples:
+  dtb-run bids derivatives/xcp_d derivatives/twins participant --nprocs 4
+  dtb-run bids derivatives/xcp_d derivatives/twins participant --participant-label 01 02
+  dtb-run bids derivatives/xcp_d derivatives/twins group
+"""
+_SEVERAL = ("--participant-label", "--participant_label", "--session-label")
+
+
+class Level(StrEnum):
+    """Levels of a BIDS App."""
+
+    PARTICIPANT = "participant"
+    GROUP = "group"
+
+
+class BidsCommand(TyperCommand):
+    """Takes several labels after one option, as BIDS Apps do."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Write ``--participant-label 01 02`` as two options."""
+        given: list[str] = []
+        option, has_value = "", False
+        for word in args:
+            if word.startswith("-"):
+                option, has_value = word if word in _SEVERAL else "", False
+                given.append(word)
+            else:
+                given += [option, word] if option and has_value else [word]
+                has_value = True
+        return super().parse_args(ctx, given)
+
+
+@with_reading
+def bids(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="BIDS_DERIVATIVES",
+            show_default=False,
+            help="Folder of a derivatives data set with connectomes, as giga_connectome and XCP-D "
+            "write them; with --timeseries or --atlas with series or scans.",
+        ),
+    ],
+    out: Annotated[
+        Path,
+        typer.Argument(metavar="OUT", show_default=False, help="Folder for the new data set."),
+    ],
+    level: Annotated[
+        Level,
+        typer.Argument(
+            metavar="participant|group",
+            show_default=False,
+            help="participant forecasts everybody, group makes one table of them.",
+        ),
+    ],
+    bundle: BundleOption = DEFAULT_BUNDLE,
+    participant_label: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--participant-label",
+            "--participant_label",
+            metavar="LABEL...",
+            show_default=False,
+            help="Only these people, with or without sub-.",
+        ),
+    ] = None,
+    session_label: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--session-label",
+            metavar="LABEL...",
+            show_default=False,
+            help="Only these sessions, with or without ses-.",
+        ),
+    ] = None,
+    bids_filter_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--bids-filter-file",
+            metavar="JSON",
+            show_default=False,
+            help="Which files are meant, as fMRIPrep takes it; keys connectome, timeseries, bold.",
+        ),
+    ] = None,
+    draws: Annotated[
+        int | None,
+        typer.Option(
+            "--draws",
+            min=1,
+            show_default=False,
+            help="Draws of what is not known of a person to average over (default: as predict).",
+        ),
+    ] = None,
+    nprocs: Annotated[
+        int | None,
+        typer.Option(
+            "--nprocs",
+            min=1,
+            show_default=False,
+            help="Processes (default: one a processor; on a GPU one).",
+        ),
+    ] = None,
+    mem_mb: Annotated[
+        int | None,
+        typer.Option(
+            "--mem-mb",
+            min=1,
+            show_default=False,
+            help="Memory for all processes, in MB; fewer of them run where it is short.",
+        ),
+    ] = None,
+    stop_on_first_crash: Annotated[
+        bool,
+        typer.Option("--stop-on-first-crash", help="Stop at the first person who fails."),
+    ] = False,
+    force: ForceOption = False,
+    device: DeviceOption = Device.AUTO,
+    json: JsonOption = False,
+    *,
+    reading: Reading,
+) -> None:
+    """Forecast a BIDS derivatives data set into another one.
+
+    participant: finds everybody's connectome and writes trials, BOLD, contrasts and a summary of
+    each, a log, and a crash file of whoever fails (exit code 1). Started again, also on several
+    machines for different people, it passes over who is done. group: one table of everybody and a
+    summary.
+    """
+    from dtb_runtime.bids_cohort import BidsSelection, list_bids
+    from dtb_runtime.bids_query import BidsFilters, wanted_by
+    from dtb_runtime.bundle_loading import load_bundle
+
+    filters = BidsFilters() if bids_filter_file is None else BidsFilters.read(bids_filter_file)
+    loaded = load_bundle(bundle, device=device.value)
+    parcellation = loaded.manifest.parcellation
+    selection = BidsSelection(
+        wanted=wanted_by(reading),
+        filters=filters,
+        participant_labels=tuple(participant_label or ()),
+        session_labels=tuple(session_label or ()),
+        parcellation=None if parcellation is None else parcellation.name,
+    )
+    cohort = list_bids(source, selection)
+    if level is Level.GROUP:
+        _group(loaded, cohort, out, selection, json=json)
+        return
+    from dtb_runtime.bids_run import processes_within, run_participants
+    from dtb_runtime.bids_scoring import BidsSettings
+    from dtb_runtime.inference import CUDA
+
+    jobs = processes_within(nprocs or (1 if loaded.provider == CUDA else n_usable()), mem_mb)
+    settings = BidsSettings.of(loaded, out, source, draws=draws, reading=reading)
+    with terminal.progress("Forecasting", len(cohort.listing.entries)) as progress:
+        run = run_participants(
+            loaded,
+            cohort,
+            out,
+            settings,
+            nprocs=jobs,
+            stop_on_first_crash=stop_on_first_crash,
+            force=force,
+            on_done=lambda done, failed: progress.advance(done, f"{failed} failed" * bool(failed)),
+        )
+    result: dict[str, Any] = {
+        "level": level.value,
+        "bundle": loaded.name,
+        "provider": loaded.provider,
+        "people": run.n_people,
+        "ok": run.n_people - run.n_failed,
+        "failed": run.n_failed,
+        "done_before": run.n_before,
+        "busy": run.n_busy,
+        "seconds": round(run.seconds, 3),
+        "out": str(out),
+        "crash_files": str(run.crash_folder) if run.n_failed > run.n_busy else None,
+        "warnings": list(loaded.warnings),
+    }
+    if json:
+        terminal.print_json(result)
+    else:
+        _print(result)
+    if run.n_failed:
+        raise typer.Exit(1)
+
+
+def _print(result: dict[str, Any]) -> None:
+    before = f" ({result['done_before']} of them before)" if result["done_before"] else ""
+    where = result["provider"].removesuffix("ExecutionProvider")
+    terminal.print_lines(
+        f"Forecast {people(result['people'])} with {result['bundle']} on {where}{before}: "
+        f"{result['ok']} ok, {result['failed']} failed."
+    )
+    if result["busy"]:
+        terminal.message(f"Another process is at work on {people(result['busy'])} of them.")
+    if result["crash_files"] is not None:
+        terminal.message(f"Why stands in a crash file for each of them in {result['crash_files']}.")
+    for warning in result["warnings"]:
+        terminal.message(f"Warning: {warning}")
+    terminal.message(f"Wrote a BIDS derivatives data set to {result['out']}.")
+
+
+def _group(
+    loaded: Bundle, cohort: BidsCohort, out: Path, selection: BidsSelection, *, json: bool
+) -> None:
+    from dtb_runtime.bids_group import run_group
+
+    run = run_group(loaded, cohort, out, selection)
+    result: dict[str, Any] = {
+        "level": Level.GROUP.value,
+        "bundle": loaded.name,
+        "people": run.n_people,
+        "ok": run.n_ok,
+        "without_result": run.n_people - run.n_ok,
+        "changed_since": run.n_changed,
+        "files": [str(path) for path in run.files],
+        "warnings": list(loaded.warnings),
+    }
+    if json:
+        terminal.print_json(result)
+        return
+    terminal.print_lines(
+        f"A table of {people(run.n_people)}: {run.n_ok} with a result of {loaded.name}, "
+        f"{run.n_people - run.n_ok} without."
+    )
+    if run.n_changed:
+        terminal.message(
+            f"Files of {people(run.n_changed)} have changed since they were forecast; run the "
+            "participant level again."
+        )
+    for warning in result["warnings"]:
+        terminal.message(f"Warning: {warning}")
+    names = ", ".join(path.name for path in run.files)
+    terminal.message(f"Wrote {names} to {out}.")

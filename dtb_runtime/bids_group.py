@@ -1,0 +1,227 @@
+"""The group level of the BIDS App: one table of everybody, and what it sums up to.
+
+It is made from the records that the participant level has left. Whoever has no result stands in the
+table with the reason.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .atomic import write_files
+from .bids_cohort import BidsCohort, BidsSelection
+from .bids_dataset import check_is_ours, libraries_used, write_citation
+from .bids_participants import write_participants
+from .bids_record import Record, all_records
+from .bids_scoring import NO_RECORD
+from .cohort_entry import CohortEntry
+from .cohort_listing import CohortListing
+from .cohort_statistics import mean_with_interval
+from .cohort_table import CohortTable
+from .errors import CohortError
+from .score_columns import column_descriptions
+from .scored_person import ScoredPerson, stamp_of
+from .scoring import CohortScorer, ScoreSettings
+from .summary import package_version, rounded
+from .tables import one_line
+
+if TYPE_CHECKING:
+    from .bundle import Bundle
+
+TABLE_FILE, SIDECAR_FILE = "group_twins.tsv", "group_twins.json"
+SUMMARY_FILE = "group_summary.json"
+CHANGED = "The file has changed since it was forecast; run the participant level again."
+_QUANTILES = {"minimum": 0.0, "lower_quartile": 0.25, "median": 0.5, "upper_quartile": 0.75}
+_QUANTILES |= {"maximum": 1.0}
+
+
+@dataclass(frozen=True, slots=True)
+class GroupRun:
+    """How the group level ended."""
+
+    n_people: int
+    """Rows of the table."""
+    n_ok: int
+    """Those with a result."""
+    n_changed: int
+    """Of those, whose file has changed since."""
+    files: tuple[Path, ...]
+
+
+def run_group(
+    bundle: Bundle, cohort: BidsCohort, out: str | Path, selection: BidsSelection
+) -> GroupRun:
+    """Write the group's table and summary.
+
+    Parameters
+    ----------
+    bundle : Bundle
+        The one that the participant level had.
+    cohort : BidsCohort
+        From `list_bids`, for those whom the participant level has not seen.
+    out : str or pathlib.Path
+        Folder of the results.
+    selection : BidsSelection
+        What the cohort was listed with.
+
+    Raises
+    ------
+    CohortError
+        The participant level has left nothing, or results of several bundles or settings.
+    OutputError
+        The folder is somebody else's, or cannot be written.
+    """
+    out, listing = Path(out).absolute(), cohort.listing
+    check_is_ours(out)
+    records = {record.person.key: record for record in all_records(out)}
+    if not records:
+        raise CohortError(
+            f"{one_line(str(out))} holds no results of the participant level yet. Run dtb-run bids "
+            "with 'participant' first."
+        )
+    rows = _rows(records, listing, selection)
+    if not any(row.record for row in rows):
+        raise CohortError(
+            f"{one_line(str(out))} holds no results of the people asked for. Run dtb-run bids with "
+            "'participant' first, or change the labels."
+        )
+    about = _about([row.record for row in rows if row.record is not None], bundle)
+    settings = about["settings"]
+    numbers = CohortScorer(bundle, ScoreSettings(draws=settings["draws"])).columns()
+    own = tuple(name for name in listing.own_columns)
+    table = CohortTable(any(row.entry.session for row in rows), own, numbers)
+    described = {} if cohort.participants is None else cohort.participants.described()
+    document = column_descriptions(table, bundle) | {name: described[name] for name in own}
+    files = [
+        table.write_tsv(
+            out, [table.row(row.entry, row.person, row.place) for row in rows], TABLE_FILE
+        )
+    ]
+    summary = _summary(rows, numbers, about, bundle)
+    contents = {SIDECAR_FILE: _json(document), SUMMARY_FILE: _json(summary)}
+    files += write_files(out, contents, force=True)
+    write_participants(out, cohort.participants)
+    places = [row.place for row in rows]
+    write_citation(out, bundle, libraries_used(settings["reading"], places), anew=True)
+    n_changed = sum(CHANGED in row.person.notes for row in rows)
+    return GroupRun(len(rows), sum(row.person.is_ok for row in rows), n_changed, tuple(files))
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """Somebody in the table."""
+
+    entry: CohortEntry
+    person: ScoredPerson
+    place: str | None
+    record: Record | None
+
+
+def _rows(
+    records: Mapping[tuple[str, str], Record], listing: CohortListing, selection: BidsSelection
+) -> list[_Row]:
+    """Whom the data set holds now, and who is done and no longer in it."""
+    rows = []
+    for entry in listing.entries:
+        record, place = records.get(entry.key), listing.place(entry)
+        if record is None:
+            person = ScoredPerson.failed(entry, entry.problem or NO_RECORD)
+            rows.append(_Row(entry, person, place, None))
+            continue
+        person = record.person
+        stamp = stamp_of(entry)
+        if person.is_ok and stamp is not None and stamp != person.stamp:
+            person = replace(person, notes=(*person.notes, CHANGED))
+        entry = replace(entry, own=dict(record.own))
+        rows.append(_Row(entry, person, record.place, record))
+    there = {entry.key for entry in listing.entries}
+    for key, record in records.items():
+        participant_id, session = key[0], key[1] or None
+        is_meant = selection.participants is None or participant_id in selection.participants
+        is_meant &= selection.sessions is None or session in selection.sessions
+        if is_meant and key not in there and record.person.is_ok:
+            entry = CohortEntry(participant_id, session, None, own=dict(record.own))
+            rows.append(_Row(entry, record.person, record.place, record))
+    return sorted(rows, key=lambda row: row.entry.key)
+
+
+def _about(records: Sequence[Record], bundle: Bundle) -> dict[str, Any]:
+    """What all records are about.
+
+    Raises
+    ------
+    CohortError
+        They are about several things, or another bundle.
+    """
+    different = {json.dumps(dict(record.about), sort_keys=True) for record in records}
+    if len(different) > 1:
+        raise CohortError(
+            f"The results are of {len(different)} different bundles or settings, which cannot "
+            "stand in one table. Run the participant level for everybody with one of them."
+        )
+    about = dict(records[0].about)
+    if about["bundle_digest"] != bundle.digest:
+        raise CohortError(
+            f"The results were made with the bundle {one_line(str(about['bundle']))} "
+            f"({str(about['bundle_digest'])[:12]}), and this is {bundle.name} "
+            f"({bundle.digest[:12]}). Name the same bundle with --bundle."
+        )
+    return about
+
+
+def _summary(
+    rows: Sequence[_Row], numbers: Sequence[str], about: Mapping[str, Any], bundle: Bundle
+) -> dict[str, Any]:
+    ok = [row.person for row in rows if row.person.is_ok]
+    failed = [row for row in rows if not row.person.is_ok]
+    distributions = {}
+    for name in numbers:
+        values = np.array([p.values[name] for p in ok if name in p.values], dtype=np.float64)
+        if len(values):
+            distributions[name] = _distribution(values)
+    made_with: dict[str, list[str]] = {}
+    for name in ("provider", "dtb_runtime", "onnxruntime", "numpy"):
+        made_with[name] = sorted(
+            {row.record.made_with[name] for row in rows if row.record and row.person.is_ok}
+        )
+    return {
+        "n_people": len({row.person.participant_id for row in rows}),
+        "n_rows": len(rows),
+        "n_ok": len(ok),
+        "n_failed": len(failed),
+        "n_changed_since": sum(CHANGED in person.notes for person in ok),
+        "failed": [
+            {
+                "participant_id": row.person.participant_id,
+                "session": row.person.session,
+                "reason": row.person.error,
+            }
+            for row in failed
+        ],
+        "distributions": distributions,
+        "distribution_meaning": "n, mean with its 90 % bootstrap interval over people (of 10 or "
+        "more), sd and quartiles over rows with a result; columns are described in "
+        f"{SIDECAR_FILE}",
+        "bundle": {"name": bundle.name, "digest": bundle.digest},
+        "settings": about["settings"],
+        "made_with": made_with | {"group_level": [package_version()]},
+        "warnings": list(bundle.warnings),
+    }
+
+
+def _distribution(values: NDArray[np.float64]) -> dict[str, Any]:
+    found = mean_with_interval(values)
+    spread = rounded(float(values.std(ddof=1))) if len(values) > 1 else None
+    quantiles = {name: rounded(float(np.quantile(values, q))) for name, q in _QUANTILES.items()}
+    return {"n": len(values), **found, "sd": spread, **quantiles}
+
+
+def _json(document: Mapping[str, Any]) -> bytes:
+    return (json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()

@@ -1,0 +1,168 @@
+"""Age and sex of the people of a BIDS data set, read from its table and written to ours.
+
+Our table holds exactly the people who have a folder in the results. Several processes may add
+people at the same time: whoever has written it looks again whether it is still right.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from .atomic import write_files
+from .cohort_listing import PARTICIPANTS_FILE
+from .errors import CohortError
+from .forecast import NOT_AVAILABLE
+from .json_object import JsonObject
+from .participants import is_participant_id
+from .tables import is_missing, one_line, read_table, read_text, to_number
+
+SIDECAR_FILE = "participants.json"
+COLUMNS = ("age", "sex")
+"""What is taken over."""
+_DEFAULTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "age": {"Description": "Age of the participant", "Units": "year"},
+        "sex": {"Description": "Sex of the participant"},
+    }
+)
+_SEXES = MappingProxyType({"f": "female", "female": "female", "m": "male", "male": "male"})
+_ROUNDS = 20  # of writing and looking again; as many processes would have to end at one moment
+
+
+@dataclass(frozen=True, slots=True)
+class SourceParticipants:
+    """What a data set's table of participants says of age and sex."""
+
+    columns: tuple[str, ...]
+    """Those of `COLUMNS` that it has."""
+    rows: Mapping[str, Mapping[str, str]]
+    """Participant id to these cells, as they stand there."""
+    descriptions: Mapping[str, Any]
+    """What its sidecar says of these columns."""
+
+    @classmethod
+    def read(cls, root: Path) -> SourceParticipants | None:
+        """Read the table of a derivatives data set, else that of the raw data set around it.
+
+        Parameters
+        ----------
+        root : pathlib.Path
+            The folder. Where it lies in a folder ``derivatives``, as ``derivatives/xcp_d``, the
+            raw data set is the folder around that one.
+
+        Returns
+        -------
+        SourceParticipants or None
+            None where neither has a table.
+
+        Raises
+        ------
+        CohortError
+            A table or sidecar cannot be read.
+        """
+        places = [root, *([root.parent.parent] if root.parent.name == "derivatives" else [])]
+        folder = next((each for each in places if (each / PARTICIPANTS_FILE).is_file()), None)
+        if folder is None:
+            return None
+        table = read_table(folder / PARTICIPANTS_FILE, "\t", CohortError)
+        if "participant_id" not in table.columns:
+            raise CohortError(
+                f"{table.source} of {one_line(str(folder))} has no column 'participant_id', which "
+                "BIDS requires. Add it, or move the table away."
+            )
+        columns = tuple(name for name in COLUMNS if name in table.columns)
+        rows = {
+            one_line(who): {name: one_line(table.columns[name][row]) for name in columns}
+            for row, who in enumerate(table.columns["participant_id"])
+        }
+        sidecar, said = folder / SIDECAR_FILE, {}
+        if sidecar.is_file():
+            text = read_text(sidecar, CohortError)
+            said = dict(JsonObject.parse(text, SIDECAR_FILE, CohortError).rest())
+        of_columns = {n: said[n] for n in columns if isinstance(said.get(n), dict)}
+        return cls(columns, rows, of_columns)
+
+    def renamed(self, new_id: Callable[[str], str]) -> SourceParticipants:
+        """The same under other participant ids."""
+        return replace(self, rows={new_id(who): cells for who, cells in self.rows.items()})
+
+    def own(self, participant_id: str) -> dict[str, str]:
+        """Age and sex of one person, as they stand in the table; nothing of somebody else."""
+        return dict(self.rows.get(participant_id, {}))
+
+    def table(self, participant_ids: Iterable[str]) -> bytes:
+        """``participants.tsv`` of some people; what BIDS allows in no such cell becomes n/a."""
+        lines = [("participant_id", *self.columns)]
+        for who in participant_ids:
+            cells = self.rows.get(who, {})
+            lines.append((who, *(_cell(name, cells.get(name, "")) for name in self.columns)))
+        return ("\n".join("\t".join(line) for line in lines) + "\n").encode()
+
+    def sidecar(self) -> bytes:
+        """``participants.json``."""
+        return (json.dumps(self.described(), indent=2, ensure_ascii=False) + "\n").encode()
+
+    def described(self) -> dict[str, Any]:
+        """What each column is, in the source's own words where it has some."""
+        document: dict[str, Any] = {
+            "Description": "Those of the source's participants who were forecast",
+            "participant_id": {"Description": "BIDS participant id, as in the source"},
+        }
+        for name in self.columns:
+            document[name] = {**_DEFAULTS[name], **self.descriptions.get(name, {})}
+        if "sex" in document:
+            document["sex"]["Levels"] = self._levels(document["sex"].get("Levels"))
+        return document
+
+    def _levels(self, said: object) -> dict[str, Any]:
+        """Every value of sex that there is: BIDS takes no others once there are some."""
+        levels = dict(said) if isinstance(said, dict) else {}
+        values = {_cell("sex", cells.get("sex", "")) for cells in self.rows.values()}
+        for value in sorted(values - {NOT_AVAILABLE}):
+            levels.setdefault(value, _SEXES.get(value.lower(), "not described by the source"))
+        return levels
+
+
+def write_participants(out: Path, source: SourceParticipants | None) -> None:
+    """Write the table of everybody who has a folder in `out`; without a source there is none."""
+    if source is None:
+        return
+    for _ in range(_ROUNDS):
+        there = people_of(out)
+        _write(out, PARTICIPANTS_FILE, source.table(there))
+        _write(out, SIDECAR_FILE, source.sidecar())
+        if people_of(out) == there and (out / PARTICIPANTS_FILE).read_bytes() == source.table(
+            there
+        ):
+            return
+
+
+def people_of(out: Path) -> list[str]:
+    """Participant ids that have a folder in the results, in order."""
+    return sorted(
+        path.name for path in out.glob("sub-*") if path.is_dir() and is_participant_id(path.name)
+    )
+
+
+def _write(out: Path, name: str, data: bytes) -> None:
+    path = out / name
+    if not path.is_file() or path.read_bytes() != data:
+        write_files(out, {name: data}, force=True)
+
+
+def _cell(name: str, text: str) -> str:
+    """A cell as BIDS allows it: it takes numbers for ages alone."""
+    if is_missing(text):
+        return NOT_AVAILABLE
+    if name == "age":
+        try:
+            age = to_number(text)
+        except ValueError:
+            return NOT_AVAILABLE
+        return text if 0 <= age < 1000 else NOT_AVAILABLE
+    return text

@@ -1,0 +1,280 @@
+"""One person of a BIDS data set after another: read, forecast, written where BIDS wants it.
+
+A worker leaves everything of a person on disk itself, the record last: whoever is killed has done
+what there are records of.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .bids_log import NO_MEMORY, PersonLog, person_log, write_crash
+from .bids_outputs import stage_outputs
+from .bids_places import PersonPlaces
+from .bids_record import Record, entry_digest
+from .cohort_entry import CohortEntry
+from .cohort_listing import CohortListing
+from .connectome import read_connectome
+from .errors import ConnectomeError, MissingDependencyError, OutputError, UsageError
+from .folder_lock import locked_folder
+from .forecast import DRAWS
+from .hidden_names import HiddenNames, unnamed
+from .indicators import combine_indicators
+from .inference import import_onnxruntime
+from .reading import Reading
+from .score_rows import demographics_of, failed_row, good_row
+from .scored_person import ScoredPerson, Stamp, stamp_of
+from .summary import package_version
+
+if TYPE_CHECKING:
+    from .bundle import Bundle
+
+BUSY = "Another process is at work on this person. Wait until it ends."
+NO_RECORD = "The participant level has not been run for this person yet."
+_NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL})
+
+
+@dataclass(frozen=True, slots=True)
+class BidsSettings:
+    """What is done with everybody, as it goes to every worker."""
+
+    out: str
+    """Folder of the results, absolute."""
+    source: str
+    """Folder of the data set, absolute."""
+    draws: int
+    """Draws of the latent to average over."""
+    reading: Reading = field(default_factory=Reading)
+
+    @classmethod
+    def of(
+        cls,
+        bundle: Bundle,
+        out: Path,
+        source: Path,
+        *,
+        draws: int | None = None,
+        reading: Reading | None = None,
+    ) -> BidsSettings:
+        """Settings with the draws that `predict` takes, unless others are given.
+
+        Raises
+        ------
+        UsageError
+            Less than one draw, or several with a bundle that has no distribution of latents.
+        """
+        if draws is None:
+            draws = 1 if bundle.norms.prior is None else DRAWS
+        if draws < 1:
+            raise UsageError(f"draws must be at least 1, found {draws}.")
+        if draws > 1 and bundle.norms.prior is None:
+            raise UsageError(
+                f"Bundle {bundle.name!r} does not say how sure it is of a latent, so there is "
+                "nothing to draw. Forecast with one draw."
+            )
+        return cls(str(out.absolute()), str(source.absolute()), draws, reading or Reading())
+
+    def to_json(self) -> dict[str, Any]:
+        """Whatever changes a result, as JSON values; of files of regions their names."""
+        reading = self.reading.to_json()
+        for name in ("atlas", "atlas_labels"):
+            if reading.get(name) is not None:
+                reading[name] = Path(reading[name]).name
+        return {"draws": self.draws, "reading": reading}
+
+    def about(self, bundle: Bundle) -> dict[str, Any]:
+        """What a record must be about to be this run's."""
+        return {
+            "bundle": bundle.name,
+            "bundle_digest": bundle.digest,
+            "settings": self.to_json(),
+        }
+
+    def scorer(self, bundle: Bundle) -> BidsScorer:
+        """See `WorkSettings`."""
+        return BidsScorer(bundle, self)
+
+    def at_once(self, bundle: Bundle) -> int:
+        """See `WorkSettings`; one, so that a crash is one person's."""
+        return 1
+
+
+class BidsScorer:
+    """Forecasts people and writes what BIDS has a place for, with one bundle.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    settings : BidsSettings
+    """
+
+    def __init__(self, bundle: Bundle, settings: BidsSettings) -> None:
+        self.bundle = bundle
+        self.settings = settings
+        self._out = Path(settings.out)
+        self._source = CohortListing(Path(settings.source), settings.source, ())
+        self.about = settings.about(bundle)
+        self._made_with = {
+            "provider": bundle.provider,
+            "dtb_runtime": package_version(),
+            "onnxruntime": str(import_onnxruntime().__version__),
+            "numpy": np.__version__,
+        }
+
+    def score(self, entries: Sequence[CohortEntry]) -> list[ScoredPerson]:
+        """Forecast people; whoever cannot be gets a crash file and a row that says why.
+
+        Raises
+        ------
+        OutputError, MissingDependencyError
+            What the settings ask for cannot be done for anybody. Messages name nobody.
+        """
+        return [self._one(entry) for entry in entries]
+
+    def leave_failure(self, entry: CohortEntry, person: ScoredPerson) -> None:
+        """Write down a failure that no worker could: its process is gone."""
+        places = PersonPlaces.of(self._out, entry)
+        with self._nameless():
+            places.clear()
+            with person_log(places.log) as log:
+                log.say(f"Failed: {person.error}")
+            write_crash(places.crash, person.error)
+            self._record(entry, person, ()).write(places)
+
+    def _one(self, entry: CohortEntry) -> ScoredPerson:
+        places = PersonPlaces.of(self._out, entry)
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(self._nameless())
+            if not stack.enter_context(_person_lock(places.state)):
+                return ScoredPerson.failed(entry, BUSY)
+            places.clear()
+            log = stack.enter_context(person_log(places.log))
+            stamp = stamp_of(entry)
+            files: tuple[str, ...] = ()
+            try:
+                person, files = self._forecast(entry, places, log, stamp)
+            except OutputError:
+                raise
+            except MissingDependencyError as error:
+                nobody = HiddenNames.of(entry, "sub-(hidden)", b"")
+                raise MissingDependencyError(nobody.told(str(error))) from error
+            except Exception as error:  # one bad person costs one crash file, whatever it is
+                person = self._failed(entry, error, places, log, stamp)
+            self._record(entry, person, files).write(places)
+            return person
+
+    def _forecast(
+        self, entry: CohortEntry, places: PersonPlaces, log: PersonLog, stamp: Stamp | None
+    ) -> tuple[ScoredPerson, tuple[str, ...]]:
+        place = self._source.place(entry)
+        if entry.problem is not None or entry.path is None:
+            raise ConnectomeError(entry.problem or "There is no file.")
+        log.say(f"Reads {place or 'the file'}.")
+        connectome = unnamed(read_connectome(entry.path, self.settings.reading), entry)
+        log.say(f"It holds {connectome.taken_for}, {connectome.n_regions} regions.")
+        twin = self.bundle.personalize(connectome, participant_id=entry.participant_id)
+        log.say(
+            f"Twin made with the bundle {self.bundle.name} ({self.bundle.digest[:12]}) on "
+            f"{self.bundle.provider}.",
+            *twin.notes,
+        )
+        forecasts = twin.forecast_tasks(draws=self.settings.draws)
+        report = combine_indicators(forecast.indicator_report for forecast in forecasts)
+        draws = zip(*(forecast.draw_indicators for forecast in forecasts), strict=True)
+        persons = [combine_indicators(draw) for draw in draws]
+        row = good_row(entry, twin, report, persons, stamp=stamp)
+        age, sex, _ = demographics_of(entry.own)
+        with _staging(places) as staged:
+            files = stage_outputs(
+                staged, places, entry, twin, forecasts, place=place, age=age, sex=sex
+            )
+            places.publish(staged)
+        strange = [] if twin.strangeness is None else [twin.strangeness.sentence]
+        more = dict.fromkeys((*row.notes, *strange))
+        log.say(*(sentence for sentence in more if sentence not in twin.notes))
+        log.say(f"Wrote {len(files)} files, {self.settings.draws} draws of the latent.")
+        return row, files
+
+    def _failed(
+        self,
+        entry: CohortEntry,
+        error: Exception,
+        places: PersonPlaces,
+        log: PersonLog,
+        stamp: Stamp | None,
+    ) -> ScoredPerson:
+        person = failed_row(entry, error, stamp)
+        if isinstance(error, MemoryError):
+            person = replace(person, error=NO_MEMORY)
+        log.say(f"Failed: {person.error}")
+        write_crash(places.crash, error, entry.told)
+        return person
+
+    def _record(self, entry: CohortEntry, person: ScoredPerson, files: tuple[str, ...]) -> Record:
+        place = self._source.place(entry)
+        return Record(
+            about=self.about,
+            entry=entry_digest(entry, place),
+            place=place,
+            person=person,
+            own=entry.own,
+            files=files,
+            made_with=self._made_with,
+        )
+
+    @contextlib.contextmanager
+    def _nameless(self) -> Iterator[None]:
+        """Raise failures to write without the paths, which say who somebody is."""
+        try:
+            yield
+        except (OutputError, OSError) as error:
+            cause = error if isinstance(error, OSError) else error.__cause__
+            why = cause.strerror if isinstance(cause, OSError) else None
+            raise OutputError(
+                f"{self._out} cannot be written: {why or 'see the log files there'}. Whoever is "
+                "done is kept: make room there and start again to go on."
+            ) from error
+
+
+@contextlib.contextmanager
+def _staging(places: PersonPlaces) -> Iterator[Path]:
+    """A folder to make a person's files in; what cannot be written there ends the run."""
+    staged: Path | None = None
+    try:
+        staged = places.staging()
+        yield staged
+    except OSError as cause:
+        raise OutputError(cause.strerror or str(cause)) from cause
+    finally:
+        if staged is not None:
+            shutil.rmtree(staged, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _person_lock(folder: Path) -> Iterator[bool]:
+    """Keep other processes from a person; False where one is at work there.
+
+    Some clusters' file systems have no locks. There, nobody is kept out.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(locked_folder(folder))
+        except OutputError as error:
+            cause = error.__cause__
+            if isinstance(cause, BlockingIOError) or (
+                os.name == "nt" and isinstance(cause, PermissionError)
+            ):
+                yield False
+                return
+            if not (isinstance(cause, OSError) and cause.errno in _NO_LOCKS):
+                raise
+        yield True

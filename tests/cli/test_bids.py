@@ -1,0 +1,123 @@
+"""`dtb-run bids` as a person runs it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from .conftest import TINY, Outcome
+
+pytest.importorskip("bids", reason="pybids is not installed: the extra bids")
+
+Run = Callable[..., Outcome]
+SETTINGS = ("--bundle", TINY, "--draws", "1", "--nprocs", "1", "--device", "cpu")
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """Three people in our own naming, one of them broken."""
+    rng = np.random.default_rng(3)
+    root = tmp_path / "secretstudy"
+    for label in ("101", "102", "103"):
+        folder = root / f"sub-{label}" / "func"
+        folder.mkdir(parents=True)
+        matrix = np.corrcoef(rng.normal(size=(200, 12)).T)
+        np.save(folder / f"sub-{label}_task-rest_atlas-tiny12_connectome.npy", matrix)
+    (root / "sub-102/func/sub-102_task-rest_atlas-tiny12_connectome.npy").write_bytes(b"broken")
+    return root
+
+
+def test_people_and_then_the_group(dtb_run: Run, source: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    done = dtb_run("bids", source, out, "participant", *SETTINGS)
+    assert done.code == 1
+    assert "Forecast 3 people with tiny on CPU: 2 ok, 1 failed." in done.out
+    assert f"crash file for each of them in {out / 'logs'}." in done.err
+    assert "Warning: This is a test bundle" in done.err
+    again = dtb_run("bids", source, out, "participant", *SETTINGS, "--json")
+    assert again.code == 1
+    result = json.loads(again.out)
+    assert (result["people"], result["ok"], result["done_before"]) == (3, 2, 3)
+    assert result["crash_files"] == str(out / "logs")
+    group = dtb_run("bids", source, out, "group", "--bundle", TINY)
+    assert group.code == 0
+    assert "A table of 3 people: 2 with a result of tiny, 1 without." in group.out
+    assert "group_twins.tsv, group_twins.json, group_summary.json" in group.err
+    as_json = json.loads(dtb_run("bids", source, out, "group", "--bundle", TINY, "--json").out)
+    assert (as_json["people"], as_json["without_result"]) == (3, 1)
+
+
+def test_messages_name_nobody(dtb_run: Run, source: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    outcomes = [
+        dtb_run("bids", source, out, "participant", *SETTINGS),
+        dtb_run("bids", source, out, "participant", *SETTINGS, "--json", "--force"),
+        dtb_run("bids", source, out, "participant", *SETTINGS, "--stop-on-first-crash"),
+        dtb_run("bids", source, out, "participant", *SETTINGS, "--participant-label", "101", "77"),
+        dtb_run("bids", source, out, "group", "--bundle", TINY),
+        dtb_run("bids", source, out, "group", "--bundle", TINY, "--json"),
+    ]
+    assert [outcome.code for outcome in outcomes] == [1, 1, 1, 2, 0, 0]
+    said = "".join(outcome.out + outcome.err for outcome in outcomes)
+    assert not re.search(r"sub-|\b10[123]\b|\b77\b", said)
+    assert "1 of the 2 participant labels given fit nobody" in said
+
+
+def test_several_labels_stand_after_one_option(dtb_run: Run, source: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    words = ("--participant-label", "101", "sub-103", *SETTINGS)
+    assert dtb_run("bids", source, out, "participant", *words).code == 0
+    assert sorted(path.name for path in out.glob("sub-*")) == ["sub-101", "sub-103"]
+    # As the BIDS Apps specification writes it, and one option each.
+    words = ("--participant_label", "101", "--participant_label", "103", "--json", *SETTINGS)
+    assert json.loads(dtb_run("bids", source, out, "participant", *words).out)["people"] == 2
+    lacking = dtb_run("bids", source, out, "participant", "--participant-label")
+    assert lacking.code == 2
+    assert "requires an argument" in lacking.err
+
+
+def test_a_filter_file_chooses(dtb_run: Run, source: Path, tmp_path: Path) -> None:
+    path = tmp_path / "filter.json"
+    path.write_text('{"connectome": {"atlas": "tiny12"}}', encoding="utf-8")
+    words = ("--bids-filter-file", path, "--participant-label", "101", *SETTINGS)
+    assert dtb_run("bids", source, tmp_path / "out", "participant", *words).code == 0
+    path.write_text('{"connectome": {"desc": "x"}}', encoding="utf-8")
+    done = dtb_run("bids", source, tmp_path / "other", "participant", *words)
+    assert done.code == 1
+    assert "The filter file may ask for too much." in done.err
+    assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "match"),
+    [
+        (("group", "--bundle", TINY), 1, "holds no results of the participant level yet"),
+        (("everybody", *SETTINGS), 2, "is not one of"),
+        (("participant", *SETTINGS, "--mem-mb", "100"), 2, "100 MB are too little"),
+        (("participant", *SETTINGS, "--fisher-z", "--timeseries"), 2, "exclude each other"),
+        (("participant", *SETTINGS, "--timeseries"), 1, "holds nobody's timeseries file"),
+        (("participant", *SETTINGS, "--bids-filter-file", "nowhere"), 1, "There is no file at"),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence(
+    dtb_run: Run, source: Path, tmp_path: Path, words: tuple[str, ...], code: int, match: str
+) -> None:
+    done = dtb_run("bids", source, tmp_path / "out", *words)
+    assert done.code == code
+    assert match in done.err
+    assert "Traceback" not in done.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_help_says_what_it_does(dtb_run: Run) -> None:
+    done = dtb_run("bids", "--help")
+    assert done.code == 0
+    for option in ("--participant-label", "--session-label", "--bids-filter-file", "--nprocs"):
+        assert option in done.out
+    for option in ("--mem-mb", "--stop-on-first-crash", "--timeseries", "--draws", "--json"):
+        assert option in done.out
