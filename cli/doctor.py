@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from dtb_runtime.errors import DtbError
+from dtb_runtime.errors import DtbError, MissingDependencyError
 from dtb_runtime.processors import usable_processors
 
 from . import terminal
@@ -92,9 +92,11 @@ def wheel_problems(wheels: Sequence[str]) -> list[str]:
 
 def available_providers() -> list[str]:
     """Return ONNX Runtime's execution providers; empty where it cannot be imported."""
+    from dtb_runtime.inference import import_onnxruntime
+
     try:
-        import onnxruntime
-    except ImportError:
+        onnxruntime = import_onnxruntime()
+    except MissingDependencyError:
         return []
     return list(onnxruntime.get_available_providers())
 

@@ -9,18 +9,19 @@ from typing import Annotated, Any
 import typer
 
 from dtb_runtime.processors import n_usable
+from dtb_runtime.reading import Reading
 
 from . import terminal
 from .cohort_text import people, print_ending
+from .hash_options import HashIdsOption, HashKeyOption, listing_to_use
 from .options import (
     BundleOption,
     Device,
     DeviceOption,
-    FisherOption,
     ForceOption,
     JsonOption,
-    TimeseriesOption,
 )
+from .reading_options import with_reading
 
 EXAMPLES = """\b
 Examples:
@@ -29,6 +30,7 @@ Examples:
 """
 
 
+@with_reading
 def score(
     cohort: Annotated[
         Path,
@@ -57,8 +59,18 @@ def score(
         bool,
         typer.Option("--files", help="Also write each person's own files, as predict does."),
     ] = False,
-    fisher_z: FisherOption = False,
-    timeseries: TimeseriesOption = False,
+    harmonize: Annotated[
+        Path | None,
+        typer.Option(
+            "--harmonize",
+            metavar="SITES",
+            show_default=False,
+            help="Take what sites and scanners do to connectomes off everybody first: a file of "
+            "dtb-run harmonize.",
+        ),
+    ] = None,
+    hash_ids: HashIdsOption = False,
+    hash_key: HashKeyOption = None,
     jobs: Annotated[
         int | None,
         typer.Option(
@@ -83,6 +95,8 @@ def score(
     force: ForceOption = False,
     device: DeviceOption = Device.AUTO,
     json: JsonOption = False,
+    *,
+    reading: Reading,
 ) -> None:
     """Score a whole cohort: one row a person.
 
@@ -95,20 +109,27 @@ def score(
     from dtb_runtime.cohort_listing import list_cohort
     from dtb_runtime.cohort_run import score_cohort
     from dtb_runtime.errors import UsageError
+    from dtb_runtime.harmonization_file import HarmonizationFile
     from dtb_runtime.inference import CUDA
     from dtb_runtime.scoring import ScoreSettings
 
     loaded = load_bundle(bundle, device=device.value)
     parcellation = loaded.manifest.parcellation
+    site_effects = None if harmonize is None else HarmonizationFile.of(harmonize)
+    sites = None if site_effects is None else site_effects.read()
     listing = list_cohort(
         cohort,
         parcellation=None if parcellation is None else parcellation.name,
-        timeseries=timeseries,
+        timeseries=reading.timeseries,
+        columns=() if sites is None else sites.columns,
     )
+    if sites is not None:
+        sites.check_columns(listing.own_columns, listing.source)
+    listing = listing_to_use(listing, out, hash_ids=hash_ids, hash_key=hash_key)
     settings = ScoreSettings(
         draws=draws,
-        fisher_z=fisher_z,
-        timeseries=timeseries,
+        reading=reading,
+        harmonization=site_effects,
         files=str((out / "people").absolute()) if files else None,
     )
     if cluster is not None and jobs is not None:
@@ -132,6 +153,7 @@ def score(
     result: dict[str, Any] = {
         "bundle": loaded.name,
         "provider": loaded.provider,
+        "harmonized_with": None if site_effects is None else site_effects.digest,
         "people": run.n_people,
         "ok": run.n_people - run.n_failed,
         "failed": run.n_failed,

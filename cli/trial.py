@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,18 +10,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dtb_runtime.processors import n_usable
+from dtb_runtime.reading import Reading
 
 from . import terminal
+from .hash_options import HashIdsOption, HashKeyOption, listing_to_use
 from .options import (
     DEFAULT_BUNDLE,
     BundleOption,
     Device,
     DeviceOption,
-    FisherOption,
     ForceOption,
     JsonOption,
     SeedOption,
-    TimeseriesOption,
 )
 from .plan_options import (
     BudgetOption,
@@ -34,6 +35,7 @@ from .plan_options import (
     TargetOption,
 )
 from .plan_request import change_limits, check_source, goals_of
+from .reading_options import with_reading
 from .trial_text import print_trial
 
 if TYPE_CHECKING:
@@ -55,6 +57,7 @@ class Arms(StrEnum):
     COMMON = "common"
 
 
+@with_reading
 def trial(
     cohort: Annotated[
         Path,
@@ -108,8 +111,8 @@ def trial(
         bool,
         typer.Option("--files", help="Also write each person's own files, as intervene does."),
     ] = False,
-    fisher_z: FisherOption = False,
-    timeseries: TimeseriesOption = False,
+    hash_ids: HashIdsOption = False,
+    hash_key: HashKeyOption = None,
     jobs: Annotated[
         int | None,
         typer.Option(
@@ -123,6 +126,8 @@ def trial(
     force: ForceOption = False,
     device: DeviceOption = Device.AUTO,
     json: JsonOption = False,
+    *,
+    reading: Reading,
 ) -> None:
     """Try an intervention on a whole cohort, in silico.
 
@@ -145,10 +150,15 @@ def trial(
         of_new |= {"--budget": budget}
     check_source(plan, target, of_new)
     loaded = load_bundle(bundle, device=device.value)
-    listing = list_cohort(cohort, parcellation=parcellation_of(loaded).name, timeseries=timeseries)
+    listing = list_cohort(
+        cohort, parcellation=parcellation_of(loaded).name, timeseries=reading.timeseries
+    )
+    listing = listing_to_use(listing, out, hash_ids=hash_ids, hash_key=hash_key)
     common: bytes | None = None
     if plan is not None:
         ready = read_plan(plan, loaded)
+        if hash_ids:
+            ready = replace(ready, participant_id=None)  # in whom it was found is an id, too
         goals, holds, common = ready.goals, ready.holds, ready.to_bytes(loaded)
         chosen = _chosen(arms or Arms.COMMON)
         if "common" not in chosen:
@@ -165,8 +175,7 @@ def trial(
         limits=change_limits(edges, regions, budget, networks=networks),
         doses=DOSES if dose is None else tuple(sorted(dose)),
         seed=seed,
-        fisher_z=fisher_z,
-        timeseries=timeseries,
+        reading=reading,
         files=str((out / "people").absolute()) if files else None,
     )
     settings.check()

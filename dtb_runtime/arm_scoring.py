@@ -15,13 +15,14 @@ from .connectome import Connectome, read_connectome
 from .connectome_change import membership, network_names
 from .errors import ConnectomeError, MissingDependencyError, OutputError, UsageError
 from .gradients import FoundPlan, PlanFinder, plan_finder
+from .hidden_names import unnamed
 from .indicator_forecasts import all_indicators, cohort_sds
 from .intervention import Intervention, try_plan
 from .intervention_outputs import strangeness_of, write_intervention
 from .parcellation import Parcellation
 from .plan import parcellation_of, plan_of_text
 from .score_rows import atlas_notes, failed_row
-from .scored_person import ScoredPerson, Stamp, file_stamp
+from .scored_person import ScoredPerson, Stamp, stamp_of
 from .summary import rounded
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ class TrialScorer:
             if own_files is not None:  # nothing of an earlier run stays
                 own_files.clear(entry)
             # Before it is read: a file that changes meanwhile is then known to have changed.
-            stamp = None if entry.path is None else file_stamp(entry.path)
+            stamp = stamp_of(entry)
             try:
                 rows.append(self._row(entry, stamp))
             except _ENDS_THE_RUN:
@@ -172,7 +173,7 @@ def read_entry(entry: CohortEntry, settings: TrialSettings) -> Connectome:
     """
     if entry.problem is not None or entry.path is None:
         raise ConnectomeError(entry.problem or f"{entry.label} has no connectome.")
-    return read_connectome(entry.path, fisher_z=settings.fisher_z, timeseries=settings.timeseries)
+    return unnamed(read_connectome(entry.path, settings.reading), entry)
 
 
 def own_seed(entry: CohortEntry, seed: int) -> int:

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from .errors import UsageError
+from .hidden_names import HiddenNames
 from .participants import checked_participant_id
+from .readers import stem_of
 from .tables import one_line
 
 _ATLAS = re.compile(r"(?:^|_)(?:atlas|seg)-([A-Za-z0-9]+)")
@@ -18,18 +20,25 @@ _ATLAS = re.compile(r"(?:^|_)(?:atlas|seg)-([A-Za-z0-9]+)")
 
 @dataclass(frozen=True, slots=True)
 class CohortEntry:
-    """One connectome to be scored."""
+    """One connectome to be scored.
 
-    participant_id: str
+    Its `repr` says nothing of it: a cluster's log has the arguments of a call that failed.
+    """
+
+    participant_id: str = field(repr=False)
     """``sub-<label>``; where there is none, what stands in its place, as one line."""
-    session: str | None
+    session: str | None = field(repr=False)
     """``ses-<label>``; None without sessions."""
-    path: Path | None
+    path: Path | None = field(repr=False)
     """The connectome's file; None where there is not exactly one."""
-    own: Mapping[str, str] = field(default_factory=dict)
+    own: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Cells of a table's other columns, as they stand there."""
-    problem: str | None = None
+    problem: str | None = field(default=None, repr=False)
     """Why this one cannot be scored, None if nothing is known against it."""
+    named: tuple[str, ...] = field(default=(), repr=False)
+    """Files and folders that `problem` names."""
+    hidden: HiddenNames | None = field(default=None, repr=False)
+    """What no output may say of it; None where nothing is hidden. See `hashed_ids`."""
 
     @property
     def key(self) -> tuple[str, str]:
@@ -44,12 +53,19 @@ class CohortEntry:
     @property
     def atlases(self) -> frozenset[str]:
         """What the file's name says of the parcellation (``atlas-``, ``seg-``), in lower case."""
-        stem = "" if self.path is None else self.path.stem
+        stem = "" if self.path is None else stem_of(self.path)
         return frozenset(value.lower() for value in _ATLAS.findall(stem))
+
+    def told(self, text: str) -> str:
+        """A sentence about it as outputs may have it: without names, where they are hidden."""
+        return text if self.hidden is None else self.hidden.told(text)
 
     def digest(self) -> str:
         """Tells it from any other entry: who, which file, which own cells, which problem."""
-        cells = [*self.key, str(self.path), self.problem, sorted(self.own.items())]
+        file = str(self.path)
+        if self.hidden is not None:  # else who can guess the file's name could try it
+            file = self.hidden.sealed_text(file)
+        cells = [*self.key, file, self.problem, sorted(self.own.items())]
         return hashlib.sha256(json.dumps(cells).encode()).hexdigest()[:16]
 
 
@@ -82,10 +98,12 @@ def _entry_of(person: CohortEntry | str | Path) -> CohortEntry:
 
 def entry_of_file(path: Path) -> CohortEntry:
     """The entry of a connectome's file, whose it is by its name."""
-    parts = path.stem.split("_")
+    parts = stem_of(path).split("_")
     subject = next((part for part in parts if part.startswith("sub-")), None)
     session = next((part for part in parts if part.startswith("ses-")), None)
-    entry = checked_entry(path.stem, None) if subject is None else checked_entry(subject, session)
+    entry = (
+        checked_entry(stem_of(path), None) if subject is None else checked_entry(subject, session)
+    )
     return entry if entry.problem else replace(entry, path=path)
 
 

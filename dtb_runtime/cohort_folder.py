@@ -9,7 +9,7 @@ from pathlib import Path
 
 from .cohort_entry import CohortEntry, checked_entry, entry_of_file
 from .errors import CohortError
-from .readers import READERS
+from .readers import READERS, ending_of, stem_of
 from .tables import one_line
 
 CONNECTOME_SUFFIXES = ("connectome", "relmat", "conmat")
@@ -60,7 +60,7 @@ def _of_subject(folder: Path, wanted: Sequence[str]) -> list[CohortEntry]:
         inside = path.relative_to(folder).parts[:-1]
         session = next((part for part in inside if part.startswith("ses-")), None)
         entry = entry_of_file(path)
-        if not any(part.startswith("sub-") for part in path.stem.split("_")):
+        if not any(part.startswith("sub-") for part in stem_of(path).split("_")):
             found.append(_with_file(checked_entry(folder.name, session), path))
         elif entry.participant_id == folder.name and session in (None, entry.session):
             found.append(entry)
@@ -72,7 +72,8 @@ def _of_subject(folder: Path, wanted: Sequence[str]) -> list[CohortEntry]:
                 f"{one_line(path.name)} lies in the folder {where}, but names another person or "
                 "session. Rename one of them."
             )
-            found.append(replace(checked_entry(folder.name, session), path=None, problem=problem))
+            entry = replace(checked_entry(folder.name, session), path=None, problem=problem)
+            found.append(replace(entry, named=(path.name, where)))
     if not found:
         problem = (
             f"The folder {one_line(folder.name)} holds no connectome. Expected files ending in "
@@ -88,11 +89,11 @@ def _with_file(entry: CohortEntry, path: Path) -> CohortEntry:
 
 
 def _is_wanted(path: Path, suffixes: Sequence[str]) -> bool:
-    if path.name.startswith(".") or path.suffix.lower() not in READERS or path.is_dir():
+    if path.name.startswith(".") or ending_of(path) is None or path.is_dir():
         return False
-    bids = _BIDS_NAME.fullmatch(path.stem)
+    bids = _BIDS_NAME.fullmatch(stem_of(path))
     # A name that is no BIDS name says nothing of what it holds.
-    return bids[1] in suffixes if bids else path.stem.lower() not in _NOBODY
+    return bids[1] in suffixes if bids else stem_of(path).lower() not in _NOBODY
 
 
 def _the_one(several: Sequence[CohortEntry], parcellation: str | None, folder: Path) -> CohortEntry:
@@ -105,11 +106,11 @@ def _the_one(several: Sequence[CohortEntry], parcellation: str | None, folder: P
     problems = [entry.problem for entry in several if entry.problem is not None]
     if problems:
         return replace(several[0], path=None, problem=problems[0])
-    names = ", ".join(
+    names = tuple(
         one_line(str(entry.path.relative_to(folder))) for entry in several if entry.path is not None
     )
     problem = (
-        f"There are {len(several)} files: {names}. Keep one, or say which in a table with the "
-        "columns participant_id and path."
+        f"There are {len(several)} files: {', '.join(names)}. Keep one, or say which in a table "
+        "with the columns participant_id and path."
     )
-    return replace(several[0], path=None, problem=problem)
+    return replace(several[0], path=None, problem=problem, named=names)

@@ -28,6 +28,16 @@ _KNOWN_COLUMNS = ("participant_id", "path", "session", "session_id")
 
 
 @dataclass(frozen=True, slots=True)
+class Sealed:
+    """What outputs say of a cohort whose ids are hidden."""
+
+    cohort: str
+    """Tells it from another one: in place of its path, which may name somebody."""
+    key: str
+    """Tells the key from another one."""
+
+
+@dataclass(frozen=True, slots=True)
 class CohortListing:
     """Everybody who is to be scored."""
 
@@ -39,6 +49,8 @@ class CohortListing:
     """In the order of participant id and session, which no two share."""
     own_columns: tuple[str, ...] = ()
     """A table's other columns, in its order; of a folder ``age`` and ``sex`` where it has them."""
+    sealed: Sealed | None = None
+    """What stands for the cohort in outputs that hide whom it holds; see `hashed_ids`."""
 
     @property
     def has_sessions(self) -> bool:
@@ -52,9 +64,15 @@ class CohortListing:
             people.update(entry.digest().encode())
         return people.hexdigest()
 
+    def about(self) -> dict[str, str]:
+        """Which cohort it is, for files: a run goes on with the same one."""
+        if self.sealed is None:
+            return {"cohort": str(self.path)}
+        return {"cohort": self.sealed.cohort, "ids_hashed_with": self.sealed.key}
+
     def place(self, entry: CohortEntry) -> str | None:
-        """An entry's file, as seen from the table or folder; None without one."""
-        if entry.path is None:
+        """An entry's file, as seen from the table or folder; None without one, or if hidden."""
+        if entry.path is None or entry.hidden is not None:
             return None
         root = self.path if self.path.is_dir() else self.path.parent
         is_inside = entry.path.is_relative_to(root)
@@ -62,7 +80,11 @@ class CohortListing:
 
 
 def list_cohort(
-    source: str | Path, *, parcellation: str | None = None, timeseries: bool = False
+    source: str | Path,
+    *,
+    parcellation: str | None = None,
+    timeseries: bool = False,
+    columns: Sequence[str] = (),
 ) -> CohortListing:
     """List a cohort.
 
@@ -77,6 +99,9 @@ def list_cohort(
         Of several connectomes of one person, the one whose ``atlas-`` or ``seg-`` is this.
     timeseries : bool
         The files hold time series.
+    columns : sequence of str
+        Others that are taken of a folder's ``participants.tsv`` where it has them, in any case. A
+        table's are taken all.
 
     Raises
     ------
@@ -86,7 +111,7 @@ def list_cohort(
     source = Path(source).absolute()  # the same people wherever a run goes on
     if source.is_dir():
         entries = entries_of_folder(source, parcellation=parcellation, timeseries=timeseries)
-        entries, own_columns = _with_demographics(entries, source / PARTICIPANTS_FILE)
+        entries, own_columns = _with_columns(entries, source / PARTICIPANTS_FILE, columns)
         told_apart = _told_apart(entries, str(source))
         return CohortListing(source, one_line(str(source)), told_apart, own_columns)
     if source.suffix.lower() not in _DELIMITERS:
@@ -132,14 +157,17 @@ def _of_table(path: Path) -> CohortListing:
     return CohortListing(path, table.source, _told_apart(entries, str(path)), own_columns)
 
 
-def _with_demographics(
-    entries: Sequence[CohortEntry], file: Path
+def _with_columns(
+    entries: Sequence[CohortEntry], file: Path, wanted: Sequence[str]
 ) -> tuple[list[CohortEntry], tuple[str, ...]]:
-    """Give everybody the age and sex that BIDS' table of participants has of them."""
+    """Give everybody age, sex and wanted columns of BIDS' table of participants."""
     if not file.is_file():
         return list(entries), ()
     table = read_table(file, "\t", CohortError)
-    names = tuple(name for name in _DEMOGRAPHICS if name in table.columns)
+    lower = {name.lower() for name in wanted} - {"participant_id"}
+    demographics = [name for name in _DEMOGRAPHICS if name in table.columns]
+    others = [name for name in table.columns if name.lower() in lower]
+    names = tuple(dict.fromkeys((*demographics, *others)))
     ids = table.columns.get("participant_id", ())
     known = {who: row for row, who in enumerate(ids)}
     found = []

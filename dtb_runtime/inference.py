@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import io
+import os
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -167,7 +168,13 @@ def import_onnxruntime() -> ModuleType:
     ------
     MissingDependencyError
         It is not installed, or its installation is broken; the message has the pip command.
+
+    Notes
+    -----
+    Since version 1.29 it sends what it runs, on what machine, to its maker, and keeps a number for
+    the machine in the home folder, unless this variable is set before it is loaded.
     """
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     try:
         import onnxruntime
     except ImportError as cause:
@@ -181,6 +188,8 @@ def import_onnxruntime() -> ModuleType:
     if not hasattr(onnxruntime, "InferenceSession"):
         # What is left after one of the two wheels was uninstalled from under the other.
         raise MissingDependencyError(_BROKEN)
+    # Where a program loaded it before us, and where the variable is not known (Windows).
+    onnxruntime.disable_telemetry_events()
     module: ModuleType = onnxruntime
     return module
 

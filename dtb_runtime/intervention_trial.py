@@ -178,11 +178,11 @@ def mean_connectome(bundle: Bundle, listing: CohortListing, settings: TrialSetti
     n_read, first_error = 0, ""
     for entry in listing.entries:
         try:
-            own = read_entry(entry, settings).aligned(parcellation.labels, parcellation.name)
+            own = bundle.aligned(read_entry(entry, settings))
             correlations = own.correlations.astype(np.float64)
             check_original(correlations, own.source)
         except ConnectomeError as error:
-            first_error = first_error or str(error)
+            first_error = first_error or entry.told(str(error))
             continue
         total = correlations if total is None else total + correlations
         n_read += 1

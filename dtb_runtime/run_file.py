@@ -98,7 +98,7 @@ def about_scoring(bundle: Bundle, listing: CohortListing, settings: WorkSettings
     """What is scored and how: rows of the same may stand in one table."""
     return {
         "version": FORMAT_VERSION,
-        "cohort": str(listing.path),
+        **listing.about(),
         "bundle": bundle.name,
         "bundle_digest": bundle.digest,
         "provider": bundle.provider,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from .connectome_facts import FACTS
 from .score_rows import STRANGENESS
 from .summary import MEANINGS
 
@@ -34,6 +35,10 @@ _OTHERS: dict[str, dict[str, Any]] = {
     },
     STRANGENESS[1]: {"Description": "people of the cohort nearer to it", "Units": "%"},
     STRANGENESS[2]: {"Description": "correlation with the cohort's mean connectome"},
+    **{
+        name: {"Description": what} | ({"Units": unit} if unit else {})
+        for name, (what, unit) in FACTS.items()
+    },
     STRANGENESS[3]: {"Description": "people of the cohort with a lower one", "Units": "%"},
 }
 

@@ -22,7 +22,7 @@ from .cohort_entry import CohortEntry
 from .errors import CohortError, OutputError
 from .json_object import JsonObject
 from .own_files import OwnFiles
-from .scored_person import ScoredPerson, file_stamp
+from .scored_person import ScoredPerson, stamp_of
 
 if TYPE_CHECKING:
     from typing import Self
@@ -98,7 +98,7 @@ class Journal:
         """
         for row in np.flatnonzero(self._begins != _NONE).tolist():
             entry = self._entries[row]
-            found = None if entry.path is None else file_stamp(entry.path)
+            found = stamp_of(entry)
             is_other = found is not None and found != tuple(self._stamps[row])
             lacks_files = (
                 own_files is not None

@@ -48,7 +48,7 @@ def good_row(
     stamp : Stamp, optional
         The file when it was read.
     """
-    age, sex, notes = _demographics(entry.own)
+    age, sex, notes = demographics_of(entry.own)
     values = dict(indicators.values)
     not_adjusted: dict[str, None] = {}
     for name in indicators.values:
@@ -82,6 +82,8 @@ def good_row(
         }
         if strangeness.is_outside:
             notes = (*notes, strangeness.sentence)
+    if twin.facts is not None:
+        values |= twin.facts.numbers
     kept = {name: rounded(value) for name, value in values.items()}
     return ScoredPerson.ok(entry, kept, (*twin.notes, *notes), stamp=stamp)
 
@@ -118,7 +120,7 @@ def reason(error: Exception) -> str:
     )
 
 
-def _demographics(own: Mapping[str, str]) -> tuple[float | None, Sex | None, tuple[str, ...]]:
+def demographics_of(own: Mapping[str, str]) -> tuple[float | None, Sex | None, tuple[str, ...]]:
     """Age and sex where a table gives both, and what is wrong with them."""
     cells = {name.lower(): cell for name, cell in own.items()}
     age_cell, sex_cell = cells.get("age", ""), cells.get("sex", "")

@@ -50,7 +50,8 @@ class ScoredPerson:
     @classmethod
     def failed(cls, entry: CohortEntry, error: str, *, stamp: Stamp | None = None) -> ScoredPerson:
         """The row of somebody who could not be scored."""
-        return cls(entry.participant_id, entry.session, "failed", error=error, stamp=stamp)
+        told = entry.told(error)
+        return cls(entry.participant_id, entry.session, "failed", error=told, stamp=stamp)
 
     @classmethod
     def ok(
@@ -63,7 +64,8 @@ class ScoredPerson:
     ) -> ScoredPerson:
         """The row of somebody who was; values that are not finite are left out."""
         finite = {name: value for name, value in values.items() if math.isfinite(value)}
-        return cls(entry.participant_id, entry.session, "ok", finite, "", notes, stamp)
+        told = tuple(map(entry.told, notes))
+        return cls(entry.participant_id, entry.session, "ok", finite, "", told, stamp)
 
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON values, with all digits of the numbers."""
@@ -101,6 +103,14 @@ class ScoredPerson:
     def from_line(cls, line: str, where: str) -> ScoredPerson:
         """Read what `to_line` wrote; raises `CohortError` if it did not."""
         return cls.from_json(JsonObject.parse(line, where, CohortError))
+
+
+def stamp_of(entry: CohortEntry) -> Stamp | None:
+    """What an entry's file is now; sealed where the entry hides which file it is."""
+    stamp = None if entry.path is None else file_stamp(entry.path)
+    if stamp is None or entry.hidden is None:
+        return stamp
+    return entry.hidden.sealed_numbers(*stamp)
 
 
 def file_stamp(path: Path) -> Stamp | None:

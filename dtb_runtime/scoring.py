@@ -7,7 +7,7 @@ latent. A person's numbers do not depend on who else is in the call.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -16,21 +16,26 @@ import numpy as np
 
 from .cohort_entry import CohortEntry, entries_of
 from .connectome import Connectome, read_connectome
+from .connectome_facts import FACTS
 from .draws import read_draw
 from .errors import MissingDependencyError, OutputError, UsageError
+from .harmonization_file import HarmonizationFile
+from .hidden_names import unnamed
 from .indicator_forecasts import all_indicators, run_people
 from .indicators import Indicators, combine_indicators
 from .inference import PEOPLE_PER_CALL
 from .outputs import write_forecasts
 from .own_files import OwnFiles
 from .prepared_run import prepare_run
+from .reading import Reading
 from .score_rows import STRANGENESS, failed_row, good_row
-from .scored_person import ScoredPerson, file_stamp
+from .scored_person import ScoredPerson, stamp_of
 from .tasks import get_task
 from .twin import Twin
 
 if TYPE_CHECKING:
     from .bundle import Bundle
+    from .harmonization import Harmonization
 
 
 Forecasted: TypeAlias = tuple[Indicators, list[Indicators]]
@@ -46,16 +51,19 @@ class ScoreSettings:
     draws: int = 1
     """Draws of the latent to average over. 1 is the mean of what is known, the quickest; `predict`
     averages over 32 and knows intervals."""
-    fisher_z: bool = False
-    """The files hold Fisher z instead of correlations."""
-    timeseries: bool = False
-    """The files hold time series."""
+    reading: Reading = field(default_factory=Reading)
+    """How the files are read."""
+    harmonization: HarmonizationFile | None = None
+    """What sites do to connectomes, which is taken off before twins are made; None leaves it."""
     files: str | None = None
     """Folder for each person's own files, as `predict` writes them; None writes none."""
 
     def to_json(self) -> dict[str, Any]:
-        """The fields as JSON values; of the folder only whether there is one."""
-        return asdict(self) | {"files": self.files is not None}
+        """The fields as JSON values; of the folder only whether there is one, of site effects the
+        digest of their file.
+        """
+        harmonized_with = None if self.harmonization is None else self.harmonization.digest
+        return asdict(self) | {"files": self.files is not None, "harmonization": harmonized_with}
 
     @property
     def own_files(self) -> OwnFiles | None:
@@ -82,7 +90,10 @@ class CohortScorer:
     Raises
     ------
     UsageError
-        Less than one draw, or several with a bundle that has no distribution of latents.
+        Less than one draw, or several with a bundle that has no distribution of latents; site
+        effects with a bundle that does not take connectomes.
+    CohortError
+        The file of site effects is damaged, has changed, or is of other regions.
     """
 
     def __init__(self, bundle: Bundle, settings: ScoreSettings) -> None:
@@ -95,6 +106,16 @@ class CohortScorer:
             )
         self.bundle = bundle
         self.settings = settings
+        self._harmonization: Harmonization | None = None
+        if settings.harmonization is not None:
+            parcellation = bundle.manifest.parcellation
+            if parcellation is None:
+                raise UsageError(
+                    f"Bundle {bundle.name!r} does not take connectomes, so there is nothing to "
+                    "harmonize. Leave out --harmonize."
+                )
+            self._harmonization = settings.harmonization.read()
+            self._harmonization.check_regions(parcellation.labels, parcellation.name)
         self._runs = [prepare_run(get_task(name), None) for name in bundle.manifest.tasks]
 
     def columns(self) -> tuple[str, ...]:
@@ -107,7 +128,7 @@ class CohortScorer:
         if self.settings.draws > 1:
             columns += [f"{name}_{end}" for name in names for end in ("low", "high")]
         has_strangeness = norms.latent is not None or norms.edges is not None
-        return (*columns, *(STRANGENESS if has_strangeness else ()))
+        return (*columns, *(STRANGENESS if has_strangeness else ()), *FACTS)
 
     def score(self, entries: Sequence[CohortEntry]) -> list[ScoredPerson]:
         """Score several people; whoever cannot be scored gets a row that says why.
@@ -131,7 +152,7 @@ class CohortScorer:
             for entry in entries:  # nothing of an earlier run stays beside what comes now
                 own_files.clear(entry)
         # Before they are read: a file that changes meanwhile is then known to have changed.
-        stamps = [None if entry.path is None else file_stamp(entry.path) for entry in entries]
+        stamps = [stamp_of(entry) for entry in entries]
         connectomes: dict[int, Connectome] = {}
         rows: dict[int, ScoredPerson] = {}
         for i, entry in enumerate(entries):
@@ -161,9 +182,13 @@ class CohortScorer:
     def _connectome(self, entry: CohortEntry) -> Connectome:
         if entry.problem is not None or entry.path is None:
             raise UsageError(entry.problem or "There is no file.")
-        return read_connectome(
-            entry.path, fisher_z=self.settings.fisher_z, timeseries=self.settings.timeseries
-        )
+        found = unnamed(read_connectome(entry.path, self.settings.reading), entry)
+        parcellation = self.bundle.manifest.parcellation
+        if self._harmonization is None or parcellation is None:
+            return found
+        # Before regions without data are filled in: what fills them comes from no site.
+        aligned = found.aligned(parcellation.labels, parcellation.name)
+        return self._harmonization.applied(aligned, entry.own)
 
     def _twins(
         self, entries: Sequence[CohortEntry], connectomes: Mapping[int, Connectome]
