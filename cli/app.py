@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import os
 import signal
 import sys
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -22,14 +23,17 @@ from dtb_runtime.errors import DtbError
 from dtb_runtime.processors import limit_libraries
 
 from . import (
+    bids,
     bundles,
     calibrate,
     doctor,
     evaluate,
     export,
+    harmonize,
     intervene,
     predict,
     score,
+    sign,
     simulate,
     terminal,
     train,
@@ -46,6 +50,7 @@ EXTRA_OF_MODULE = {
     "scipy": "imaging",
     "nilearn": "imaging",
     "sklearn": "evaluate",
+    "bids": "bids",
 }
 """Optional package -> the extra of `dtb-runtime` that brings it."""
 
@@ -64,16 +69,19 @@ for command, examples in (
     (predict.predict, predict.EXAMPLES),
     (calibrate.calibrate, calibrate.EXAMPLES),
     (score.score, score.EXAMPLES),
+    (harmonize.harmonize, harmonize.EXAMPLES),
     (intervene.intervene, intervene.EXAMPLES),
     (trial.trial, trial.EXAMPLES),
     (simulate.simulate, simulate.EXAMPLES),
     (train.train, train.EXAMPLES),
     (export.export, export.EXAMPLES),
+    (sign.sign, sign.EXAMPLES),
     (bundles.bundles, bundles.BUNDLES_EXAMPLES),
     (bundles.inspect, bundles.INSPECT_EXAMPLES),
     (doctor.doctor, doctor.EXAMPLES),
 ):
     app.command(epilog=examples)(command)
+app.command(epilog=bids.EXAMPLES, cls=bids.BidsCommand)(bids.bids)
 app.command(epilog=evaluate.EXAMPLES, cls=evaluate.EvaluateCommand)(evaluate.evaluate)
 
 
@@ -152,9 +160,13 @@ def _ended_politely() -> Iterator[None]:
 def _run(arguments: Sequence[str] | None) -> int:
     command = typer.main.get_command(app)
     try:
-        command.main(args=arguments, prog_name="dtb-run")
-    except SystemExit as stop:  # typer's own way out: --help, a usage error, typer.Exit
+        # Not standalone: typer would print what is wrong with the words as they are.
+        code = command.main(args=arguments, prog_name="dtb-run", standalone_mode=False)
+    except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 1
+    except typer.Abort:
+        terminal.message("Aborted!")
+        return 1
     except DtbError as error:
         terminal.error(str(error))
         return error.exit_code
@@ -167,7 +179,34 @@ def _run(arguments: Sequence[str] | None) -> int:
             f"Install it with: pip install 'dtb-runtime[{EXTRA_OF_MODULE[module]}]'"
         )
         return 1
-    return 0
+    except MemoryError as error:
+        terminal.error(
+            f"there is too little memory for this ({error or 'none is left'}). Free some, give "
+            "smaller files, or use fewer processes."
+        )
+        return 1
+    except Exception as error:
+        if not hasattr(error, "format_message"):  # of all of typer's, which may be click's
+            raise
+        return _print_usage_error(error, sys.argv[1:] if arguments is None else arguments)
+    return code if isinstance(code, int) else 0  # --help and typer.Exit give a code
+
+
+def _print_usage_error(error: Any, words: Sequence[str]) -> int:
+    """Print what typer says of wrong usage, with the words of the command line made printable."""
+    from dtb_runtime.tables import one_line
+
+    said = io.StringIO()
+    error.show(file=said)
+    problem = shown = error.format_message()
+    # Line breaks first, which nobody could tell from those of typer later.
+    parts = {part for word in words for part in (word, *word.split("=", 1))}
+    for part in sorted(parts, key=len, reverse=True):
+        if part != one_line(part):
+            shown = shown.replace(part, one_line(part))
+    for line in said.getvalue().replace(problem, shown).expandtabs(4).rstrip("\n").split("\n"):
+        terminal.message(line)
+    return int(error.exit_code)
 
 
 if __name__ == "__main__":

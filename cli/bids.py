@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,6 +15,7 @@ from dtb_runtime.reading import Reading
 
 from . import terminal
 from .cohort_text import people
+from .hash_options import HashIdsOption, HashKeyOption, listing_to_use
 from .options import DEFAULT_BUNDLE, BundleOption, Device, DeviceOption, ForceOption, JsonOption
 from .reading_options import with_reading
 
@@ -137,6 +139,8 @@ def bids(
         bool,
         typer.Option("--stop-on-first-crash", help="Stop at the first person who fails."),
     ] = False,
+    hash_ids: HashIdsOption = False,
+    hash_key: HashKeyOption = None,
     force: ForceOption = False,
     device: DeviceOption = Device.AUTO,
     json: JsonOption = False,
@@ -164,7 +168,7 @@ def bids(
         session_labels=tuple(session_label or ()),
         parcellation=None if parcellation is None else parcellation.name,
     )
-    cohort = list_bids(source, selection)
+    cohort = _hidden(list_bids(source, selection), out, hash_ids=hash_ids, hash_key=hash_key)
     if level is Level.GROUP:
         _group(loaded, cohort, out, selection, json=json)
         return
@@ -205,6 +209,18 @@ def bids(
         _print(result)
     if run.n_failed:
         raise typer.Exit(1)
+
+
+def _hidden(cohort: BidsCohort, out: Path, *, hash_ids: bool, hash_key: Path | None) -> BidsCohort:
+    """The cohort with hashed ids, where this is asked for."""
+    listing = listing_to_use(cohort.listing, out, hash_ids=hash_ids, hash_key=hash_key)
+    if not hash_ids or hash_key is None:
+        return cohort
+    from dtb_runtime.hashed_ids import hashed_id, read_key
+
+    key, people = read_key(hash_key, apart_from=out), cohort.participants
+    renamed = None if people is None else people.renamed(lambda who: hashed_id(who, key))
+    return replace(cohort, listing=listing, participants=renamed)
 
 
 def _print(result: dict[str, Any]) -> None:

@@ -16,6 +16,7 @@ from .figures import print_figures
 from .options import JsonOption
 
 if TYPE_CHECKING:
+    from dtb_runtime.bundle import Bundle
     from dtb_runtime.manifest import Manifest
 
 BUNDLES_EXAMPLES = """\b
@@ -29,6 +30,7 @@ Examples:
   dtb-run inspect my_bundle --json
   dtb-run inspect tcp434 --card
   dtb-run inspect glasser360 --regions
+  dtb-run inspect my_bundle --verify-key public.pem
 """
 RUNTIME_CHECKS = (
     "the folder holds exactly the files of the manifest",
@@ -97,6 +99,24 @@ def inspect(
         bool,
         typer.Option("--regions", help="List the regions in a connectome's order, as CSV."),
     ] = False,
+    verify_key: Annotated[
+        Path | None,
+        typer.Option(
+            "--verify-key",
+            metavar="PEM",
+            show_default=False,
+            help="See that the owner of this public key signed it (dtb-run sign).",
+        ),
+    ] = None,
+    signature: Annotated[
+        Path | None,
+        typer.Option(
+            "--signature",
+            metavar="FILE",
+            show_default=False,
+            help="With --verify-key; default: the folder's name with .sig, beside it.",
+        ),
+    ] = None,
 ) -> None:
     """Show a bundle's manifest and check it against the format.
 
@@ -107,7 +127,10 @@ def inspect(
 
     if card + regions + json > 1:
         raise UsageError("--card, --regions and --json each show one thing. Leave all but one out.")
+    if signature is not None and verify_key is None:
+        raise UsageError("--signature is for --verify-key. Give the public key as well.")
     loaded = load_bundle(bundle, device="cpu")
+    signed_by = _verified(loaded, verify_key, signature)
     folders = {info.name: info.folder for info in available_bundles()}
     if card:
         terminal.print_text(loaded.model_card)
@@ -126,6 +149,9 @@ def inspect(
             "as in an environment that trains and exports (extra [torch])."
         )
     facts = _facts(loaded.manifest, loaded.digest)
+    if signed_by is not None:
+        facts["signed_with_key"] = signed_by
+        checks.append(f"signed by the owner of {verify_key}")
     if json:
         terminal.print_json(facts | {"checks": checks})
         return
@@ -139,6 +165,15 @@ def inspect(
     print_figures(loaded.manifest.measured)
     terminal.print_lines(*(f"ok  {check}" for check in checks))
     terminal.print_lines(*(f"Warning: {warning}" for warning in loaded.warnings))
+
+
+def _verified(loaded: Bundle, key: Path | None, signature: Path | None) -> str | None:
+    """Return the SHA-256 of the key that signed a bundle; None where nobody asks."""
+    if key is None:
+        return None
+    from dtb_runtime.bundle_signature import verify_bundle
+
+    return verify_bundle(loaded.folder, loaded.digest, key, signature)
 
 
 def _regions_csv(manifest: Manifest) -> str:

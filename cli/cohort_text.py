@@ -27,8 +27,8 @@ def print_ending(
         What was done with everybody, as in "was scored".
     """
     if n_failed:
-        terminal.message(f"First of those that failed: {result['first_error']}")
-        terminal.message(f"Why each of them did stands in {out / table}.")
+        terminal.message(f"The first of those that failed: {result['first_error']}")
+        terminal.message(f"Who failed, and why, stands in {out / table}.")
     for sentence in result["left_out"]:
         terminal.message(f"Left out {sentence}")
     for warning in result["warnings"]:

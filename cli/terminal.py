@@ -1,5 +1,8 @@
 """What a person sees: tables on stdout, messages and progress on stderr, plain when piped.
 
+Names of files and regions come from anywhere. What is not printable in them, such as the escape
+codes of terminals and line breaks, is always shown as escapes.
+
 rich is imported only where a table or a progress bar is really drawn on a terminal.
 """
 
@@ -20,6 +23,8 @@ PLAIN_PROGRESS_S = 10.0
 """Least time between two plain progress lines: a log of a long run stays readable."""
 NARROWEST_TEXT = 30
 """Least width of a column of text that a drawn table breaks into lines."""
+LONGEST_MESSAGE = 4000
+"""Characters of one message: what is wrong with a file may quote it, and it may be all one line."""
 PROGRESS_BAR = 16
 """Width of a progress bar: at 80 columns it leaves about half of the line to what is said."""
 
@@ -70,6 +75,7 @@ def print_table(table: Table) -> None:
 
     Text in the last column may take several lines of a drawn table; nothing is cut short.
     """
+    table = _printable(table)
     plain = plain_table(table)
     if not _is_terminal(sys.stdout):
         print(plain, end="\n\n")
@@ -85,18 +91,29 @@ def print_table(table: Table) -> None:
     if sum(widths[:-1]) + least + borders > console.width:
         print(plain, end="\n\n")  # rich would cut numbers short
         return
-    drawn = RichTable(title=table.title or None, title_justify="left", title_style="bold")
+    # Text, not str: a file name or a region label may hold what rich would read as markup.
+    title = Text(table.title) if table.title else None
+    drawn = RichTable(title=title, title_justify="left", title_style="bold")
     for number, (column, is_right) in enumerate(zip(table.columns, right, strict=True), 1):
         drawn.add_column(
-            column,
+            Text(column),
             justify="right" if is_right else "left",
             no_wrap=is_right or number < len(widths),
             overflow="fold",
         )
     for row in table.rows:
-        # Text, not str: a file name or a region label may hold what rich would read as markup.
         drawn.add_row(*(Text(cell) for cell in row))
     console.print(drawn)
+
+
+def _printable(table: Table) -> Table:
+    from dtb_runtime.tables import one_line
+
+    return Table(
+        columns=tuple(map(one_line, table.columns)),
+        rows=[tuple(map(one_line, row)) for row in table.rows],
+        title=one_line(table.title),
+    )
 
 
 def print_lines(*lines: str) -> None:
@@ -122,6 +139,8 @@ def print_json(result: Mapping[str, object]) -> None:
     """Print a result on stdout as JSON."""
     # NaN is not JSON: one that gets here is a mistake of ours and may fail loudly.
     text = json.dumps(result, indent=2, ensure_ascii=False, allow_nan=False)
+    # Outside of texts it has nothing but line breaks to escape.
+    text = "\n".join(map(_printable_json, text.split("\n")))
     try:
         text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
     except UnicodeEncodeError:
@@ -129,10 +148,18 @@ def print_json(result: Mapping[str, object]) -> None:
     print(text)
 
 
+def _printable_json(line: str) -> str:
+    if line.isprintable():
+        return line
+    return "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in line)
+
+
 def message(text: str) -> None:
     """Print a message for the person on stderr, as one line."""
     from dtb_runtime.tables import one_line
 
+    if len(text) > LONGEST_MESSAGE:
+        text = f"{text[:LONGEST_MESSAGE]}..."
     if sys.stderr is not None:  # else print would put it on stdout
         print(one_line(text), file=sys.stderr)
 
@@ -187,10 +214,12 @@ def progress(description: str, total: int) -> Iterator[Progress]:
     from rich.progress import Progress as RichProgress
     from rich.table import Column
 
+    from dtb_runtime.tables import one_line
+
     # Where the terminal is narrow, what is said is cut short, never the bar or the time.
     text = Column(no_wrap=True, overflow="ellipsis", ratio=1)
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=PROGRESS_BAR),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
@@ -201,7 +230,7 @@ def progress(description: str, total: int) -> Iterator[Progress]:
 
         class RichBar:
             def advance(self, done: int, text: str) -> None:
-                bar.update(task, completed=done, text=text)
+                bar.update(task, completed=done, text=one_line(text))
 
         yield RichBar()
 

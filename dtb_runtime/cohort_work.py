@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from .cohort_listing import CohortListing
 from .cohort_table import PARTIAL_PREFIX
 from .errors import CohortError, OutputError, UsageError
+from .hidden_names import nameless
 from .own_files import OwnFiles
 from .run_file import RUN_FILE, CohortRun, ended_run, write_run
 from .score_journal import JOURNAL_FILE, Journal
@@ -177,7 +178,7 @@ def work_through(
         journal.forget_changed(own_files)
         left = journal.rows_left()
         if fail_fast:
-            _stop_at(journal.first_failed(), journal.n_done)
+            _stop_at(journal.first_failed(), listing, journal.n_done)
         can_write_all = products.can_write_all
         is_whole = ended is not None and ended.is_whole(
             listing.digest(), products.made_with, can_write_all=can_write_all
@@ -200,7 +201,7 @@ def work_through(
                 if on_scored is not None:
                     on_scored(journal.n_done, journal.n_failed, person)
                 if fail_fast and not person.is_ok:
-                    _stop_at(person, journal.n_done)
+                    _stop_at(person, listing, journal.n_done)
         journal.sync()
         files, left_out = products.write(out, journal)
         first = journal.first_failed()
@@ -210,7 +211,7 @@ def work_through(
             n_before=n_before,
             seconds=time.monotonic() - start_s,
             files=(*files, out / RUN_FILE),
-            first_error="" if first is None else f"{_label(first)}: {first.error}",
+            first_error="" if first is None else _reason(first, listing),
             left_out=left_out,
         )
     made_with = products.made_with
@@ -230,12 +231,20 @@ def remove(*paths: Path) -> None:
             ) from cause
 
 
-def _stop_at(failed: ScoredPerson | None, n_done: int) -> None:
+def _stop_at(failed: ScoredPerson | None, listing: CohortListing, n_done: int) -> None:
     if failed is not None:
+        keys = [entry.key for entry in listing.entries]
         raise FirstFailureError(
-            f"{_label(failed)} failed: {failed.error} The {n_done} rows until here are "
-            "kept; without --fail-fast the run goes on."
+            f"Person {keys.index(failed.key) + 1} of {len(keys)}, in the order of their ids, "
+            f"failed: {_reason(failed, listing)} The {n_done} rows until here are kept; without "
+            "--fail-fast the run goes on."
         )
+
+
+def _reason(failed: ScoredPerson, listing: CohortListing) -> str:
+    """Why somebody failed, without saying who: messages end in logs, which are for everybody."""
+    entry = next((entry for entry in listing.entries if entry.key == failed.key), None)
+    return failed.error if entry is None else nameless(failed.error, entry)
 
 
 def _workers(plan: WorkerPlan, jobs: int, cluster: str | None) -> Workers | ClusterWorkers:
@@ -244,7 +253,3 @@ def _workers(plan: WorkerPlan, jobs: int, cluster: str | None) -> Workers | Clus
     from .score_cluster import ClusterWorkers  # late: most runs have no cluster
 
     return ClusterWorkers(plan, cluster)
-
-
-def _label(person: ScoredPerson) -> str:
-    return "_".join(filter(None, person.key))

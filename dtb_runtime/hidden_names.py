@@ -92,6 +92,13 @@ class HiddenNames:
         return one, other
 
 
+def nameless(text: str, entry: CohortEntry) -> str:
+    """A sentence about somebody as messages may have it, which do not say who it is."""
+    if entry.hidden is not None:
+        return entry.told(text)
+    return HiddenNames.of(entry, _ANY_OTHER, b"").told(text)
+
+
 def unnamed(connectome: Connectome, entry: CohortEntry) -> Connectome:
     """A connectome that does not say which file it came from, where its entry hides this."""
     if entry.hidden is None:

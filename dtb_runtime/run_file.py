@@ -43,7 +43,7 @@ class CohortRun:
     files: tuple[Path, ...]
     """What is in the folder."""
     first_error: str
-    """Of the first person who failed; empty where nobody did."""
+    """Why the first person who failed did, without a name; empty where nobody did."""
     left_out: tuple[str, ...] = ()
     """Files that were not written, and why."""
     was_ended: bool = False

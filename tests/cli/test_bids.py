@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dtb_runtime.hashed_ids import hashed_id
+
 from .conftest import TINY, Outcome
 
 pytest.importorskip("bids", reason="pybids is not installed: the extra bids")
@@ -121,3 +123,35 @@ def test_help_says_what_it_does(dtb_run: Run) -> None:
         assert option in done.out
     for option in ("--mem-mb", "--stop-on-first-crash", "--timeseries", "--draws", "--json"):
         assert option in done.out
+
+
+def test_hashed_ids_leave_no_id_behind(dtb_run: Run, tmp_path: Path) -> None:
+    labels, root, out = ("MRN4711", "MRN4712", "MRN4713"), tmp_path / "study", tmp_path / "out"
+    rng = np.random.default_rng(3)
+    for label in labels:
+        (root / f"sub-{label}" / "func").mkdir(parents=True)
+        matrix = np.corrcoef(rng.normal(size=(200, 12)).T)
+        name = f"sub-{label}_task-rest_atlas-tiny12_connectome.npy"
+        np.save(root / f"sub-{label}" / "func" / name, matrix)
+    (root / "sub-MRN4712/func/sub-MRN4712_task-rest_atlas-tiny12_connectome.npy").write_bytes(b"no")
+    people = "participant_id\tage\tsex\n" + "".join(f"sub-{label}\t30\tF\n" for label in labels)
+    (root / "participants.tsv").write_text(people)
+    key = tmp_path / "study.key"
+    key.write_bytes(b"5f0c1d7e9a8b4632")
+    key.chmod(0o600)
+    hidden = ("--hash-ids", "--hash-key", key)
+    outcomes = [
+        dtb_run("bids", root, out, "participant", *SETTINGS, *hidden),
+        dtb_run("bids", root, out, "participant", *SETTINGS, *hidden),
+        dtb_run("bids", root, out, "group", "--bundle", TINY, *hidden),
+    ]
+    assert [outcome.code for outcome in outcomes] == [1, 1, 0]
+    assert "(3 of them before)" in outcomes[1].out
+    assert "MRN47" not in "".join(outcome.out + outcome.err for outcome in outcomes)
+    files = [path for path in out.rglob("*") if path.is_file()]
+    assert not [path for path in files if "MRN47" in str(path.relative_to(out))]
+    assert not [path for path in files if b"MRN47" in path.read_bytes()]
+    ids = {hashed_id(f"sub-{label}", key.read_bytes()) for label in labels}
+    table = (out / "group_twins.tsv").read_text().splitlines()
+    assert {row.split("\t")[0] for row in table[1:]} == ids
+    assert "needs a key" in dtb_run("bids", root, out, "participant", "--hash-ids").err

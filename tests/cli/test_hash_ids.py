@@ -57,7 +57,7 @@ def test_score_says_and_writes_no_id(dtb_run: Run, cohort: Path, key: Path, tmp_
     assert done.code == 1
     assert_no_id(done, out)
     broken = hashed_id(IDS[3], KEY)
-    assert f"First of those that failed: {broken}: {broken}.npy is not a NumPy array" in done.err
+    assert f"The first of those that failed: {broken}.npy is not a NumPy array" in done.err
     assert {path.name for path in (out / "people").iterdir()} == {
         hashed_id(who, KEY) for who in IDS[:3]
     }
@@ -68,7 +68,7 @@ def test_score_says_and_writes_no_id(dtb_run: Run, cohort: Path, key: Path, tmp_
     assert refused.code == 1
     assert "holds the results of another run" in refused.err
     failed = dtb_run(*words, "--hash-ids", "--hash-key", key, "--fail-fast", "--force")
-    assert f"{broken} failed: {broken}.npy" in failed.err
+    assert f"in the order of their ids, failed: {broken}.npy" in failed.err
     assert_no_id(failed, out)
 
 

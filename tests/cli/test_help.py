@@ -20,6 +20,11 @@ COMMANDS = {
         *("--events", "--bundle", "--twin", "--task", "--until", "--save", "--out", "--fisher-z"),
         *("--timeseries", "--age", "--sex", "--seed", "--participant-label", "--force", "--device"),
     ],
+    ("bids",): [
+        *("--bundle", "--participant-label", "--session-label", "--bids-filter-file", "--draws"),
+        *("--nprocs", "--mem-mb", "--stop-on-first-crash", "--force", "--device", "--impute"),
+    ],
+    ("harmonize",): ["--out", "--bundle", "--site-column", "--covariates"],
     ("simulate",): ["--bundle", "--regions", "--n", "--seed", "--out", "--behavior-from"],
     ("train",): [
         *("--cohort", "--regions", "--preset", "--out", "--resume", "--seed", "--epochs"),

@@ -78,7 +78,7 @@ def test_a_ready_plan_needs_no_pytorch(
     assert done.code == 1  # one person failed
     result = json.loads(done.out)
     assert (result["n_people"], result["n_ok"], result["n_failed"]) == (6, 5, 1)
-    assert result["first_error"].startswith("sub-9")
+    assert result["first_error"].startswith("sub-(hidden).npy is not a NumPy array file")
     assert set(result["arms"]) == {"common", "sham_common"}
     assert result["doses"]["doses"] == [1.0, 1.5]
     new = dtb_run("trial", cohort, *AIM, *MORE, "--out", tmp_path / "new")

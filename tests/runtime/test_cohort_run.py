@@ -79,7 +79,7 @@ def test_processes_change_no_byte_and_bad_people_cost_a_row_each(
     assert tables(tmp_path / "1") == tables(tmp_path / "3")
     assert (alone.n_people, alone.n_failed, alone.n_before) == (60, 6, 0)
     assert several.first_error == alone.first_error
-    assert alone.first_error.startswith("sub-007: sub-007.npy is cut short")
+    assert alone.first_error.startswith("sub-(hidden).npy is cut short")
     lines = (tmp_path / "1" / "cohort.tsv").read_text().splitlines()
     header = lines[0].split("\t")
     rows = [dict(zip(header, line.split("\t"), strict=True)) for line in lines[1:]]
@@ -170,10 +170,10 @@ def test_after_fail_fast_a_mended_file_comes_first(
     run: Callable[..., CohortRun], cohort: Path, tmp_path: Path
 ) -> None:
     mended = shutil.copytree(cohort, tmp_path / "mended")
-    with pytest.raises(FirstFailureError, match="sub-007"):
+    with pytest.raises(FirstFailureError, match="Person 8 of 60"):
         run(tmp_path / "out", mended, fail_fast=True)
     np.save(mended / "sub-007.npy", np.load(mended / "sub-000.npy"))
-    with pytest.raises(FirstFailureError, match="sub-017"):
+    with pytest.raises(FirstFailureError, match="Person 18 of 60"):
         run(tmp_path / "out", mended, fail_fast=True)
     assert run(tmp_path / "out", mended).n_failed == 5
 
@@ -313,7 +313,7 @@ def test_fail_fast_stops_and_keeps_what_was_done(
     run: Callable[..., CohortRun], tmp_path: Path
 ) -> None:
     for _ in range(2):
-        with pytest.raises(FirstFailureError, match=r"sub-007 failed: .* The 8 rows"):
+        with pytest.raises(FirstFailureError, match=r"Person 8 of 60, in .* failed: .* The 8 rows"):
             run(tmp_path, fail_fast=True)
     assert run(tmp_path).n_before == 8
 

@@ -119,7 +119,7 @@ def test_a_row_is_what_the_plan_does_in_the_person(
 ) -> None:
     done = run(tmp_path / "out")
     assert (done.n_people, done.n_failed) == (N, 1)
-    assert done.first_error.startswith("sub-07: sub-07.npy is not a NumPy array file")
+    assert done.first_error.startswith("sub-(hidden).npy is not a NumPy array file")
     rows = rows_of(tmp_path / "out" / "trial.tsv")
     assert [row["participant_id"] for row in rows] == [f"sub-{n:02d}" for n in range(N)]
     assert rows[7]["status"] == "failed"
