@@ -12,7 +12,13 @@ Where things are::
     errors             every error raised on purpose
     connectome         a person's correlations (connectome_checks: the checks)
     edges              the upper triangle as Fisher z
-    readers            files that a connectome can come from, by file name ending
+    readers            files that a connectome can come from, by file name ending (raw_array: what
+                       they give, reading: what the caller says; plain_files, nifti_files,
+                       cifti_files, matlab_files, conn_files, hdf5_files, parquet_files;
+                       isolated_reading: in a process of its own)
+    region_names       which region of a file is which (bids_hints: what a file's name says)
+    connectome_facts   how good a connectome is (imputation: regions without data)
+    harmonization      site effects taken off one person (harmonization_file, covariates)
     parcellation       regions: labels, networks, coordinates, structures
     tasks, trials      hammer and stroop as data; what a row of their events must hold
     events             schedules (BIDS events)
@@ -50,6 +56,9 @@ Where things are::
                        arm_effects, cohort_statistics, arm_columns, arm_tables)
     scoring            whole cohorts, one row a person (cohort_run, cohort_work, score_workers,
                        score_cluster)
+    hashed_ids         participant ids by keyed hashes (hidden_names: what may not be said)
+    bids_run           the BIDS App (bids_cohort, bids_query, bids_scoring, bids_outputs,
+                       bids_record, bids_group)
     summary            what forecasts say, as JSON values (basis: what they rest on)
     seen_trials        what was seen beside what is forecast for it
     tables             delimited text (json_object: strict JSON, array_files: .npy and .npz)

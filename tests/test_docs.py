@@ -120,6 +120,8 @@ def test_a_documented_command_has_its_options(
 
 COMMANDS = [
     "predict",
+    "bids",
+    "harmonize",
     "calibrate",
     "simulate",
     "train",

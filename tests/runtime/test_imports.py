@@ -25,6 +25,9 @@ HEAVY = {
     "nibabel",
     "nilearn",
     "h5py",
+    "pyarrow",
+    "bids",
+    "sqlalchemy",
 }
 
 
