@@ -38,11 +38,7 @@ class Person:
         from dtb_runtime.errors import UsageError
 
         if self.twin is not None:
-            options = {
-                "--fisher-z": self.reading.fisher_z,
-                "--timeseries": self.reading.timeseries,
-            }
-            given = [name for name, is_set in options.items() if is_set]
+            given = [f"--{name.replace('_', '-')}" for name in self.reading.given]
             if self.connectome is not None:
                 given.insert(0, str(self.connectome))
             if given:

@@ -77,19 +77,28 @@ def hints_of(stem: str, source: str) -> tuple[Kind | None, Scale | None, str]:
     if "sub" not in entities:
         return None, None, ""
     kind = SUFFIX_KINDS.get(suffix)
-    if kind != "connectome":
+    if kind == "timeseries":
         return kind, None, ""
-    for entity in _MEASURE_ENTITIES:
-        measure = entities.get(entity)
-        if measure is None:
-            continue
-        why = f"its name has {entity}-{measure}"
-        if _IS_R.fullmatch(measure):
-            return kind, "r", why
-        if _IS_Z.fullmatch(measure):
-            return kind, "z", why
+    said = {
+        f"{entity}-{entities[entity]}": _scale_of(entities[entity])
+        for entity in _MEASURE_ENTITIES
+        if entity in entities
+    }
+    if not said:
+        return kind, None, ""
+    unknown = [pair for pair, scale in said.items() if scale is None]
+    if unknown and kind is None:  # a name of which nobody knows what it says
+        return None, None, ""
+    if unknown or len(set(said.values())) > 1:
         raise ConnectomeError(
-            f"{source} holds {measure} by its name ({entity}-{measure}), expected Pearson "
-            "correlations between regions, or their Fisher z. Give the matrix of correlations."
+            f"{source} holds {' and '.join(unknown or said)} by its name, expected Pearson "
+            "correlations between regions, or their Fisher z, and not both. Give the matrix of "
+            "correlations, or correct the name."
         )
-    return kind, None, ""
+    return kind, next(iter(said.values())), f"its name has {' and '.join(said)}"
+
+
+def _scale_of(measure: str) -> Scale | None:
+    if _IS_R.fullmatch(measure):
+        return "r"
+    return "z" if _IS_Z.fullmatch(measure) else None

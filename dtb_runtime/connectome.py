@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .connectome_checks import (
-    SYMMETRY_TOLERANCE,
     as_matrix,
     check_diagonal,
     check_finite,
@@ -32,11 +31,8 @@ from .raw_array import RawArray
 from .readers import read_array
 from .reading import Reading
 from .region_names import match_regions
+from .resting_series import correlate
 from .tables import file_label
-
-_CONSTANT_TOLERANCE = 1e-12  # of the largest value
-MIN_TIME_POINTS = 3
-"""With fewer, every correlation is 1 or -1."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -123,7 +119,7 @@ class Connectome:
                 raise ConnectomeError(self._size_message(labels, parcellation, match.differences))
             advice = "Rename them, or drop all labels if the order is the same."
             if all(label.isdecimal() for label in self.labels):
-                advice = "Say what the numbers stand for with --atlas-labels TABLE."
+                advice = "Give the names of its regions: those of a label image with --atlas-labels TABLE."
             raise ConnectomeError(
                 f"{self.source} has other region labels than parcellation {parcellation!r}: "
                 f"{match.differences}. {advice}"
@@ -185,7 +181,7 @@ class Connectome:
         source : str
             What messages call it.
         may_impute : bool
-            Take regions of which every correlation is NaN as without data, instead of refusing
+            Take regions of which every correlation is NaN or 0 as without data, instead of refusing
             them: `Bundle.personalize` then takes them from its cohort.
 
         Raises
@@ -207,8 +203,7 @@ class Connectome:
         names = checked_labels(labels, n, source)
         diagonal = np.diagonal(values).copy()
         values[np.diag_indices(n)] = 1.0
-        is_gap = np.isnan(values).sum(axis=1) == n - 1
-        gaps = np.flatnonzero(is_gap & may_impute)
+        gaps = _regions_without_data(values, names, source, may_impute=may_impute)
         values[gaps], values[:, gaps] = 0.0, 0.0
         values[np.diag_indices(n)] = 1.0
         check_finite(values, names, source)
@@ -255,45 +250,8 @@ class Connectome:
         series = as_matrix(timeseries, source)
         labels = own_labels(timeseries) if labels is None else labels
         n_timepoints, n = series.shape
-        if n < 2:
-            raise ConnectomeError(f"{source} has {n} regions. A connectome needs at least two.")
-        if n_timepoints < MIN_TIME_POINTS:
-            raise ConnectomeError(
-                f"{source} has {n_timepoints} time points, expected at least {MIN_TIME_POINTS} "
-                "(and hundreds for a usable connectome). Rows are time, columns are regions."
-            )
-        names = checked_labels(labels, n, source)
-        if _looks_like_correlations(series):
-            raise ConnectomeError(
-                f"{source} is {n} x {n}, and symmetric, as a connectome is and "
-                "time by regions is not. Drop --timeseries (timeseries=False)."
-            )
-        gaps = _without_data(series, names, source, may_impute=may_impute)
-        series[:, gaps] = np.arange(n_timepoints)[:, None]
-        bad = np.argwhere(~np.isfinite(series))
-        if len(bad):
-            time, region = bad[0]
-            raise ConnectomeError(
-                f"{source}: time point {time + 1} of {region_name(int(region), names)} is "
-                f"{series[time, region]} ({len(bad)} such values). Remove these frames or regions "
-                "before; nothing is filled in."
-            )
-        largest = np.abs(series).max(axis=0)
-        series = series / np.where(largest > 0, largest, 1.0)  # no square overflows or vanishes
-        # Also what an average of equal numbers leaves: changes in the last digits are no signal.
-        constant = np.flatnonzero(np.ptp(series, axis=0) <= _CONSTANT_TOLERANCE)
-        if len(constant) and not may_impute:
-            still = listed([region_name(int(region), names) for region in constant])
-            raise ConnectomeError(
-                f"{source}: the series of {still} never changes, so it has no correlations. It was "
-                "probably outside the scanned volume; use a scan that covers every region."
-            )
-        gaps = np.union1d(gaps, constant).astype(np.intp)
-        series[:, gaps] = np.arange(n_timepoints)[:, None]
-        series -= series.mean(axis=0)
-        series /= np.sqrt((series**2).sum(axis=0))
-        correlations, _ = symmetric(np.clip(series.T @ series, -1.0, 1.0), names, source)
-        correlations[np.diag_indices(n)] = 1.0
+        names = checked_labels(labels, n, source) if n > 1 else None
+        correlations, gaps = correlate(series, names, source, may_impute=may_impute)
         notes: tuple[str, ...] = ()
         if n_timepoints < n:
             notes = (
@@ -346,6 +304,11 @@ def read_connectome(
             f"{source} says that it holds a connectome. Drop --timeseries (timeseries=False)."
         )
     if reading.timeseries or raw.kind == "timeseries":
+        if reading.fisher_z:
+            raise ConnectomeError(
+                f"{source} holds time series, which have no correlations yet. Drop --fisher-z "
+                "(fisher_z=False)."
+            )
         return _of_series(raw, source, reading)
     if raw.scale == "r" and reading.fisher_z:
         raise ConnectomeError(
@@ -380,18 +343,6 @@ def _of_series(raw: RawArray, source: str, reading: Reading) -> Connectome:
     return replace(found, notes=(*raw.notes, *found.notes), mean_fd_mm=raw.mean_fd_mm)
 
 
-def _looks_like_correlations(series: NDArray[np.float64]) -> bool:
-    """Whether what should be time by regions is a symmetric matrix of regions by regions."""
-    n_rows, n_columns = series.shape
-    if n_rows != n_columns:
-        return False
-    off_diagonal = series.copy()
-    np.fill_diagonal(off_diagonal, 0.0)  # NaN or infinite in some matrices
-    largest = np.abs(off_diagonal).max()
-    difference = np.abs(off_diagonal / 2 - off_diagonal.T / 2).max()  # halves: no overflow
-    return bool(0 < largest < np.inf and difference <= SYMMETRY_TOLERANCE * largest)
-
-
 def _matrix_labels(raw: RawArray, source: str) -> tuple[str, ...] | None:
     if raw.labels is None or raw.row_labels is None:
         return raw.labels or raw.row_labels
@@ -404,18 +355,25 @@ def _matrix_labels(raw: RawArray, source: str) -> tuple[str, ...] | None:
     return raw.labels
 
 
-def _without_data(
-    series: NDArray[np.float64], labels: tuple[str, ...] | None, source: str, *, may_impute: bool
+def _regions_without_data(
+    values: NDArray[np.float64], labels: tuple[str, ...] | None, source: str, *, may_impute: bool
 ) -> NDArray[np.intp]:
-    """Regions whose series is NaN throughout, after refusing them where nobody asked for them."""
-    empty = np.flatnonzero(np.isnan(series).all(axis=0))
-    if len(empty) and not may_impute:
+    """Regions whose correlations are all NaN or all 0, after refusing what nobody asked for.
+
+    Those of NaN are refused later, with all other values that are no numbers.
+    """
+    n = len(values)
+    is_zero = (values == 0).sum(axis=1) == n - 1
+    if may_impute:
+        return np.flatnonzero(is_zero | (np.isnan(values).sum(axis=1) == n - 1))
+    if is_zero.any() and not is_zero.all():
+        empty = listed([region_name(int(i), labels) for i in np.flatnonzero(is_zero)])
         raise ConnectomeError(
-            f"{source} has no data for {listed([region_name(int(i), labels) for i in empty])}: "
-            "nothing is filled in. Use a scan that covers every region, or --impute cohort "
-            "(Reading(impute=True)) for up to 5 % of them."
+            f"{source}: every correlation of {empty} is exactly 0, as where a scan has no data. "
+            "Use a scan that covers every region, or --impute cohort (Reading(impute=True)) for "
+            "up to 5 % of them."
         )
-    return empty
+    return np.zeros(0, dtype=np.intp)
 
 
 def _with_gaps(

@@ -2,7 +2,7 @@
 
 What such a twin reads is less sure. How much less is found in the person: as many other regions,
 which do have data, are taken from the cohort as well, many times, and how far the latent moves says
-how far it may be off (a delete-m jackknife; Wu 1986, doi 10.1214/aos/1176350142).
+how far it may be off. `benchmarks/imputation.py` holds this against the truth.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def imputed(connectome: Connectome, norms: Norms, bundle: str) -> Connectome:
     correlations.setflags(write=False)
     note = (
         f"{len(missing)} of {n} regions of {connectome.source} have no data and were taken from "
-        f"the cohort's mean connectome ({listed(names)}); intervals are wider for it."
+        f"the cohort's mean connectome ({listed(names)}); less is known of the person for it."
     )
     return replace(
         connectome, correlations=correlations, notes=(*connectome.notes, note), imputed=names

@@ -73,14 +73,37 @@ def read_array(path: str | Path, reading: Reading | None = None) -> RawArray:
         raise ConnectomeError(
             f"{file_label(path)} is empty. Check how it was written, or pick another file."
         )
-    raw = READERS[ending](path, reading or Reading())
+    reading = reading or Reading()
+    _check_options(reading, ending, file_label(path))
+    raw = READERS[ending](path, reading)
     kind, scale, why = hints_of(stem_of(path), file_label(path))
     if raw.kind is None and kind is not None:
         raw = replace(raw, kind=kind)
-    if raw.scale is None and scale is not None and raw.kind == "connectome":
+    if raw.scale is None and scale is not None and raw.kind != "timeseries":
         raw = replace(raw, scale=scale, why=why)
     return raw
 
+
+def _check_options(reading: Reading, ending: str, source: str) -> None:
+    """Refuse what does nothing with such a file, so that nobody believes that it did."""
+    given = {
+        "--variable": reading.variable is not None and ending not in _WITH_VARIABLES,
+        "--atlas": reading.atlas is not None and ending not in _SCANS,
+        "--atlas-labels": reading.atlas_labels is not None and ending not in _SCANS,
+        "--denoise": reading.denoise is not None and ending not in _SCANS,
+        "--resample": reading.resample and ending not in _SCANS,
+    }
+    for option, is_idle in given.items():
+        if is_idle:
+            wants = _WITH_VARIABLES if option == "--variable" else _SCANS
+            raise ConnectomeError(
+                f"{source}: {option} does nothing with a file that ends in {ending}; it is for "
+                f"{', '.join(wants)}. Drop it, or give such a file."
+            )
+
+
+_WITH_VARIABLES = (".npz", ".mat", ".h5", ".hdf5")
+_SCANS = (".dtseries.nii", ".nii", ".nii.gz")
 
 READERS: Mapping[str, Reader] = MappingProxyType(
     {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from .errors import UsageError
@@ -51,6 +51,11 @@ class Reading:
                 f"There is no denoising strategy {self.denoise!r}. Expected one of "
                 f"{', '.join(DENOISING)} (those of nilearn's load_confounds_strategy)."
             )
+
+    @property
+    def given(self) -> tuple[str, ...]:
+        """Names of the fields that say something."""
+        return tuple(field.name for field in fields(self) if getattr(self, field.name))
 
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON values."""

@@ -64,13 +64,12 @@ def match_regions(found: Sequence[str], wanted: Sequence[str]) -> RegionMatch:
     order = np.full(len(wanted), -1, dtype=np.intp)
     open_found, open_wanted = set(range(len(found))), set(range(len(wanted)))
     for pairs_of in (_equal(str), _equal(str.casefold), _ends_alike):
-        pairs = pairs_of(
-            {i: found[i] for i in sorted(open_found)}, {i: wanted[i] for i in sorted(open_wanted)}
-        )
-        for here, there in pairs:
-            order[there] = here
-            open_found.discard(here)
-            open_wanted.discard(there)
+        # Among all names: what also fits one that is taken already is ambiguous all the same.
+        for here, there in pairs_of(found, wanted):
+            if here in open_found and there in open_wanted:
+                order[there] = here
+                open_found.discard(here)
+                open_wanted.discard(there)
     renamed = tuple(
         (found[here], wanted[there])
         for there, here in enumerate(order.tolist())
@@ -84,7 +83,7 @@ def match_regions(found: Sequence[str], wanted: Sequence[str]) -> RegionMatch:
     )
 
 
-_Names = dict[int, str]
+_Names = Sequence[str]
 _Pairs = list[tuple[int, int]]
 
 
@@ -100,29 +99,28 @@ def _equal(key: Callable[[str], str]) -> Callable[[_Names, _Names], _Pairs]:
 
 def _once(names: _Names, key: Callable[[str], str]) -> dict[str, int]:
     at: dict[str, list[int]] = {}
-    for i, name in names.items():
+    for i, name in enumerate(names):
         at.setdefault(key(name), []).append(i)
     return {name: each[0] for name, each in at.items() if len(each) == 1}
 
 
 def _ends_alike(found: _Names, wanted: _Names) -> _Pairs:
     """Pairs of which one ends in all words of the other, where this is so of no other name."""
-    mine = {i: _words(name) for i, name in found.items()}
-    theirs = {i: _words(name) for i, name in wanted.items()}
+    mine, theirs = list(map(_words, found)), list(map(_words, wanted))
     links = _links(mine, theirs) | {(i, j) for j, i in _links(theirs, mine)}
     n_mine, n_theirs = Counter(i for i, _ in links), Counter(j for _, j in links)
     return sorted((i, j) for i, j in links if n_mine[i] == n_theirs[j] == 1)
 
 
-def _links(longer: dict[int, _Words], shorter: dict[int, _Words]) -> set[tuple[int, int]]:
+def _links(longer: Sequence[_Words], shorter: Sequence[_Words]) -> set[tuple[int, int]]:
     by_words: dict[_Words, list[int]] = {}
-    for j, words in shorter.items():
+    for j, words in enumerate(shorter):
         # A number alone names nothing.
         if any(_LETTER.search(word) for word in words):
             by_words.setdefault(words, []).append(j)
     return {
         (i, j)
-        for i, words in longer.items()
+        for i, words in enumerate(longer)
         for begin in range(len(words))
         for j in by_words.get(words[begin:], ())
     }

@@ -21,6 +21,8 @@ XCP_D = "sub-1_ses-V01_task-rest_space-fsLR_seg-Glasser_stat-pearsoncorrelation_
         ("sub-1_atlas-Glasser_connectome", "connectome", None, ""),
         ("sub-1_seg-Glasser_stat-mean_timeseries", "timeseries", None, ""),
         ("sub-1_bold", None, None, ""),
+        ("sub-1_stat-fisherz_cormat", None, "z", "its name has stat-fisherz"),
+        ("sub-1_stat-reho_cormat", None, None, ""),
         ("relmat", None, None, ""),
         ("my_timeseries", None, None, ""),  # no BIDS name: nobody is
     ],
@@ -33,8 +35,13 @@ def test_names_say_what_a_file_holds(
 
 @pytest.mark.parametrize("measure", ["meas-PartialCorrelation", "stat-covariance", "meas-Tangent"])
 def test_another_measure_is_refused(measure: str) -> None:
-    with pytest.raises(ConnectomeError, match=rf"holds .* by its name \({measure}\), expected"):
+    with pytest.raises(ConnectomeError, match=rf"holds {measure} by its name, expected"):
         hints_of(f"sub-1_{measure}_relmat", "sub-1.tsv")
+
+
+def test_a_name_that_contradicts_itself_is_refused() -> None:
+    with pytest.raises(ConnectomeError, match="meas-PearsonCorrelation and stat-fisherz by its"):
+        hints_of("sub-1_meas-PearsonCorrelation_stat-fisherz_relmat", "file")
 
 
 def test_entities_are_taken_apart() -> None:

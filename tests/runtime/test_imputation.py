@@ -14,6 +14,7 @@ from dtb_runtime.bundle_loading import load_bundle
 from dtb_runtime.connectome import Connectome, read_connectome
 from dtb_runtime.errors import ConnectomeError
 from dtb_runtime.imputation import imputation_covariance
+from dtb_runtime.latent import LatentDistribution
 from dtb_runtime.reading import Reading
 from dtb_runtime.scoring import ScoreSettings
 from dtb_runtime.summary import summary
@@ -80,6 +81,7 @@ def test_every_output_says_so_and_intervals_are_wider(
     assert any(told in warning for warning in twin.warnings)
     report = summary(twin, [twin.forecast("stroop", draws=2)])
     assert report["connectome"]["imputed"] == ["L_V2", glasser.aligned(connectome).imputed[1]]
+    report_imputed = tuple(report["connectome"]["imputed"])
     assert any(told in warning for warning in report["warnings"])
     (row,) = glasser.score([path], ScoreSettings(reading=Reading(impute=True)))
     assert row.values["n_imputed"] == 2
@@ -91,7 +93,20 @@ def test_every_output_says_so_and_intervals_are_wider(
     again = glasser.personalize(connectome)
     np.testing.assert_array_equal(again.prior.covariance, twin.prior.covariance)  # type: ignore[union-attr]
     twin.save(tmp_path / "twin.npz")
-    assert glasser.load_twin(tmp_path / "twin.npz").facts is not None
+    loaded = glasser.load_twin(tmp_path / "twin.npz")
+    assert loaded.facts is not None
+    assert loaded.facts.imputed == report_imputed
+    assert loaded.prior is not None
+    np.testing.assert_array_equal(loaded.prior.covariance, twin.prior.covariance)
+    assert twin.posterior is twin.prior  # which forecasts draw from
+    # With a spread that counts, intervals follow it.
+    wide = replace(twin, prior=LatentDistribution(twin.prior.mean, 4 * twin.prior.covariance))
+    wide = replace(wide, posterior=wide.prior)
+    spread, narrow = (
+        np.std([draw.values["stroop_effect"] for draw in one.forecast("stroop").draw_indicators])
+        for one in (wide, twin)
+    )
+    assert spread > 1.2 * narrow
 
 
 def test_too_many_gaps_are_refused(glasser: Bundle, whole: NDArray[np.float64]) -> None:
@@ -110,6 +125,15 @@ def test_a_bundle_without_a_mean_connectome_cannot(
     given = Connectome.from_matrix(with_gaps(whole, GAPS), may_impute=True)
     with pytest.raises(ConnectomeError, match="does not know the mean connectome"):
         blind.personalize(given)
+
+
+def test_a_region_of_zeros_has_no_data(glasser: Bundle, whole: NDArray[np.float64]) -> None:
+    whole[5], whole[:, 5] = 0.0, 0.0
+    with pytest.raises(ConnectomeError, match=r"every correlation of region 6 is exactly 0"):
+        Connectome.from_matrix(whole)
+    given = Connectome.from_matrix(whole, may_impute=True)
+    assert given.missing == (5,)
+    assert len(glasser.aligned(given).imputed) == 1
 
 
 def test_single_values_that_are_missing_are_no_region(whole: NDArray[np.float64]) -> None:
@@ -139,8 +163,9 @@ def test_labels_that_are_not_there_are_gaps_where_asked_for(
 def test_a_superset_of_regions_is_refused(glasser: Bundle, whole: NDArray[np.float64]) -> None:
     parcellation = glasser.manifest.parcellation
     assert parcellation is not None
-    larger = np.eye(361)
+    larger = np.full((361, 361), 0.1)
     larger[:360, :360] = whole
+    np.fill_diagonal(larger, 1.0)
     given = Connectome.from_matrix(larger, labels=[*parcellation.labels, "Brainstem"])
     with pytest.raises(ConnectomeError, match=r"is 361 x 361.*: unknown Brainstem"):
         glasser.personalize(given)

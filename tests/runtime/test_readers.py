@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from dtb_runtime import plain_files
 from dtb_runtime.errors import ConnectomeError
 from dtb_runtime.readers import READERS, read_array
+from dtb_runtime.reading import Reading
 
 VALUES = np.array([[1.0, 0.25, -0.5], [0.25, 1.0, 0.125], [-0.5, 0.125, 1.0], [0.0, 2.5e-3, 7.0]])
 NAMES = ("L_V1", "R_V1", "M1 left")
@@ -439,3 +440,21 @@ def test_a_long_bad_cell_is_shown_in_part(tmp_path: Path) -> None:
     with pytest.raises(ConnectomeError, match=r"'0\.5;.*\.\.\.' in row 1") as caught:
         read_array(write_lines(tmp_path / "c.csv", lines))
     assert len(str(caught.value)) < 250
+
+
+@pytest.mark.parametrize(
+    ("name", "reading", "option"),
+    [
+        ("c.npy", Reading(variable="c"), "--variable"),
+        ("c.tsv", Reading(denoise="simple"), "--denoise"),
+        ("c.csv", Reading(atlas="atlas.nii"), "--atlas"),
+        ("c.npz", Reading(atlas_labels="names.tsv"), "--atlas-labels"),
+        ("c.mat", Reading(resample=True), "--resample"),
+    ],
+)
+def test_an_option_that_does_nothing_is_refused(
+    tmp_path: Path, name: str, reading: Reading, option: str
+) -> None:
+    (tmp_path / name).write_bytes(b"1")
+    with pytest.raises(ConnectomeError, match=rf"{name}: {option} does nothing with a file that"):
+        read_array(tmp_path / name, reading)

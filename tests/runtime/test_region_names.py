@@ -51,6 +51,12 @@ def test_what_is_ambiguous_is_not_matched(found: list[str], wanted: list[str]) -
     assert match.missing == tuple(wanted)
 
 
+def test_a_name_that_also_fits_a_taken_one_is_ambiguous() -> None:
+    match = match_regions(["L_A1", "A1"], ["L_A1", "R_A1"])
+    assert match.order.tolist() == [0, -1]
+    assert match.differences == "missing R_A1; unknown A1"
+
+
 @pytest.mark.parametrize("name", ["tcp434", "glasser360"])
 def test_shipped_parcellations_match_themselves_under_other_names(name: str) -> None:
     parcellation = load_bundle(name).manifest.parcellation
