@@ -48,9 +48,22 @@ def print_remarks(result: Mapping[str, Any]) -> None:
     """Print what the forecast rests on, how unusual the connectome is, and every warning."""
     strangeness, warnings = result["strangeness"], result["warnings"]
     terminal.print_lines(result["calibration"]["sentence"])
+    if result["connectome"] is not None:
+        terminal.print_lines(_about(result["connectome"]))
     if strangeness is not None and strangeness["sentence"] not in warnings:
         terminal.print_lines(strangeness["sentence"])
     terminal.print_lines(*(f"Warning: {warning}" for warning in warnings))
+
+
+def _about(connectome: Mapping[str, Any]) -> str:
+    """What a connectome was taken for, and how good it is."""
+    of = connectome["n_timepoints"], connectome["mean_fd_mm"]
+    more = "" if of[0] is None else f", {of[0]} time points"
+    more += "" if of[1] is None else f", mean framewise displacement {of[1]:.2f} mm"
+    return (
+        f"Connectome: taken for {connectome['taken_for']}; regions {connectome['regions']}; "
+        f"mean r {connectome['mean_r']:.2f}, SD {connectome['sd_r']:.2f}{more}."
+    )
 
 
 def number(value: float | None) -> str:

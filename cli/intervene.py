@@ -62,7 +62,8 @@ def intervene(
         typer.Argument(
             metavar="CONNECTOME",
             show_default=False,
-            help="Matrix of correlations between regions, or with --timeseries the series.",
+            help="Correlations between regions, or the resting series they come from; files as "
+            "predict takes them.",
         ),
     ],
     target: TargetOption = None,

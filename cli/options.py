@@ -51,9 +51,9 @@ OptionalConnectome = Annotated[
     typer.Argument(
         metavar="CONNECTOME",
         show_default=False,
-        help="Matrix of correlations between regions (.npy .npz .csv .tsv .txt), "
-        "or with --timeseries the resting series (time by regions). Without region labels in "
-        "the file, the regions must be in the order of the bundle.",
+        help="Correlations between regions, or the resting series or scan they come from: text, "
+        ".npy, .npz, .parquet, CIFTI-2, NIfTI with --atlas, .mat (CONN's too), .h5. Without names "
+        "in the file, the regions must be in the order of the bundle.",
     ),
 ]
 TwinOption = Annotated[

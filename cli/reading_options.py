@@ -72,7 +72,8 @@ _OPTIONS: dict[str, tuple[Any, object]] = {
         _file(
             "--atlas",
             "NIFTI",
-            "Parcellation that a scan is averaged over: a label image, or a .dlabel.nii.",
+            "Parcellation that a scan is averaged over: a label image, or for .dtseries.nii a "
+            ".dlabel.nii.",
         ),
         None,
     ),
@@ -107,8 +108,8 @@ _OPTIONS: dict[str, tuple[Any, object]] = {
             typer.Option(
                 "--impute",
                 show_default=False,
-                help="Take regions without data from the bundle's cohort, up to 5 % of them, and "
-                "widen the intervals. Refused by default.",
+                help="Take regions without data from the bundle's cohort, up to 5 % of them, which "
+                "widens what is not known of the person. Refused by default.",
             ),
         ],
         None,

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .bundle_graphs import BundleGraphs
 from .connectome import Connectome
+from .connectome_checks import check_spread
 from .connectome_facts import ConnectomeFacts
 from .errors import UsageError
 from .imputation import imputation_covariance, imputed
@@ -134,11 +135,11 @@ class Bundle:
         return [
             replace(
                 twin,
-                facts=ConnectomeFacts.of(each),
+                facts=ConnectomeFacts.of(each, has_names=own.labels is not None),
                 prior=self._prior_of_imputed(twin.prior, each) if each.imputed else twin.prior,
                 posterior=None,
             )
-            for twin, each in zip(twins, aligned, strict=True)
+            for twin, own, each in zip(twins, given, aligned, strict=True)
         ]
 
     def aligned(self, connectome: Connectome) -> Connectome:
@@ -160,7 +161,9 @@ class Bundle:
         if parcellation is None:
             raise UsageError(f"Bundle {self.name!r} was not trained on connectomes.")
         own = connectome.aligned(parcellation.labels, parcellation.name)
-        return imputed(own, self.norms, self.name)
+        complete = imputed(own, self.norms, self.name)
+        check_spread(complete.correlations, complete.source)
+        return complete
 
     def personalize_edges(
         self, edges: ArrayLike, *, participant_ids: Sequence[str | None] | None = None

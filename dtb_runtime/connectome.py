@@ -34,6 +34,8 @@ from .region_names import match_regions
 from .resting_series import correlate
 from .tables import file_label
 
+_IMPUTE = " Or take up to 5 % of regions from the cohort: --impute cohort (Reading(impute=True))."
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Connectome:
@@ -119,7 +121,7 @@ class Connectome:
                 raise ConnectomeError(self._size_message(labels, parcellation, match.differences))
             advice = "Rename them, or drop all labels if the order is the same."
             if all(label.isdecimal() for label in self.labels):
-                advice = "Give the names of its regions: those of a label image with --atlas-labels TABLE."
+                advice = "Give names of regions; of a label image with --atlas-labels TABLE."
             raise ConnectomeError(
                 f"{self.source} has other region labels than parcellation {parcellation!r}: "
                 f"{match.differences}. {advice}"
@@ -154,6 +156,7 @@ class Connectome:
         return (
             f"{found}, but {needs}{': ' if differences else ''}{differences}. Parcellate with the "
             f"atlas named in its manifest, or pick a bundle for {n} regions: dtb-run bundles."
+            f"{_IMPUTE if differences.startswith('missing') and ';' not in differences else ''}"
         )
 
     @classmethod

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .errors import ConnectomeError
 from .raw_array import check_shape
-from .tables import shown
+from .tables import shortened, shown
 
 SYMMETRY_TOLERANCE = 1e-4
 """Largest difference between r above and below the diagonal that is put down to rounding."""
@@ -86,21 +86,21 @@ def checked_labels(
 
 def region_name(index: int, labels: tuple[str, ...] | None) -> str:
     """What messages call a region: its label, else its position counted from 1."""
-    return f"region {index + 1}" if labels is None else f"region {labels[index]!r}"
+    return f"region {index + 1}" if labels is None else f"region {shown(labels[index])}"
 
 
 def pair_name(row: int, column: int, labels: tuple[str, ...] | None) -> str:
     """What messages call the place of one value."""
     if labels is None:
         return f"row {row + 1}, column {column + 1}"
-    return f"regions {labels[row]!r} and {labels[column]!r}"
+    return f"regions {shown(labels[row])} and {shown(labels[column])}"
 
 
 def listed(names: Sequence[str]) -> str:
     """The first five names, and how many more there are."""
-    shown = ", ".join(names[:_MAX_LISTED])
+    first = ", ".join(map(shortened, names[:_MAX_LISTED]))
     more = len(names) - _MAX_LISTED
-    return f"{shown} and {more} more" if more > 0 else shown
+    return f"{first} and {more} more" if more > 0 else first
 
 
 def check_finite(values: NDArray[np.float64], labels: tuple[str, ...] | None, source: str) -> None:
@@ -171,6 +171,23 @@ def check_diagonal(
     n_set = int((is_zero | is_nan).sum())
     where = "" if n_set == len(diagonal) else f" for {n_set} of {len(diagonal)} regions"
     return (f"The diagonal of {source} was {' or '.join(kinds)}{where} and was set to 1.",)
+
+
+def check_spread(values: NDArray[np.float32], source: str) -> None:
+    """Refuse matrices that no scan gives: one number everywhere, or nothing but 0 and 1."""
+    upper = values[np.triu_indices(len(values), k=1)]
+    if len(upper) < 2:
+        return
+    if upper.max() == upper.min():
+        raise ConnectomeError(
+            f"{source}: all its correlations are {upper[0]:.4g}. No scan gives that; check how it "
+            "was made."
+        )
+    if np.isin(upper, (0.0, 1.0)).all():
+        raise ConnectomeError(
+            f"{source} holds nothing but 0 and 1, as a graph of thresholded correlations does. "
+            "Give the correlations themselves."
+        )
 
 
 def symmetric(

@@ -23,6 +23,9 @@ FACTS: Mapping[str, tuple[str, str | None]] = MappingProxyType(
 )
 """Those that are numbers: what each is, and its unit."""
 
+BY_NAME = "by name"
+BY_POSITION = "by position, since it has no names: taken to be in the order of the bundle"
+
 
 @dataclass(frozen=True, slots=True)
 class ConnectomeFacts:
@@ -30,6 +33,8 @@ class ConnectomeFacts:
 
     taken_for: str
     """What the numbers of the file were taken for, and why."""
+    regions: str
+    """How its regions were told: by their names, or by position where the file has none."""
     mean_r: float
     """Mean correlation over edges."""
     sd_r: float
@@ -42,11 +47,20 @@ class ConnectomeFacts:
     """Regions without data that were taken from the bundle's cohort."""
 
     @classmethod
-    def of(cls, connectome: Connectome) -> ConnectomeFacts:
-        """The facts of a connectome without gaps; of one with imputed regions over all edges."""
+    def of(cls, connectome: Connectome, *, has_names: bool) -> ConnectomeFacts:
+        """The facts of a connectome without gaps; of one with imputed regions over all edges.
+
+        Parameters
+        ----------
+        connectome : Connectome
+            In the order of the bundle.
+        has_names : bool
+            Whether its regions had names before.
+        """
         upper = connectome.correlations[np.triu_indices(connectome.n_regions, k=1)]
         return cls(
             taken_for=connectome.taken_for,
+            regions=BY_NAME if has_names else BY_POSITION,
             mean_r=float(upper.mean(dtype=np.float64)),
             sd_r=float(upper.std(dtype=np.float64)),
             n_timepoints=connectome.n_timepoints,
@@ -70,6 +84,7 @@ class ConnectomeFacts:
         """The fields as JSON values, numbers in six digits."""
         return {
             "taken_for": self.taken_for,
+            "regions": self.regions,
             "mean_r": float(f"{self.mean_r:.6g}"),
             "sd_r": float(f"{self.sd_r:.6g}"),
             "n_timepoints": self.n_timepoints,

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from .cohort_entry import CohortEntry
+from .covariates import SEXES
 from .demographics import Sex
 from .draws import indicator_intervals
 from .errors import ConnectomeError, DtbError
 from .indicators import Indicators
+from .library_failures import may_pass
+from .meant_files import names_of
 from .parcellation import Parcellation
 from .scored_person import ScoredPerson, Stamp
 from .summary import draw_values, rounded
@@ -22,7 +25,6 @@ STRANGENESS = (
     "similarity_percentile",
 )
 """Columns that say how unusual the connectome is; see `Strangeness`."""
-_SEXES: Mapping[str, Sex] = {"f": "female", "female": "female", "m": "male", "male": "male"}
 _OLDEST = 130.0  # years
 
 
@@ -84,13 +86,15 @@ def good_row(
             notes = (*notes, strangeness.sentence)
     if twin.facts is not None:
         values |= twin.facts.numbers
+        if twin.facts.taken_for != "correlations r":
+            notes = (*notes, f"Taken for {twin.facts.taken_for}.")
     kept = {name: rounded(value) for name, value in values.items()}
     return ScoredPerson.ok(entry, kept, (*twin.notes, *notes), stamp=stamp)
 
 
 def atlas_notes(entry: CohortEntry, parcellation: Parcellation) -> tuple[str, ...]:
     """What is doubtful about a file whose name says another parcellation."""
-    if not entry.atlases - {parcellation.name.lower()}:
+    if not entry.atlases - names_of(parcellation.name):
         return ()
     return (
         f"The file's name says {' and '.join(sorted(entry.atlases))}, the regions of the "
@@ -102,9 +106,9 @@ def failed_row(entry: CohortEntry, error: Exception, stamp: Stamp | None = None)
     """The row of somebody of whom something is wrong.
 
     It keeps the stamp where what the file holds is wrong; where it may be anything else (memory, a
-    permission, a mistake of ours), whoever starts again tries again.
+    permission, a package, a mistake of ours), whoever starts again tries again.
     """
-    is_the_file = isinstance(error, ConnectomeError) and not isinstance(error.__cause__, OSError)
+    is_the_file = isinstance(error, ConnectomeError) and not may_pass(error)
     return ScoredPerson.failed(entry, reason(error), stamp=stamp if is_the_file else None)
 
 
@@ -129,7 +133,7 @@ def demographics_of(own: Mapping[str, str]) -> tuple[float | None, Sex | None, t
         return None, None, ()
     if unknown:
         return None, None, (f"Percentiles are among everybody: {unknown[0]} is not known.",)
-    sex = _SEXES.get(sex_cell.lower())
+    sex = SEXES.get(sex_cell.lower())
     try:
         age: float | None = to_number(age_cell)
     except ValueError:

@@ -60,7 +60,13 @@ def provenance(twin: Twin, forecast: Forecast) -> dict[str, Any]:
         "RestsOn": Basis.of(twin).sentence,
         "Sources": [] if twin.connectome_digest is None else [f"sha256:{twin.connectome_digest}"],
         "warnings": list(forecast.warnings),
-    }
+    } | _imputed(twin)
+
+
+def _imputed(twin: Twin) -> dict[str, Any]:
+    if twin.facts is None or not twin.facts.imputed:
+        return {}
+    return {"ImputedRegions": list(twin.facts.imputed)}
 
 
 def events_sidecar(forecast: Forecast) -> dict[str, Any]:

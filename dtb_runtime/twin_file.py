@@ -17,7 +17,7 @@ from .json_object import JsonObject, kind_of
 from .latent import LatentDistribution
 from .participants import is_participant_id
 from .strangeness import Strangeness
-from .tables import check_is_file, file_label, one_line, shown
+from .tables import check_is_file, file_label, one_line, read_bytes, shown
 from .twin import Origin, Twin
 from .twin_file_trials import (
     observed_arrays,
@@ -151,12 +151,10 @@ def _read(path: Path) -> tuple[JsonObject, _Arrays]:
     check_is_file(path, TwinError)  # a device could be read forever
     place = one_line(str(path))
     try:
-        size = path.stat().st_size
-        with path.open("rb") as file:
-            data = b"" if size > MAX_FILE_BYTES else file.read(MAX_FILE_BYTES + 1)
+        size, data = read_bytes(path, MAX_FILE_BYTES)
     except OSError as cause:
         raise TwinError(f"{place} cannot be read: {cause.strerror or cause}.") from cause
-    if max(size, len(data)) > MAX_FILE_BYTES:
+    if size > MAX_FILE_BYTES:
         raise TwinError(f"{place} is larger than any twin. Give a file that Twin.save wrote.")
     try:
         arrays = load_npz(io.BytesIO(data), file_label(path), MAX_FILE_BYTES)
@@ -190,6 +188,7 @@ def _facts(document: JsonObject | None) -> ConnectomeFacts | None:
     n_timepoints = document.optional_number("n_timepoints")
     facts = ConnectomeFacts(
         taken_for=document.text("taken_for"),
+        regions=document.text("regions"),
         mean_r=document.number("mean_r"),
         sd_r=document.number("sd_r"),
         n_timepoints=None if n_timepoints is None else int(n_timepoints),

@@ -216,3 +216,32 @@ def test_long_runs_in_parts_are_the_run_in_one(
     for part, expected in zip(found, whole, strict=True):
         assert part.shape == expected[0].shape
         np.testing.assert_allclose(part, expected[0], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("matrix", "message"),
+    [
+        (np.eye(12), "all its correlations are 0. No scan"),
+        (np.ones((12, 12)), "all its correlations are 1. No scan"),
+        (np.eye(12) + np.eye(12, k=5) + np.eye(12, k=-5), "holds nothing but 0 and 1"),
+    ],
+)
+def test_what_no_scan_gives_is_refused(
+    tiny: Bundle, matrix: NDArray[np.float64], message: str
+) -> None:
+    with pytest.raises(ConnectomeError, match=message):
+        tiny.personalize(matrix)
+
+
+def test_facts_say_how_regions_were_told(tiny: Bundle, rng: np.random.Generator) -> None:
+    matrix = np.corrcoef(rng.normal(size=(60, 12)).T)
+    parcellation = tiny.manifest.parcellation
+    assert parcellation is not None
+    named = Connectome.from_matrix(matrix, labels=parcellation.labels)
+    for given, how in ((named, "by name"), (matrix, "by position, since it has no names")):
+        facts = tiny.personalize(given).facts
+        assert facts is not None
+        assert facts.regions.startswith(how)
+        upper = matrix[np.triu_indices(12, k=1)]
+        assert facts.mean_r == pytest.approx(upper.mean(), rel=1e-5)
+        assert facts.sd_r == pytest.approx(upper.std(), rel=1e-5)
