@@ -63,6 +63,7 @@ def read_reference(
             f"{twice[0]} is in {listing.source} with several sessions. Reference people are "
             "counted: give one session of everybody."
         )
+    _check_columns(listing, (site_column, *covariates))
     sites = tuple(_site_of(entry, site_column) for entry in entries)
     check_sites(dict(Counter(sites)))
     values = np.array(
@@ -83,6 +84,19 @@ def read_reference(
         if on_read is not None:
             on_read(row + 1)
     return ReferencePeople(edges, sites, values, tuple(covariates))
+
+
+def _check_columns(listing: CohortListing, wanted: Sequence[str]) -> None:
+    """Refuse columns that nobody has: that is not for a person to mend."""
+    there = dict.fromkeys(name for entry in listing.entries for name in entry.own)
+    known = {name.lower() for name in there}
+    lacking = [name for name in wanted if name.lower() not in known]
+    if lacking:
+        raise CohortError(
+            f"{listing.source} has no column {lacking[0]!r} beside participant_id and path; it has "
+            f"{', '.join(map(repr, there)) or 'none'}. Name the column of sites with "
+            "--site-column, and those whose effects are to stay with --covariates (none for none)."
+        )
 
 
 def _site_of(entry: CohortEntry, column: str) -> str:

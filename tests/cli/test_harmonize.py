@@ -122,8 +122,8 @@ def test_what_is_missing_is_said_at_once(
     refused(2, "ends in .npz", *fit, tmp_path / "sites")
     refused(2, "is no covariate", *fit, sites, "--covariates", "age,site")
     refused(2, "different names of columns", *fit, sites, "--covariates", "age,,")
-    refused(1, "sub-00: scanner", *fit, sites, "--covariates", "scanner")
-    refused(1, "The site is not known (column 'center')", *fit, sites, "--site-column", "center")
+    refused(1, "has no column 'scanner'", *fit, sites, "--covariates", "scanner")
+    refused(1, "has no column 'center'", *fit, sites, "--site-column", "center")
     refused(2, "Leave out --impute", *fit, sites, "--impute", "cohort")
     assert not sites.exists()
     assert dtb_run(*fit, sites).code == 0
