@@ -79,7 +79,7 @@ clean:
 .venv-test/ready: .venv-test/created
 	.venv-test/bin/python $(PIP_INSTALL) torch
 	.venv-test/bin/python $(PIP_INSTALL) $(ORT)
-	.venv-test/bin/python $(PIP_INSTALL) --editable ".[torch,imaging,evaluate,cohort,cluster,figures,bids,test]"
+	.venv-test/bin/python $(PIP_INSTALL) --editable ".[torch,imaging,evaluate,cohort,cluster,figures,bids,signing,test]"
 	touch $@
 
 .venv-lint/ready: .venv-lint/created
@@ -92,7 +92,7 @@ clean:
 	touch $@
 
 .venv-types/installed: .venv-types/ready dist/built
-	.venv-types/bin/python $(PIP_INSTALL) "$$(echo dist/*.whl)[cpu,torch,imaging,evaluate,cohort,cluster,figures,bids,lint]"
+	.venv-types/bin/python $(PIP_INSTALL) "$$(echo dist/*.whl)[cpu,torch,imaging,evaluate,cohort,cluster,figures,bids,signing,lint]"
 	.venv-types/bin/python $(PIP_INSTALL) --force-reinstall --no-deps dist/*.whl
 	touch $@
 

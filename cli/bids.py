@@ -48,7 +48,8 @@ class BidsCommand(TyperCommand):
         option, has_value = "", False
         for word in args:
             if word.startswith("-"):
-                option, has_value = word if word in _SEVERAL else "", False
+                name, is_filled, _ = word.partition("=")  # as --participant-label=01
+                option, has_value = name if name in _SEVERAL else "", bool(is_filled)
                 given.append(word)
             else:
                 given += [option, word] if option and has_value else [word]
@@ -264,8 +265,9 @@ def _group(
     )
     if run.n_changed:
         terminal.message(
-            f"Files of {people(run.n_changed)} have changed since they were forecast; run the "
-            "participant level again."
+            f"What the data set holds of {people(run.n_changed)} has changed since they were "
+            "forecast, or they are gone; notes in the table say so. Run the participant level "
+            "again."
         )
     for warning in result["warnings"]:
         terminal.message(f"Warning: {warning}")

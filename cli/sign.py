@@ -13,9 +13,7 @@ from .options import ForceOption, JsonOption
 EXAMPLES = """\b
 Examples:
   dtb-run sign my_bundle --key private.pem
-  dtb-run inspect my_bundle --verify-key public.pem
-  openssl ecparam -name prime256v1 -genkey -noout -out private.pem
-  openssl ec -in private.pem -pubout -out public.pem
+  dtb-run sign my_bundle --key private.pem --out signatures/my_bundle.sig
 """
 
 

@@ -73,7 +73,8 @@ class TrialScorer:
         Raises
         ------
         OutputError, MissingDependencyError
-            What the settings ask for cannot be done for anybody.
+            What the settings ask for cannot be done for anybody. A package that only reads
+            somebody's file is that person's row: others may have files of another format.
         """
         rows = []
         own_files = self.settings.own_files
@@ -83,15 +84,19 @@ class TrialScorer:
             # Before it is read: a file that changes meanwhile is then known to have changed.
             stamp = stamp_of(entry)
             try:
-                rows.append(self._row(entry, stamp))
+                connectome = read_entry(entry, self.settings)
+            except Exception as error:  # one bad person costs one row, whatever it is
+                rows.append(failed_row(entry, error, stamp))
+                continue
+            try:
+                rows.append(self._row(entry, connectome, stamp))
             except _ENDS_THE_RUN:
                 raise
-            except Exception as error:  # one bad person costs one row, whatever it is
+            except Exception as error:
                 rows.append(failed_row(entry, error, stamp))
         return rows
 
-    def _row(self, entry: CohortEntry, stamp: Stamp | None) -> ScoredPerson:
-        connectome = read_entry(entry, self.settings)
+    def _row(self, entry: CohortEntry, connectome: Connectome, stamp: Stamp | None) -> ScoredPerson:
         values: dict[str, float] = {}
         own_files = self.settings.own_files
         first: Intervention | None = None
@@ -170,6 +175,8 @@ def read_entry(entry: CohortEntry, settings: TrialSettings) -> Connectome:
     ------
     ConnectomeError
         There is none, or it cannot be read.
+    MissingDependencyError
+        The package that reads its format is not installed.
     """
     if entry.problem is not None or entry.path is None:
         raise ConnectomeError(entry.problem or f"{entry.label} has no connectome.")

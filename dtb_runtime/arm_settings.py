@@ -18,6 +18,7 @@ from .gradients import ChangeLimits
 from .own_files import OwnFiles
 from .plan import Goal
 from .reading import Reading
+from .reading_digest import settings_of
 
 if TYPE_CHECKING:
     from .arm_scoring import TrialScorer
@@ -73,7 +74,7 @@ class TrialSettings:
         return (*self.arms, *map(sham_of, self.arms))
 
     def to_json(self) -> dict[str, Any]:
-        """See `WorkSettings`; of the common plan its digest."""
+        """See `WorkSettings`; of the common plan and files of regions their digests."""
         plan = None if self.common is None else plan_digest(self.common)
         fields = {
             "kind": "trial",
@@ -84,7 +85,7 @@ class TrialSettings:
             "limits": asdict(self.limits),
             "doses": list(self.doses),
             "seed": self.seed,
-            "reading": self.reading.to_json(),
+            "reading": settings_of(self.reading),
             "files": self.files is not None,
         }
         return fields

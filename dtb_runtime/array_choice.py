@@ -10,7 +10,7 @@ from typing import Literal
 
 from .errors import ConnectomeError
 from .raw_array import Kind, size_text
-from .tables import one_line
+from .tables import one_line, shortened
 
 ARRAY_NAMES: Mapping[str, Kind] = MappingProxyType(
     {"connectome": "connectome", "correlations": "connectome", "timeseries": "timeseries"}
@@ -53,7 +53,7 @@ class Stored:
         return self.holds == "numbers" and len(self.shape) == 2 and min(self.shape) > 1
 
     def __str__(self) -> str:
-        return f"{one_line(self.name)} ({self.what}, {size_text(self.shape)})"
+        return f"{shortened(self.name)} ({self.what}, {size_text(self.shape)})"
 
 
 def array_meant(
@@ -96,7 +96,7 @@ def array_meant(
     matrices = [each for each in found if each.is_matrix]
     if len(matrices) != 1:
         raise ConnectomeError(
-            f"{source} holds {listed_arrays(found)}; expected a {what} named "
+            f"{source} holds {listed_arrays(found)}; expected {_a(what)} named "
             f"{', '.join(ARRAY_NAMES)} or only one matrix of numbers. Save the matrix under one of "
             "these names, or name it with --variable."
         )
@@ -132,8 +132,9 @@ def labels_beside(found: Sequence[Stored], meant: Stored, source: str) -> Stored
         if each.name == own:
             if each.holds != "text":
                 raise ConnectomeError(
-                    f"{source}[{one_line(own)}] is a {each.what} of size {size_text(each.shape)}, "
-                    "expected text. Save one name for each region, as a list of text."
+                    f"{source}[{one_line(own)}] is {_a(each.what)} of size "
+                    f"{size_text(each.shape)}, expected text. Save one name for each region, as a "
+                    "list of text."
                 )
             return each
     for each in others:
@@ -177,7 +178,11 @@ def _named(found: Sequence[Stored], variable: str, source: str, what: str) -> St
 def _checked(stored: Stored, source: str, what: str) -> Stored:
     if stored.holds != "numbers":
         raise ConnectomeError(
-            f"{source}[{one_line(stored.name)}] is a {stored.what}, expected a matrix of real "
-            f"numbers. Save the matrix itself as a {what}."
+            f"{source}[{one_line(stored.name)}] is {_a(stored.what)}, expected a matrix of real "
+            f"numbers. Save the matrix itself as {_a(what)}."
         )
     return stored
+
+
+def _a(noun: str) -> str:
+    return f"{'an' if noun[:1] in 'aeio' else 'a'} {noun}"

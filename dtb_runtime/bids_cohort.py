@@ -7,10 +7,9 @@ else's.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import MappingProxyType
 
 from .bids_hints import entities_of
 from .bids_participants import COLUMNS, SourceParticipants
@@ -18,16 +17,12 @@ from .bids_query import SUFFIXES, BidsFilters, FoundFile, Wanted, find_files
 from .cohort_entry import CohortEntry, checked_entry
 from .cohort_listing import CohortListing
 from .errors import CohortError, UsageError
+from .meant_files import is_of_rest, names_of
 from .participants import checked_participant_id
 from .readers import READERS, stem_of
 from .tables import one_line
 
-_OTHER_NAMES: Mapping[str, frozenset[str]] = MappingProxyType(
-    {"glasser360": frozenset({"glasser"})}  # XCP-D's name for it
-)
-"""How else a parcellation is called in names of files, in lower case."""
 _ATLAS_ENTITIES = ("atlas", "segmentation")
-_REST = "rest"  # BIDS: labels of resting-state tasks begin with it
 _NOT_TOLD = ("subject", "session", "suffix", "datatype")
 _SHOWN = 6  # files in a message
 
@@ -118,11 +113,18 @@ def list_bids(root: str | Path, selection: BidsSelection) -> BidsCohort:
     entries = _entries(files, people, root, selection)
     participants = SourceParticipants.read(root)
     if participants is not None:
-        entries = [replace(each, own=participants.own(each.participant_id)) for each in entries]
+        entries = [_with_row(each, participants) for each in entries]
     columns = () if participants is None else participants.columns
     ordered = tuple(sorted(entries, key=lambda entry: entry.key))
     listing = CohortListing(root, source, ordered, tuple(n for n in COLUMNS if n in columns))
     return BidsCohort(listing, participants)
+
+
+def _with_row(entry: CohortEntry, participants: SourceParticipants) -> CohortEntry:
+    """An entry with age and sex, or with what is wrong with them in the table."""
+    who = entry.participant_id
+    problem = entry.problem or participants.problems.get(who)
+    return replace(entry, own=participants.own(who), problem=problem)
 
 
 def _people(root: Path) -> frozenset[str]:
@@ -211,7 +213,7 @@ def _the_one(
     """The file that is meant, or None and why there is none."""
     fitting = list(several)
     if "task" not in selection.filters.of(selection.wanted):
-        fitting = [file for file in several if _is_rest(file)]
+        fitting = [file for file in several if is_of_rest(file.entities.get("task"))]
         if not fitting:
             tasks = sorted({file.entities["task"] for file in several})
             return None, (
@@ -232,15 +234,9 @@ def _the_one(
     )
 
 
-def _is_rest(file: FoundFile) -> bool:
-    task = file.entities.get("task")
-    return task is None or task.lower().startswith(_REST)
-
-
 def _is_of_atlas(file: FoundFile, parcellation: str) -> bool:
-    name = parcellation.lower()
     said = {file.entities[key].lower() for key in _ATLAS_ENTITIES if key in file.entities}
-    return bool(said & {name, *_OTHER_NAMES.get(name, ())})
+    return bool(said & names_of(parcellation))
 
 
 def _differences(files: Sequence[FoundFile]) -> str:

@@ -17,17 +17,19 @@ from numpy.typing import NDArray
 
 from .atomic import write_files
 from .bids_cohort import BidsCohort, BidsSelection
-from .bids_dataset import check_is_ours, libraries_used, write_citation
+from .bids_dataset import check_ids, check_is_ours
+from .bids_files import json_bytes
 from .bids_participants import write_participants
-from .bids_record import Record, all_records
+from .bids_record import Record, all_records, entry_digest
 from .bids_scoring import NO_RECORD
+from .bids_texts import libraries_used, write_citation
 from .cohort_entry import CohortEntry
 from .cohort_listing import CohortListing
 from .cohort_statistics import mean_with_interval
 from .cohort_table import CohortTable
 from .errors import CohortError
 from .score_columns import column_descriptions
-from .scored_person import ScoredPerson, stamp_of
+from .scored_person import ScoredPerson
 from .scoring import CohortScorer, ScoreSettings
 from .summary import package_version, rounded
 from .tables import one_line
@@ -37,7 +39,11 @@ if TYPE_CHECKING:
 
 TABLE_FILE, SIDECAR_FILE = "group_twins.tsv", "group_twins.json"
 SUMMARY_FILE = "group_summary.json"
-CHANGED = "The file has changed since it was forecast; run the participant level again."
+CHANGED = (
+    "What the data set holds of this person (file, confounds, age, sex) has changed since it was "
+    "forecast; run the participant level again."
+)
+GONE = "This person or session is not in the data set any more; the forecast is of before."
 _QUANTILES = {"minimum": 0.0, "lower_quartile": 0.25, "median": 0.5, "upper_quartile": 0.75}
 _QUANTILES |= {"maximum": 1.0}
 
@@ -51,7 +57,7 @@ class GroupRun:
     n_ok: int
     """Those with a result."""
     n_changed: int
-    """Of those, whose file has changed since."""
+    """Rows of what is not as it was forecast any more: changed since, or gone."""
     files: tuple[Path, ...]
 
 
@@ -80,13 +86,14 @@ def run_group(
     """
     out, listing = Path(out).absolute(), cohort.listing
     check_is_ours(out)
+    check_ids(out, listing.hashed_with)
     records = {record.person.key: record for record in all_records(out)}
     if not records:
         raise CohortError(
             f"{one_line(str(out))} holds no results of the participant level yet. Run dtb-run bids "
             "with 'participant' first."
         )
-    rows = _rows(records, listing, selection)
+    rows = _rows(records, listing, selection, out)
     if not any(row.record for row in rows):
         raise CohortError(
             f"{one_line(str(out))} holds no results of the people asked for. Run dtb-run bids with "
@@ -105,12 +112,12 @@ def run_group(
         )
     ]
     summary = _summary(rows, numbers, about, bundle)
-    contents = {SIDECAR_FILE: _json(document), SUMMARY_FILE: _json(summary)}
+    contents = {SIDECAR_FILE: json_bytes(document), SUMMARY_FILE: json_bytes(summary)}
     files += write_files(out, contents, force=True)
     write_participants(out, cohort.participants)
-    places = [row.place for row in rows]
+    places = [row.place or row.entry.path for row in rows]  # hidden people have no place
     write_citation(out, bundle, libraries_used(settings["reading"], places), anew=True)
-    n_changed = sum(CHANGED in row.person.notes for row in rows)
+    n_changed = sum(_is_of_before(row.person) for row in rows)
     return GroupRun(len(rows), sum(row.person.is_ok for row in rows), n_changed, tuple(files))
 
 
@@ -125,9 +132,15 @@ class _Row:
 
 
 def _rows(
-    records: Mapping[tuple[str, str], Record], listing: CohortListing, selection: BidsSelection
+    records: Mapping[tuple[str, str], Record],
+    listing: CohortListing,
+    selection: BidsSelection,
+    out: Path,
 ) -> list[_Row]:
-    """Whom the data set holds now, and who is done and no longer in it."""
+    """Whom the data set holds now, and who is done and no longer in it.
+
+    Rows of what has changed or gone since say so.
+    """
     rows = []
     for entry in listing.entries:
         record, place = records.get(entry.key), listing.place(entry)
@@ -136,8 +149,7 @@ def _rows(
             rows.append(_Row(entry, person, place, None))
             continue
         person = record.person
-        stamp = stamp_of(entry)
-        if person.is_ok and stamp is not None and stamp != person.stamp:
+        if _has_changed(record, entry, place, out):
             person = replace(person, notes=(*person.notes, CHANGED))
         entry = replace(entry, own=dict(record.own))
         rows.append(_Row(entry, person, record.place, record))
@@ -148,8 +160,21 @@ def _rows(
         is_meant &= selection.sessions is None or session in selection.sessions
         if is_meant and key not in there and record.person.is_ok:
             entry = CohortEntry(participant_id, session, None, own=dict(record.own))
-            rows.append(_Row(entry, record.person, record.place, record))
+            person = replace(record.person, notes=(*record.person.notes, GONE))
+            rows.append(_Row(entry, person, record.place, record))
     return sorted(rows, key=lambda row: row.entry.key)
+
+
+def _has_changed(record: Record, entry: CohortEntry, place: str | None, out: Path) -> bool:
+    """Whether the participant level would do this person again, for what the data set holds."""
+    if not record.person.is_ok and record.person.stamp is None:
+        # It is tried again each time anyway: only what is asked for can tell.
+        return record.entry != entry_digest(entry, place)
+    return not record.is_current(out, entry, place, record.about)
+
+
+def _is_of_before(person: ScoredPerson) -> bool:
+    return CHANGED in person.notes or GONE in person.notes
 
 
 def _about(records: Sequence[Record], bundle: Bundle) -> dict[str, Any]:
@@ -196,7 +221,7 @@ def _summary(
         "n_rows": len(rows),
         "n_ok": len(ok),
         "n_failed": len(failed),
-        "n_changed_since": sum(CHANGED in person.notes for person in ok),
+        "n_changed_since": sum(_is_of_before(row.person) for row in rows),
         "failed": [
             {
                 "participant_id": row.person.participant_id,
@@ -221,7 +246,3 @@ def _distribution(values: NDArray[np.float64]) -> dict[str, Any]:
     spread = rounded(float(values.std(ddof=1))) if len(values) > 1 else None
     quantiles = {name: rounded(float(np.quantile(values, q))) for name, q in _QUANTILES.items()}
     return {"n": len(values), **found, "sd": spread, **quantiles}
-
-
-def _json(document: Mapping[str, Any]) -> bytes:
-    return (json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()

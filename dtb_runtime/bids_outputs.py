@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from .bids_files import json_bytes
 from .bids_places import BEHAVIOR, FUNCTIONAL, PersonPlaces
 from .cohort_entry import CohortEntry
 from .demographics import Sex
@@ -70,8 +71,7 @@ def stage_outputs(
             document = _sidecar(document, path.name, entry, place)
             if path.name.endswith(SUMMARY_END):
                 document["files"] = ["/".join((*places.parts, *new_names[n])) for n in new_names]
-            text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-            (staged / kind / name).write_bytes(text.encode())
+            (staged / kind / name).write_bytes(json_bytes(document))
             path.unlink()
         else:
             path.replace(staged / kind / name)

@@ -6,19 +6,19 @@ people at the same time: whoever has written it looks again whether it is still 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from .atomic import write_files
-from .cohort_listing import PARTICIPANTS_FILE
+from .bids_files import json_bytes, write_changed
+from .covariates import SEXES
 from .errors import CohortError
 from .forecast import NOT_AVAILABLE
 from .json_object import JsonObject
 from .participants import is_participant_id
+from .participants_table import PARTICIPANTS_FILE, rows_of
 from .tables import is_missing, one_line, read_table, read_text, to_number
 
 SIDECAR_FILE = "participants.json"
@@ -30,7 +30,6 @@ _DEFAULTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "sex": {"Description": "Sex of the participant"},
     }
 )
-_SEXES = MappingProxyType({"f": "female", "female": "female", "m": "male", "male": "male"})
 _ROUNDS = 20  # of writing and looking again; as many processes would have to end at one moment
 
 
@@ -44,6 +43,8 @@ class SourceParticipants:
     """Participant id to these cells, as they stand there."""
     descriptions: Mapping[str, Any]
     """What its sidecar says of these columns."""
+    problems: Mapping[str, str] = field(default_factory=dict)
+    """Participant id to what is wrong with their rows, of whom it has several that differ."""
 
     @classmethod
     def read(cls, root: Path) -> SourceParticipants | None:
@@ -76,20 +77,18 @@ class SourceParticipants:
                 "BIDS requires. Add it, or move the table away."
             )
         columns = tuple(name for name in COLUMNS if name in table.columns)
-        rows = {
-            one_line(who): {name: one_line(table.columns[name][row]) for name in columns}
-            for row, who in enumerate(table.columns["participant_id"])
-        }
+        found = rows_of(table, columns)
         sidecar, said = folder / SIDECAR_FILE, {}
         if sidecar.is_file():
             text = read_text(sidecar, CohortError)
             said = dict(JsonObject.parse(text, SIDECAR_FILE, CohortError).rest())
         of_columns = {n: said[n] for n in columns if isinstance(said.get(n), dict)}
-        return cls(columns, rows, of_columns)
+        return cls(columns, found.cells, of_columns, found.problems)
 
     def renamed(self, new_id: Callable[[str], str]) -> SourceParticipants:
         """The same under other participant ids."""
-        return replace(self, rows={new_id(who): cells for who, cells in self.rows.items()})
+        rows = {new_id(who): cells for who, cells in self.rows.items()}
+        return replace(self, rows=rows, problems={new_id(k): p for k, p in self.problems.items()})
 
     def own(self, participant_id: str) -> dict[str, str]:
         """Age and sex of one person, as they stand in the table; nothing of somebody else."""
@@ -105,7 +104,7 @@ class SourceParticipants:
 
     def sidecar(self) -> bytes:
         """``participants.json``."""
-        return (json.dumps(self.described(), indent=2, ensure_ascii=False) + "\n").encode()
+        return json_bytes(self.described())
 
     def described(self) -> dict[str, Any]:
         """What each column is, in the source's own words where it has some."""
@@ -124,7 +123,7 @@ class SourceParticipants:
         levels = dict(said) if isinstance(said, dict) else {}
         values = {_cell("sex", cells.get("sex", "")) for cells in self.rows.values()}
         for value in sorted(values - {NOT_AVAILABLE}):
-            levels.setdefault(value, _SEXES.get(value.lower(), "not described by the source"))
+            levels.setdefault(value, SEXES.get(value.lower(), "not described by the source"))
         return levels
 
 
@@ -134,8 +133,8 @@ def write_participants(out: Path, source: SourceParticipants | None) -> None:
         return
     for _ in range(_ROUNDS):
         there = people_of(out)
-        _write(out, PARTICIPANTS_FILE, source.table(there))
-        _write(out, SIDECAR_FILE, source.sidecar())
+        write_changed(out, {PARTICIPANTS_FILE: source.table(there)})
+        write_changed(out, {SIDECAR_FILE: source.sidecar()})
         if people_of(out) == there and (out / PARTICIPANTS_FILE).read_bytes() == source.table(
             there
         ):
@@ -147,12 +146,6 @@ def people_of(out: Path) -> list[str]:
     return sorted(
         path.name for path in out.glob("sub-*") if path.is_dir() and is_participant_id(path.name)
     )
-
-
-def _write(out: Path, name: str, data: bytes) -> None:
-    path = out / name
-    if not path.is_file() or path.read_bytes() != data:
-        write_files(out, {name: data}, force=True)
 
 
 def _cell(name: str, text: str) -> str:

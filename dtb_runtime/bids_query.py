@@ -20,6 +20,7 @@ from typing import Any, Literal, get_args
 
 from .errors import CohortError, MissingDependencyError, UsageError
 from .json_object import JsonObject
+from .meant_files import has_regions, is_scan
 from .readers import ending_of
 from .reading import Reading
 from .tables import file_label, one_line, read_text
@@ -137,6 +138,9 @@ def find_files(
 ) -> list[FoundFile]:
     """Files of one kind that have a reader, in the order of their paths.
 
+    Scans are images: tables with their suffix are left out, and so are tables of confounds among
+    series, unless the filter says a ``desc``.
+
     Parameters
     ----------
     root : pathlib.Path
@@ -190,8 +194,21 @@ def find_files(
         )
         for file in files
     ]
-    readable = [f for f in found if ending_of(f.path) is not None and f.path.is_file()]
+    readable = [f for f in found if _is_readable(f, wanted, asked) and f.path.is_file()]
     return sorted(_each_once(readable), key=lambda file: file.inside)
+
+
+def _is_readable(file: FoundFile, wanted: Wanted, asked: Mapping[str, Any]) -> bool:
+    """Whether a file may hold what is wanted: others have the same suffix and hold something else.
+
+    XCP-D's ``stat-coverage_bold.tsv`` is no scan, and fMRIPrep's
+    ``desc-confounds_timeseries.tsv`` no series of regions.
+    """
+    if ending_of(file.path) is None:
+        return False
+    if wanted == "bold":
+        return is_scan(file.path.name)
+    return wanted != "timeseries" or "desc" in asked or has_regions(file.entities.get("desc"))
 
 
 def _each_once(files: Iterable[FoundFile]) -> list[FoundFile]:

@@ -9,16 +9,17 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .bids_cohort import BidsCohort
-from .bids_dataset import check_is_ours, libraries_used, write_citation, write_dataset
+from .bids_dataset import check_ids, check_is_ours, write_dataset, write_ids
 from .bids_participants import write_participants
 from .bids_places import LOG_FOLDER, PersonPlaces
 from .bids_record import record_of
 from .bids_scoring import BUSY, BidsScorer, BidsSettings
+from .bids_texts import libraries_used, write_citation
 from .cohort_entry import CohortEntry
 from .cohort_listing import CohortListing
 from .errors import CohortError, UsageError
@@ -143,7 +144,8 @@ def run_participants(
     BundleError, MissingDependencyError
         The bundle has changed since it was loaded; a package is missing that reads the files.
     OutputError
-        The folder of the results is somebody else's, or cannot be written.
+        The folder of the results is somebody else's, was begun with other participant ids, or
+        cannot be written.
     FirstCrashError
         `stop_on_first_crash`, and somebody failed.
     """
@@ -151,7 +153,10 @@ def run_participants(
     out, listing = Path(out).absolute(), cohort.listing
     check_apart(out, listing.path)
     check_is_ours(out)
+    check_ids(out, listing.hashed_with)
     write_dataset(out, listing.path, bundle)
+    write_ids(out, listing.hashed_with)
+    settings = replace(settings, ids_hashed_with=listing.hashed_with, force=force)
     scorer = BidsScorer(bundle, settings)
     done = {} if force else _done(listing, out, scorer)
     left = [entry for entry in listing.entries if entry.key not in done]
@@ -176,7 +181,7 @@ def run_participants(
                 _stop(n_failed, stop_on_first_crash, out)
     finally:
         write_participants(out, cohort.participants)
-        names = [listing.place(entry) for entry in listing.entries]
+        names = [entry.path for entry in listing.entries]
         write_citation(out, bundle, libraries_used(settings.reading.to_json(), names))
     return ParticipantRun(
         n_people=len(listing.entries),

@@ -20,17 +20,18 @@ import numpy as np
 from .bids_log import NO_MEMORY, PersonLog, person_log, write_crash
 from .bids_outputs import stage_outputs
 from .bids_places import PersonPlaces
-from .bids_record import Record, entry_digest
+from .bids_record import Record, entry_digest, record_of
 from .cohort_entry import CohortEntry
 from .cohort_listing import CohortListing
 from .connectome import read_connectome
-from .errors import ConnectomeError, MissingDependencyError, OutputError, UsageError
+from .errors import ConnectomeError, OutputError, UsageError
 from .folder_lock import locked_folder
 from .forecast import DRAWS
-from .hidden_names import HiddenNames, unnamed
+from .hidden_names import unnamed
 from .indicators import combine_indicators
 from .inference import import_onnxruntime
 from .reading import Reading
+from .reading_digest import settings_of
 from .score_rows import demographics_of, failed_row, good_row
 from .scored_person import ScoredPerson, Stamp, stamp_of
 from .summary import package_version
@@ -54,6 +55,10 @@ class BidsSettings:
     draws: int
     """Draws of the latent to average over."""
     reading: Reading = field(default_factory=Reading)
+    ids_hashed_with: str | None = None
+    """What tells the key of hashed ids from another one; `run_participants` sets it."""
+    force: bool = False
+    """Also whoever is done; `run_participants` sets it."""
 
     @classmethod
     def of(
@@ -84,12 +89,8 @@ class BidsSettings:
         return cls(str(out.absolute()), str(source.absolute()), draws, reading or Reading())
 
     def to_json(self) -> dict[str, Any]:
-        """Whatever changes a result, as JSON values; of files of regions their names."""
-        reading = self.reading.to_json()
-        for name in ("atlas", "atlas_labels"):
-            if reading.get(name) is not None:
-                reading[name] = Path(reading[name]).name
-        return {"draws": self.draws, "reading": reading}
+        """Whatever changes a result, as JSON values; of files of regions their digests."""
+        return {"draws": self.draws, "reading": settings_of(self.reading)}
 
     def about(self, bundle: Bundle) -> dict[str, Any]:
         """What a record must be about to be this run's."""
@@ -97,6 +98,7 @@ class BidsSettings:
             "bundle": bundle.name,
             "bundle_digest": bundle.digest,
             "settings": self.to_json(),
+            "ids_hashed_with": self.ids_hashed_with,
         }
 
     def scorer(self, bundle: Bundle) -> BidsScorer:
@@ -135,20 +137,33 @@ class BidsScorer:
 
         Raises
         ------
-        OutputError, MissingDependencyError
+        OutputError
             What the settings ask for cannot be done for anybody. Messages name nobody.
         """
         return [self._one(entry) for entry in entries]
 
     def leave_failure(self, entry: CohortEntry, person: ScoredPerson) -> None:
-        """Write down a failure that no worker could: its process is gone."""
+        """Write down a failure that no worker could: its process is gone.
+
+        Nothing is written where another process is at work on the person, or is done with them.
+        """
         places = PersonPlaces.of(self._out, entry)
-        with self._nameless():
+        with self._nameless(), _person_lock(places.state) as is_ours:
+            if not is_ours or self._done(places, entry) is not None:
+                return
             places.clear()
             with person_log(places.log) as log:
                 log.say(f"Failed: {person.error}")
             write_crash(places.crash, person.error)
             self._record(entry, person, ()).write(places)
+
+    def _done(self, places: PersonPlaces, entry: CohortEntry) -> ScoredPerson | None:
+        """What another call has left of a person since this one began; None to do it here."""
+        record = None if self.settings.force else record_of(places)
+        place = self._source.place(entry)
+        if record is None or not record.is_current(self._out, entry, place, self.about):
+            return None
+        return record.person
 
     def _one(self, entry: CohortEntry) -> ScoredPerson:
         places = PersonPlaces.of(self._out, entry)
@@ -156,6 +171,9 @@ class BidsScorer:
             stack.enter_context(self._nameless())
             if not stack.enter_context(_person_lock(places.state)):
                 return ScoredPerson.failed(entry, BUSY)
+            done = self._done(places, entry)
+            if done is not None:
+                return done
             places.clear()
             log = stack.enter_context(person_log(places.log))
             stamp = stamp_of(entry)
@@ -164,9 +182,6 @@ class BidsScorer:
                 person, files = self._forecast(entry, places, log, stamp)
             except OutputError:
                 raise
-            except MissingDependencyError as error:
-                nobody = HiddenNames.of(entry, "sub-(hidden)", b"")
-                raise MissingDependencyError(nobody.told(str(error))) from error
             except Exception as error:  # one bad person costs one crash file, whatever it is
                 person = self._failed(entry, error, places, log, stamp)
             self._record(entry, person, files).write(places)

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from .bids_hints import entities_of
 from .cohort_entry import CohortEntry, checked_entry, entry_of_file
 from .errors import CohortError
+from .meant_files import has_regions, is_of_rest, names_of
 from .readers import READERS, ending_of, stem_of
 from .tables import one_line
 
@@ -93,14 +95,42 @@ def _is_wanted(path: Path, suffixes: Sequence[str]) -> bool:
         return False
     bids = _BIDS_NAME.fullmatch(stem_of(path))
     # A name that is no BIDS name says nothing of what it holds.
-    return bids[1] in suffixes if bids else stem_of(path).lower() not in _NOBODY
+    if bids is None:
+        return stem_of(path).lower() not in _NOBODY
+    if bids[1] in SERIES_SUFFIXES and not _has_regions(path):
+        return False
+    return bids[1] in suffixes
+
+
+def _has_regions(path: Path) -> bool:
+    entities, _ = entities_of(stem_of(path))
+    return has_regions(entities.get("desc"))
+
+
+def _task(entry: CohortEntry) -> str | None:
+    """The ``task-`` of an entry's file, where its name is BIDS'."""
+    if entry.path is None:
+        return None
+    entities, _ = entities_of(stem_of(entry.path))
+    return entities.get("task") if "sub" in entities else None
 
 
 def _the_one(several: Sequence[CohortEntry], parcellation: str | None, folder: Path) -> CohortEntry:
-    """The entry of this parcellation among those of one person."""
+    """The entry of rest and of this parcellation among those of one person."""
+    of_rest = [entry for entry in several if is_of_rest(_task(entry))]
+    if not of_rest:
+        tasks = sorted({one_line(_task(entry) or "") for entry in several})
+        names = tuple(entry.path.name for entry in several if entry.path is not None)
+        problem = (
+            f"There are files of the task {', '.join(tasks)} only, and a twin is made from rest. "
+            "If one of them is meant, say which in a table with the columns participant_id and "
+            "path."
+        )
+        return replace(several[0], path=None, problem=problem, named=names)
+    several = of_rest
     if len(several) == 1:
         return several[0]
-    fitting = [e for e in several if parcellation is not None and parcellation.lower() in e.atlases]
+    fitting = [entry for entry in several if entry.atlases & names_of(parcellation)]
     if len(fitting) == 1:
         return fitting[0]
     problems = [entry.problem for entry in several if entry.problem is not None]

@@ -15,14 +15,13 @@ from types import MappingProxyType
 from .cohort_entry import CohortEntry, checked_entry
 from .cohort_folder import entries_of_folder
 from .errors import CohortError
+from .participants_table import PARTICIPANTS_FILE, rows_of
 from .tables import one_line, read_table
 
 MAX_ENTRIES = 2_000_000
 """Most rows of a cohort that are held in memory at once."""
 
 _DELIMITERS = MappingProxyType({".tsv": "\t", ".csv": ","})
-PARTICIPANTS_FILE = "participants.tsv"
-"""BIDS' table of who the people of a folder are."""
 _DEMOGRAPHICS = ("age", "sex")
 _KNOWN_COLUMNS = ("participant_id", "path", "session", "session_id")
 
@@ -69,6 +68,11 @@ class CohortListing:
         if self.sealed is None:
             return {"cohort": str(self.path)}
         return {"cohort": self.sealed.cohort, "ids_hashed_with": self.sealed.key}
+
+    @property
+    def hashed_with(self) -> str | None:
+        """What tells the key of hashed ids from another one; None where they are as they are."""
+        return None if self.sealed is None else self.sealed.key
 
     def place(self, entry: CohortEntry) -> str | None:
         """An entry's file, as seen from the table or folder; None without one, or if hidden."""
@@ -168,13 +172,12 @@ def _with_columns(
     demographics = [name for name in _DEMOGRAPHICS if name in table.columns]
     others = [name for name in table.columns if name.lower() in lower]
     names = tuple(dict.fromkeys((*demographics, *others)))
-    ids = table.columns.get("participant_id", ())
-    known = {who: row for row, who in enumerate(ids)}
+    rows = rows_of(table, names)
     found = []
     for entry in entries:
-        row = known.get(entry.participant_id)
-        cells = {n: one_line(table.columns[n][row]) for n in names if row is not None}
-        found.append(replace(entry, own=cells))
+        who = entry.participant_id
+        problem = entry.problem or rows.problems.get(who)
+        found.append(replace(entry, own=dict(rows.cells.get(who, {})), problem=problem))
     return found, names
 
 

@@ -10,13 +10,18 @@ from typing import Literal
 
 import numpy as np
 
+from .demographics import Sex
 from .errors import CohortError, UsageError
 from .tables import is_missing, one_line, to_number
 
 CovariateKind = Literal["number", "sex"]
 NONE = "none"
 """What is given in place of names where there are no covariates."""
-_SEXES: Mapping[str, float] = MappingProxyType({"f": 0.0, "female": 0.0, "m": 1.0, "male": 1.0})
+SEXES: Mapping[str, Sex] = MappingProxyType(
+    {"f": "female", "female": "female", "m": "male", "male": "male"}
+)
+"""How the cells of a table say sex, in lower case."""
+_SEX_VALUES: Mapping[Sex, float] = MappingProxyType({"female": 0.0, "male": 1.0})
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +109,13 @@ def covariate_value(own: Mapping[str, str], name: str) -> float:
             f"{name} is not known. Fill in the column {name!r} of the cohort's table."
         )
     if covariate_kind(name) == "sex":
-        value = _SEXES.get(cell.lower())
-        if value is None:
+        sex = SEXES.get(cell.lower())
+        if sex is None:
             raise CohortError(
                 f"{name} is {one_line(cell)!r}, expected female or male (or F, M), which are the "
                 "ones that a site's effect is fitted beside. Correct it, or fit without sex."
             )
-        return value
+        return _SEX_VALUES[sex]
     try:
         number = to_number(cell)
     except ValueError:

@@ -6,11 +6,13 @@
     |-- UsageError                  the caller asked for something that does not exist (exit code 2)
     |-- DataError                   a file or an array is not what it must be
     |   |-- ConnectomeError         a connectome or a resting time series
+    |   |   `-- UnreadConnectomeError   it was not read, and its file may be good: try again
     |   |-- EventsError             a task's events table
     |   |-- BundleError             a bundle folder: manifest, digest, graph
     |   |-- TwinError               a saved twin, or a twin of another bundle
     |   |-- CheckpointError         a training checkpoint
-    |   `-- CohortError             a cohort folder or its tables
+    |   |-- CohortError             a cohort folder or its tables
+    |   `-- PlanError               an intervention plan
     |-- OutputError                 results cannot be written where they should go
     `-- MissingDependencyError      an optional package is not installed
 
@@ -43,6 +45,14 @@ class DataError(DtbError):
 
 class ConnectomeError(DataError):
     """A connectome or a resting time series cannot be used."""
+
+
+class UnreadConnectomeError(ConnectomeError):
+    """A connectome was not read, for a reason that is not known to be in its file.
+
+    There was too little memory, no permission, no answer in time, or we made a mistake. The next
+    attempt may succeed with the same file, so whoever keeps results does not keep this one.
+    """
 
 
 class EventsError(DataError):

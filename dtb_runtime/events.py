@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import EventsError
-from .tables import is_missing, read_table, to_number
+from .tables import is_missing, listed_names, read_table, shown, to_number
 from .tasks import DT_S, STEPS_PER_TR, TR_S, Task, get_task
 from .trials import TRIAL_READERS
 
@@ -180,11 +180,11 @@ def _check_columns(cells: Mapping[str, tuple[str, ...]], task: Task, source: str
         hint = " Columns must be separated by tabs." if comma else " Add what is missing."
         raise EventsError(
             f"{source} has no column {names}, which the task {task.name!r} needs; found "
-            f"{', '.join(cells) or 'no columns'}.{hint}"
+            f"{listed_names(cells) if cells else 'no columns'}.{hint}"
         )
     lengths = {name: len(column) for name, column in cells.items()}
     if len(set(lengths.values())) > 1:
-        listed = ", ".join(f"{name} {n}" for name, n in lengths.items())
+        listed = listed_names(f"{name} {n}" for name, n in lengths.items())
         raise EventsError(f"The columns of {source} differ in length: {listed}. Make them equal.")
     if not lengths["onset"]:
         raise EventsError(
@@ -200,7 +200,8 @@ def cell_number(cell: str, column: str, source: str, row: int, expected: str = "
         value = math.nan
     if not math.isfinite(value):
         raise EventsError(
-            f"{source}, row {row}: {column} is {cell!r}, expected {expected}. Correct this cell."
+            f"{source}, row {row}: {column} is {shown(cell)}, expected {expected}. Correct this "
+            "cell."
         )
     return value
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import warnings
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .bids_hints import entities_of
+from .confounds_files import confounds_of
 from .connectome_checks import listed
 from .errors import ConnectomeError, MissingDependencyError
 from .library_failures import library_failures
@@ -19,7 +19,6 @@ from .region_averages import RegionAverages
 from .tables import file_label, is_missing, one_line, read_table, to_number
 
 _FD = "framewise_displacement"
-_TABLE = re.compile(r"(.*_desc-confounds)_(timeseries|regressors)\.tsv")
 _MIN_LEFT = 3  # frames more than regressors: with fewer, every correlation is 1 or -1
 _MAX_SHOWN = 300  # characters of a warning
 _MAX_ENTITIES = 20  # nilearn tries every subset of them as a name; BIDS knows 15 of a scan
@@ -73,7 +72,7 @@ def mean_fd(scan: Path) -> tuple[float | None, tuple[str, ...]]:
     notes : tuple of str
         Why a table that is there does not tell it.
     """
-    table = _confounds_of(scan)
+    table = confounds_of(scan)
     if table is None:
         return None, ()
     try:
@@ -85,25 +84,6 @@ def mean_fd(scan: Path) -> tuple[float | None, tuple[str, ...]]:
     if not 0.0 <= mean < np.inf:
         return None, (f"How much the head moved is not known: {file_label(table)} has no {_FD}.",)
     return mean, ()
-
-
-def _confounds_of(scan: Path) -> Path | None:
-    """The table whose entities are all those of the scan, and the most of them."""
-    entities, _ = entities_of(scan.name.split(".")[0])
-    if "sub" not in entities:
-        return None
-    fitting: list[tuple[int, Path]] = []
-    for other in sorted(scan.parent.iterdir()):
-        found = _TABLE.fullmatch(other.name)
-        if found is None:
-            continue
-        its, _ = entities_of(found[1])
-        its.pop("desc")
-        if its.items() <= entities.items():
-            fitting.append((len(its), other))
-    most = max((n for n, _ in fitting), default=0)
-    best = [other for n, other in fitting if n == most]
-    return best[0] if len(best) == 1 else None
 
 
 def denoised(

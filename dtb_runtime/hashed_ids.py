@@ -16,7 +16,7 @@ from pathlib import Path
 from .cohort_entry import CohortEntry
 from .cohort_listing import CohortListing, Sealed
 from .errors import CohortError, UsageError
-from .hidden_names import HiddenNames
+from .hidden_names import SHORTEST_LABEL, HiddenNames
 from .tables import check_is_file, file_label
 
 N_DIGITS = 16
@@ -24,7 +24,6 @@ N_DIGITS = 16
 MIN_KEY_BYTES = 16
 MAX_KEY_BYTES = 4096
 _LEAST_DIFFERENT = 8  # bytes of a key: less was not drawn at random
-_SHORTEST_LABEL = 4
 _MAKE_ONE = (
     "Make one with: python3 -c 'import secrets; print(secrets.token_hex(32))' > FILE, where only "
     "those can read it who may know who is who, and keep it: the same key gives the same ids."
@@ -156,7 +155,7 @@ def ids_in_columns(listing: CohortListing) -> Mapping[str, int]:
     """
     ids = {entry.participant_id.lower() for entry in listing.entries}
     labels = {each.removeprefix("sub-") for each in ids}
-    telling = ids | {label for label in labels if len(label) >= _SHORTEST_LABEL}
+    telling = ids | {label for label in labels if len(label) >= SHORTEST_LABEL}
     found: Counter[str] = Counter()
     for entry in listing.entries:
         own_id = entry.participant_id.lower()

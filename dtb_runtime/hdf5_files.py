@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from .array_choice import ARRAY_NAMES, Stored, array_meant, labels_beside
 from .errors import ConnectomeError
-from .hdf5_objects import data_set_at, described, numbers_of, opened_hdf5, stored_in, texts_of
+from .hdf5_objects import data_set_at, described, opened_hdf5, stored_in
+from .hdf5_values import numbers_of, texts_of
 from .raw_array import RawArray, check_shape, real_matrix, size_text
 from .reading import Reading
 from .tables import file_label, one_line

@@ -1,12 +1,11 @@
 """What stands in an HDF5 file, looked through with care: nothing outside of the file is touched.
 
-For files that may be damaged or hostile. Links out of the file, data sets that are stored in other
-files, and filters that libhdf5 would load as plugins are refused; links are never followed.
+For files that may be damaged or hostile. Links out of the file and data sets that are stored in
+other files are refused; links are never followed.
 """
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,13 +13,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
 from .array_choice import LABEL_NAME, Stored
-from .errors import ConnectomeError, MissingDependencyError
-from .library_failures import library_failures
-from .raw_array import check_bytes
+from .errors import ConnectomeError
+from .library_failures import library_failures, optional_package
 from .tables import file_label, one_line
 
 if TYPE_CHECKING:
@@ -30,8 +25,6 @@ MAX_OBJECTS = 10_000
 """Data sets and groups that a file may have."""
 MAX_DEPTH = 16
 """Groups that may lie in each other."""
-MAX_TEXTS = 100_000
-"""Texts that are read of a data set: no parcellation has more regions."""
 
 
 @contextmanager
@@ -58,13 +51,8 @@ def opened_hdf5(path: Path, format_name: str = "HDF5") -> Iterator[h5py.File]:
 
 
 def _h5py(format_name: str) -> ModuleType:
-    try:
+    with optional_package("h5py", f"Reading {format_name} files", "imaging"):
         import h5py
-    except ImportError as cause:
-        raise MissingDependencyError(
-            f"Reading {format_name} files needs h5py, which is not installed. Install it with: "
-            "pip install 'dtb-runtime[imaging]'."
-        ) from cause
     module: ModuleType = h5py
     return module
 
@@ -109,7 +97,7 @@ def stored_in(group: h5py.Group, source: str, *, below: bool = True) -> list[Sto
         for name in names_in(parent, source):
             if not isinstance(parent.get(name, getlink=True), h5py.HardLink):
                 if below or LABEL_NAME.search(name):
-                    raise _link(f"{_named(parent, source)[0]}/{name}".lstrip("/"), source)
+                    raise _link(f"{named(parent, source)[0]}/{name}".lstrip("/"), source)
                 continue
             item = parent[name]
             if _address(item) in seen:
@@ -177,6 +165,13 @@ def data_set_at(file: h5py.File, path: str, source: str) -> h5py.Dataset:
     return item
 
 
+def named(item: h5py.Dataset | h5py.Group, source: str) -> tuple[str, str]:
+    """The path of a data set or group in its file, and what messages call it."""
+    # None, or bytes that are no text, for some that only references lead to.
+    name = item.name.strip("/") if isinstance(item.name, str) else ""
+    return name, f"{source}[{one_line(name)}]" if name else source
+
+
 def described(data_set: h5py.Dataset, source: str) -> Stored:
     """What a data set holds, after refusing what libhdf5 would fetch from elsewhere.
 
@@ -187,7 +182,7 @@ def described(data_set: h5py.Dataset, source: str) -> Stored:
     """
     import h5py
 
-    name, where = _named(data_set, source)
+    name, where = named(data_set, source)
     # Before its shape is asked for: for some virtual data sets that opens the other files.
     plan = data_set.id.get_create_plist()
     if plan.get_layout() == h5py.h5d.VIRTUAL:
@@ -220,73 +215,6 @@ def described(data_set: h5py.Dataset, source: str) -> Stored:
     if type_class == h5py.h5t.STRING:
         return Stored(name, shape, "text", what)
     return Stored(name, shape, "other", what)
-
-
-def numbers_of(data_set: h5py.Dataset, source: str) -> NDArray[np.generic]:
-    """The numbers of a data set that `described` let pass.
-
-    Raises
-    ------
-    ConnectomeError
-        It is too large by what it claims, or packed with a filter that is not built in.
-    """
-    _check_storage(data_set, source)
-    return np.asarray(data_set[()])
-
-
-def texts_of(data_set: h5py.Dataset, source: str) -> tuple[str, ...]:
-    """The texts of a data set that `described` let pass, without blanks around them.
-
-    Raises
-    ------
-    ConnectomeError
-        It is too large by what it claims, no plain list, or packed with another filter.
-    """
-    _, where = _named(data_set, source)
-    _check_storage(data_set, source)
-    n_texts = math.prod(data_set.shape)
-    if n_texts > MAX_TEXTS or n_texts != max(data_set.shape, default=1):
-        size = " x ".join(map(str, data_set.shape))
-        raise ConnectomeError(
-            f"{where} holds {size} texts, expected a list of at most {MAX_TEXTS:,}. Save one name "
-            "for each region."
-        )
-    with library_failures(f"{where} cannot be read as text", "Save it as UTF-8 text."):
-        texts = data_set.asstr()[()]
-    return tuple(str(text).strip(" \0") for text in np.ravel(texts))
-
-
-def _check_storage(data_set: h5py.Dataset, source: str) -> None:
-    import h5py
-
-    _, where = _named(data_set, source)
-    n_bytes = max(data_set.id.get_type().get_size(), 8)  # as float64
-    check_bytes(data_set.shape, n_bytes, where)
-    if data_set.chunks is not None:
-        check_bytes(data_set.chunks, n_bytes, f"A chunk of {where}")
-    built_in = {
-        h5py.h5z.FILTER_DEFLATE,
-        h5py.h5z.FILTER_SHUFFLE,
-        h5py.h5z.FILTER_FLETCHER32,
-        h5py.h5z.FILTER_SZIP,
-        h5py.h5z.FILTER_LZF,
-    }
-    plan = data_set.id.get_create_plist()
-    for index in range(plan.get_nfilters()):
-        code, _, _, name = plan.get_filter(index)
-        if code not in built_in or not h5py.h5z.filter_avail(code):
-            called = one_line(name.decode("latin-1")) or "no name"
-            raise ConnectomeError(
-                f"{where} is packed with filter {code} ({called}), which is not read. Write it "
-                "with gzip or without a filter (h5repack -f GZIP=4)."
-            )
-
-
-def _named(item: h5py.Dataset | h5py.Group, source: str) -> tuple[str, str]:
-    """The path of a data set or group in its file, and what messages call it."""
-    # None, or bytes that are no text, for some that only references lead to.
-    name = item.name.strip("/") if isinstance(item.name, str) else ""
-    return name, f"{source}[{one_line(name)}]" if name else source
 
 
 def _link(path: str, source: str) -> ConnectomeError:

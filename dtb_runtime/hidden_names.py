@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _SUBJECT = re.compile(r"(?<![A-Za-z0-9])sub-[A-Za-z0-9]+", re.IGNORECASE)
 _ANY_OTHER = "sub-(hidden)"
-_SHORTEST_LABEL = 4
+SHORTEST_LABEL = 4
 """Characters: a shorter label without ``sub-`` may be any number or word of a sentence."""
 
 
@@ -52,7 +52,7 @@ class HiddenNames:
         texts += [shape for named in entry.named for shape in (named, one_line(named))]
         label = entry.participant_id.removeprefix("sub-")
         words = [entry.participant_id, repr(entry.participant_id)[1:-1]]
-        if len(label) >= _SHORTEST_LABEL:
+        if len(label) >= SHORTEST_LABEL:
             words.append(label)
         return cls(
             shown=shown,

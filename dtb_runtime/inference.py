@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from .bundle_layout import GraphSpec, TensorSpec
 from .errors import BundleError, MissingDependencyError, UsageError
+from .tables import one_line
 
 Device = Literal["auto", "cpu", "cuda"]
 
@@ -293,7 +294,7 @@ def _new_session(
 
 
 def _reason(cause: Exception) -> str:
-    return str(cause).splitlines()[0] if str(cause) else type(cause).__name__
+    return one_line(str(cause).splitlines()[0]) if str(cause) else type(cause).__name__
 
 
 def _check_tensors(

@@ -21,7 +21,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from .errors import ConnectomeError
+from .errors import ConnectomeError, UnreadConnectomeError
 from .raw_array import RawArray
 from .reading import Reading
 from .reading_answers import OUT_OF_MEMORY, Answer, AnswerError
@@ -45,6 +45,9 @@ class Limits:
 LIMITS = Limits()
 """Of every file."""
 
+_CRASHES = frozenset({"SIGSEGV", "SIGBUS", "SIGABRT", "SIGFPE"})
+"""Signals by which a file's content can end a program; whoever sends others has other reasons."""
+
 _ADVICE = "Fetch it again, or save the connectome as .npy with the program that made it."
 
 
@@ -63,6 +66,7 @@ def read_isolated(path: Path, reading: Reading, *, ending: str) -> RawArray:
     ------
     ConnectomeError
         What the reader refuses; the process ended abruptly, or exceeded a limit.
+        `UnreadConnectomeError` where the file may be good.
     MissingDependencyError
         The package that reads this format is not installed.
     """
@@ -83,7 +87,7 @@ def read_isolated(path: Path, reading: Reading, *, ending: str) -> RawArray:
         raise error
     if found.what == OUT_OF_MEMORY:
         raise _out_of_memory(source)
-    raise ConnectomeError(
+    raise UnreadConnectomeError(
         f"{source} was not read: the reader of {ending} files failed with {found.what} at "
         f"{found.place} ({found.message}), which is a mistake in dtb-runtime. Please report it; "
         "until then save the connectome as .npy."
@@ -142,14 +146,14 @@ def _answer_to(question: dict[str, Any], source: str) -> Answer:
 
 def _started(source: str) -> ReadingProcess:
     if getattr(sys, "frozen", False) or not sys.executable:
-        raise ConnectomeError(
+        raise UnreadConnectomeError(
             f"{source} is read in a process of its own, and this program has no Python to start. "
             "Save the connectome as .npy."
         )
     try:
         return ReadingProcess()
     except OSError as cause:
-        raise ConnectomeError(
+        raise UnreadConnectomeError(
             f"{source} is read in a process of its own, which cannot be started: "
             f"{cause.strerror or cause}. Free some memory, or save the connectome as .npy."
         ) from cause
@@ -160,7 +164,7 @@ def _ended_abruptly(ended: EndedError, source: str) -> ConnectomeError:
     with suppress(ValueError):
         name = signal.Signals(-ended.code).name
     if ended.is_late or name == "SIGALRM":
-        return ConnectomeError(
+        return UnreadConnectomeError(
             f"{source} was not read within {LIMITS.wall_s:g} s, so its reading was stopped. The "
             f"disk is very slow, or the file is made to let readers hang. {_ADVICE}"
         )
@@ -170,15 +174,19 @@ def _ended_abruptly(ended: EndedError, source: str) -> ConnectomeError:
             f"damaged or made to let readers hang. {_ADVICE}"
         )
     if name == "SIGKILL":
-        return ConnectomeError(
+        return UnreadConnectomeError(
             f"{source} was not read: the system ended the process that reads it (SIGKILL), as it "
             f"does when memory runs out. Free some memory and try again. {_ADVICE}"
         )
     if not name:
-        return ConnectomeError(
+        return UnreadConnectomeError(
             f"{source} was not read: the process that reads it ended with exit code {ended.code}, "
             "as it does where dtb-runtime or numpy cannot be imported. Check the installation "
             f"with dtb-run doctor. If it is complete, the file is damaged. {_ADVICE}"
+        )
+    if name not in _CRASHES:
+        return UnreadConnectomeError(
+            f"{source} was not read: something ended the process that reads it ({name}). Try again."
         )
     return ConnectomeError(
         f"{source} made the process that reads it end abruptly ({name}). It is damaged or made to "
@@ -186,8 +194,8 @@ def _ended_abruptly(ended: EndedError, source: str) -> ConnectomeError:
     )
 
 
-def _out_of_memory(source: str) -> ConnectomeError:
-    return ConnectomeError(
+def _out_of_memory(source: str) -> UnreadConnectomeError:
+    return UnreadConnectomeError(
         f"{source} needs more than the {LIMITS.memory_bytes / 1e9:.1f} GB of memory that its "
         "reading may take. It unpacks to far more than its size, or there is too little memory. "
         f"{_ADVICE}"

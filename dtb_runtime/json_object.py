@@ -5,12 +5,22 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NoReturn
 
 from .errors import DataError
+from .tables import one_line, shown
 
-_CONTROL = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")  # these break tables, or cannot be written
+MAX_JSON_BYTES = 32 * 1024 * 1024
+"""Longer JSON is refused: as Python's objects it can take twenty times as much."""
+LARGEST_INTEGER = 2**53
+"""Beyond it, JSON numbers differ between programs, and nothing here counts so far."""
+_MAX_LISTED = 10
+
+# These break tables, cannot be written, or let a terminal show something else than stands there.
+_CONTROL = re.compile(
+    "[\x00-\x1f\x7f-\x9f\ud800-\udfff\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]"
+)
 
 
 class JsonObject:
@@ -37,21 +47,26 @@ class JsonObject:
 
     def __init__(self, value: object, where: str, error: type[DataError]) -> None:
         if not isinstance(value, dict):
-            raise error(f"{where}: expected a JSON object, found {_kind(value)}.")
-        self.where = where
+            raise error(f"{where}: expected a JSON object, found {kind_of(value)}.")
+        self.where = one_line(where)
         self._values: dict[str, Any] = dict(value)
         self._error = error
 
     @classmethod
     def parse(cls, data: bytes | str, where: str, error: type[DataError]) -> JsonObject:
         """Read JSON text whose top level is an object; a key twice or a NaN is an error."""
+        where = one_line(where)
+        if len(data) > MAX_JSON_BYTES:
+            raise error(
+                f"{where} is {len(data) / 1e6:.0f} MB of JSON; at most "
+                f"{MAX_JSON_BYTES / 1e6:.0f} MB is read. Check that this is the file you meant."
+            )
 
         def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
             values = dict(pairs)
             if len(values) != len(pairs):
-                keys = [key for key, _ in pairs]
-                twice = next(key for key in keys if keys.count(key) > 1)
-                raise error(f"{where}: the key {twice!r} stands twice in one object.")
+                twice = _first_repeated(key for key, _ in pairs)
+                raise error(f"{where}: the key {shown(twice)} stands twice in one object.")
             return values
 
         def constant(text: str) -> NoReturn:
@@ -60,7 +75,7 @@ class JsonObject:
         try:
             value = json.loads(data, object_pairs_hook=unique, parse_constant=constant)
         except (ValueError, RecursionError) as cause:
-            raise error(f"{where} is not valid JSON: {cause}.") from cause
+            raise error(f"{where} is not valid JSON: {one_line(str(cause))}.") from cause
         return cls(value, where, error)
 
     @property
@@ -73,7 +88,7 @@ class JsonObject:
         try:
             return self._values.pop(key)
         except KeyError:
-            raise self._error(f"{self.where}: the key {key!r} is missing.") from None
+            raise self._error(f"{self.where}: the key {shown(key)} is missing.") from None
 
     def text(self, key: str) -> str:
         """Text that is not blank and holds no control character (it goes into tables)."""
@@ -98,15 +113,17 @@ class JsonObject:
             self._refuse(key, "a list of texts", values)
         texts = tuple(self._checked_text(key, value, blank=blank) for value in values)
         if unique and len(set(texts)) != len(texts):
-            twice = next(text for text in texts if texts.count(text) > 1)
-            raise self._error(f"{self.where}, {key}: {twice!r} stands there twice.")
+            twice = _first_repeated(texts)
+            raise self._error(f"{self.where}, {key}: {shown(twice)} stands there twice.")
         return texts
 
     def integer(self, key: str, *, minimum: int) -> int:
-        """A whole number of at least `minimum`."""
+        """A whole number of at least `minimum`, and at most `LARGEST_INTEGER`."""
         value = self.take(key)
         if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
             self._refuse(key, f"a whole number of at least {minimum}", value)
+        if value > LARGEST_INTEGER:
+            self._refuse(key, f"a whole number of at most {LARGEST_INTEGER}", value)
         return int(value)
 
     def number(self, key: str) -> float:
@@ -150,7 +167,12 @@ class JsonObject:
         return self.child(key)
 
     def remaining_keys(self) -> tuple[str, ...]:
-        """Keys not taken yet."""
+        """Keys not taken yet, where they are names: as `text` takes them."""
+        for key in self._values:
+            if not key.strip() or _CONTROL.search(key):
+                raise self._error(
+                    f"{self.where}: expected names on one line, found the key {shown(key)}."
+                )
         return tuple(self._values)
 
     def rest(self) -> Mapping[str, Any]:
@@ -167,7 +189,7 @@ class JsonObject:
             A key was not taken.
         """
         if self._values:
-            keys = ", ".join(repr(key) for key in sorted(self._values))
+            keys = ", ".join(map(shown, sorted(self._values)[:_MAX_LISTED]))
             raise self._error(
                 f"{self.where}: unknown key {keys}. It was written for another version of "
                 "dtb-runtime, or by hand."
@@ -190,10 +212,21 @@ class JsonObject:
         return number
 
     def _refuse(self, key: str, expected: str, value: object) -> NoReturn:
-        raise self._error(f"{self.where}, {key}: expected {expected}, found {_kind(value)}.")
+        raise self._error(f"{self.where}, {key}: expected {expected}, found {kind_of(value)}.")
 
 
-def _kind(value: object) -> str:
+def _first_repeated(texts: Iterable[str]) -> str:
+    """The first text that stands somewhere before; there is one."""
+    seen: set[str] = set()
+    for text in texts:
+        if text in seen:
+            return text
+        seen.add(text)
+    raise ValueError("no text stands there twice")
+
+
+def kind_of(value: object) -> str:
+    """A JSON value for messages, and no more of it than helps."""
     if value is None:
         return "null"
     if isinstance(value, dict):

@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Literal, get_args
 
 from .bundle_layout import MANIFEST_FILE, GraphSpec, graphs_of
 from .errors import BundleError, DataError
-from .json_object import JsonObject
+from .json_object import JsonObject, kind_of
 from .manifest_checks import check_manifest
 from .manifest_sections import FileEntry, Normalization, Training
 from .parcellation import Parcellation
@@ -131,8 +131,8 @@ class Manifest:
         version = document.take("schema_version")
         if isinstance(version, bool) or version != SCHEMA_VERSION:
             raise BundleError(
-                f"{MANIFEST_FILE}: schema_version is {version!r}, this dtb-runtime reads version "
-                f"{SCHEMA_VERSION}. Update dtb-runtime, or export the bundle again."
+                f"{MANIFEST_FILE}: schema_version is {kind_of(version)}, this dtb-runtime reads "
+                f"version {SCHEMA_VERSION}. Update dtb-runtime, or export the bundle again."
             )
         _check_seal(data, document.text("checksum"))
         manifest = _from_json(document)

@@ -14,11 +14,18 @@ from .bundle_layout import (
     n_main_weights,
 )
 from .errors import BundleError
+from .raw_array import MAX_REGIONS
+from .tables import listed_names, shown
 from .tasks import DT_S, N_INPUTS, TASKS, TR_S
 
 if TYPE_CHECKING:
     from .manifest import Manifest
 
+MAX_WEIGHTS = 2**24
+"""Numbers that describe one main network; the paper's network has 173,623."""
+MAX_LATENT = 4096
+"""Length of a latent; those of the shipped bundles have some dozens."""
+_MAX_EDGES = MAX_REGIONS * (MAX_REGIONS - 1) // 2
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -46,7 +53,7 @@ def _require(fits: bool, sentence: str) -> None:
 def _check_sizes(m: Manifest) -> None:
     _require(
         _NAME.fullmatch(m.name) is not None,
-        f"name must be letters, digits, '.', '_' or '-', found {m.name!r}.",
+        f"name must be letters, digits, '.', '_' or '-', found {shown(m.name)}.",
     )
     _require(m.n_actions > 0, "actions must name at least one output.")
     _require(m.dt_s > 0 and m.tr_s > 0, "dt_s and tr_s must be above 0.")
@@ -57,6 +64,12 @@ def _check_sizes(m: Manifest) -> None:
         f"n_weights is {m.n_weights}, but {m.n_inputs} inputs, {m.hidden_size} hidden units and "
         f"{n_outputs} outputs make {n_weights}.",
     )
+    for key, size, most in (
+        ("n_weights", m.n_weights, MAX_WEIGHTS),
+        ("latent_size", m.latent_size, MAX_LATENT),
+        ("n_edges", m.n_edges, _MAX_EDGES),
+    ):
+        _require(size <= most, f"{key} is {size}, more than the {most} it may be.")
     for key, values in (
         ("bold_mean", m.normalization.bold_mean),
         ("bold_sd", m.normalization.bold_sd),
@@ -83,7 +96,8 @@ def _check_regions(m: Manifest) -> None:
         unknown = [label for label in regions if label not in labels]
         _require(
             not unknown,
-            f"{key} names {', '.join(unknown[:5])}, which the parcellation does not have.",
+            f"{shown(key)[1:-1]} names {listed_names(unknown)}, which the parcellation does not "
+            "have.",
         )
 
 
@@ -91,7 +105,7 @@ def _check_tasks(m: Manifest) -> None:
     for name in m.tasks:
         if name not in TASKS:
             raise BundleError(
-                f"{MANIFEST_FILE}: task {name!r} is not known to this dtb-runtime (it knows "
+                f"{MANIFEST_FILE}: task {shown(name)} is not known to this dtb-runtime (it knows "
                 f"{', '.join(TASKS)}). Update dtb-runtime."
             )
         n_options = len(TASKS[name].options)
@@ -124,7 +138,7 @@ def _check_files(m: Manifest) -> None:
     _require(
         set(m.files) == expected,
         f"files must list exactly {', '.join(sorted(expected))}, "
-        f"found {', '.join(sorted(m.files)) or 'none'}.",
+        f"found {listed_names(sorted(m.files))}.",
     )
     for name, entry in m.files.items():
         _require(

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .array_choice import Stored
-from .errors import ConnectomeError, MissingDependencyError
-from .hdf5_objects import MAX_TEXTS
-from .library_failures import library_failures
+from .errors import ConnectomeError
+from .hdf5_values import MAX_TEXTS
+from .library_failures import library_failures, optional_package
 from .matlab_headers import headers_of
 from .raw_array import check_bytes
 from .tables import file_label, one_line
@@ -98,13 +98,8 @@ class MatlabV5:
 
 
 def _scipy_io() -> ModuleType:
-    try:
+    with optional_package("scipy", "Reading MATLAB files", "imaging"):
         import scipy.io.matlab
-    except ImportError as cause:
-        raise MissingDependencyError(
-            "Reading MATLAB files needs scipy, which is not installed. Install it with: pip "
-            "install 'dtb-runtime[imaging]'."
-        ) from cause
     module: ModuleType = scipy.io.matlab
     return module
 

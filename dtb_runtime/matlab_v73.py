@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from .array_choice import Stored
 from .errors import ConnectomeError
-from .hdf5_objects import MAX_OBJECTS, MAX_TEXTS, described, names_in, numbers_of
+from .hdf5_objects import MAX_OBJECTS, described, names_in
+from .hdf5_values import MAX_TEXTS, numbers_of
 from .matlab_headers import NUMBER_CLASSES
 from .tables import one_line
 

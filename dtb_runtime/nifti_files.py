@@ -47,6 +47,7 @@ def read_nifti(path: Path, reading: Reading) -> RawArray:
                 f"{file.source} is {size_text(file.shape)} ({len(file.shape)}-dimensional), "
                 "expected a scan of four dimensions: voxels by time."
             )
+        check_bytes(file.shape[:3], 8, f"A frame of {file.source}")
         if reading.atlas is None:
             raise ConnectomeError(
                 f"{file.source} is a scan of voxels. Say which regions they are averaged over with "

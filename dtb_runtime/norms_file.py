@@ -10,13 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .array_files import ArrayFileError, load_npz
-from .bundle_layout import MAX_BUNDLE_BYTES, NORMS_FILE
+from .bundle_layout import NORMS_FILE
 from .demographics import Demographics
 from .errors import DataError
 from .latent import LatentDistribution, LatentPrior
 from .manifest import Manifest
 from .norms import N_QUANTILES, EdgeNorms, LatentNorms, Norms, damaged
+from .tables import shown
 
+MAX_NORMS_BYTES = 128 * 1024**2
+"""Limit for the arrays, unpacked; two numbers for each edge of 5000 regions take 100 MB."""
 _LARGEST = 1e30  # squares of what is larger overflow in float32 and further on
 
 
@@ -42,7 +45,7 @@ def read_norms(data: bytes, manifest: Manifest) -> Norms:
         Not such a file, an array missing, unknown, of the wrong shape or not finite.
     """
     try:
-        arrays = load_npz(io.BytesIO(data), NORMS_FILE, MAX_BUNDLE_BYTES)
+        arrays = load_npz(io.BytesIO(data), NORMS_FILE, MAX_NORMS_BYTES)
     except ArrayFileError as cause:
         raise damaged(cause.problem) from cause
     latent, edges, people = manifest.latent_size, manifest.n_edges, None
@@ -70,7 +73,7 @@ def read_norms(data: bytes, manifest: Manifest) -> Norms:
     )
     unknown = sorted(set(arrays) - {name for group in groups for name in group})
     if unknown:
-        raise damaged(f"unknown array {unknown[0]!r}")
+        raise damaged(f"unknown array {shown(unknown[0])}")
     for group in groups:
         _check_group(arrays, group)
     if latent == 0 and not arrays.keys().isdisjoint(("latent_mean", "population_mean")):

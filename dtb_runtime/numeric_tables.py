@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import csv
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .errors import ConnectomeError
-from .tables import is_missing, read_text, to_number
+from .raw_array import MAX_REGIONS, MAX_TIME_POINTS, check_bytes, check_shape
+from .tables import file_label, is_missing, one_line, read_text, shown, to_number
 
-_MAX_SHOWN = 40  # characters of a bad cell
+_LINE_ENDS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"  # where `str.splitlines` does
+_MAX_LINES = 5 * MAX_TIME_POINTS  # of them some may be blank, or comments
+_MAX_DIGITS = 18  # of a number that names a region; Python reads no more than 4300
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,18 +43,48 @@ def read_table(path: Path, delimiter: str | None) -> NumericTable:
     Raises
     ------
     ConnectomeError
-        The file cannot be read, or it holds something else.
+        The file cannot be read, it holds something else, or more than `MAX_REGIONS` columns.
     """
+    source = file_label(path)
     text = read_text(path, ConnectomeError)
-    filled = [line for line in text.splitlines() if line.strip()]
+    filled = _lines_of(text, source)
+    # numpy takes "nan(1)" for a number.
+    is_plain = '"' not in text and "(" not in text
+    del text  # it may be as large as the lines
     lines = [line for line in filled if not line.startswith("#")]
     if not lines:
-        raise ConnectomeError(f"{path.name} holds only comments. Pick a file with numbers.")
+        raise ConnectomeError(f"{source} holds only comments. Pick a file with numbers.")
     if delimiter is None and any("," in line for line in lines):
         delimiter = ","
-    # numpy takes "nan(1)" for a number.
-    quick = None if '"' in text or "(" in text else _read_quickly(filled, lines, delimiter)
-    return quick or _read_cells(filled, lines, delimiter, path)
+    _check_size(lines, delimiter, source)
+    quick = _read_quickly(filled, lines, delimiter) if is_plain else None
+    return quick or _read_cells(filled, lines, delimiter, source)
+
+
+def _lines_of(text: str, source: str) -> list[str]:
+    """Lines that are not blank; refused where they alone would fill the memory."""
+    if sum(map(text.count, _LINE_ENDS)) > _MAX_LINES:
+        raise ConnectomeError(
+            f"{source} has more than {_MAX_LINES} lines, expected at most {MAX_TIME_POINTS} rows. "
+            "Check that this is the file you meant."
+        )
+    return [line for line in text.splitlines() if line.strip()]
+
+
+def _check_size(lines: list[str], delimiter: str | None, source: str) -> None:
+    """Refuse more numbers than are ever read, before there are any."""
+    for number, line in enumerate(lines, start=1):
+        if len(line) <= 2 * MAX_REGIONS:  # fewer characters are fewer numbers
+            continue
+        cells = line.split(delimiter, MAX_REGIONS + 1)
+        if len(cells) > MAX_REGIONS + 1:  # one may be an index
+            raise ConnectomeError(
+                f"{source}: row {number} has more than {MAX_REGIONS} columns, expected at most "
+                "that many, one a region. Check that this is the file you meant."
+            )
+    n_columns = len(lines[0].split(delimiter, MAX_REGIONS))
+    check_shape((len(lines) - 1, n_columns), source)  # one may be a header
+    check_bytes((len(lines), n_columns), np.dtype(np.float64).itemsize, source)
 
 
 def _read_quickly(
@@ -110,38 +143,45 @@ def _parse_quickly(
 
 
 def _read_cells(
-    filled: list[str], lines: list[str], delimiter: str | None, path: Path
+    filled: list[str], lines: list[str], delimiter: str | None, source: str
 ) -> NumericTable:
-    rows = _cells(lines, delimiter, path.name)
-    header = _take_header(rows)
-    if header is None:
-        header = _commented_header(filled, delimiter, len(rows[0]))
-    row_labels = _take_index(rows, header)
-    if not rows:
+    """Read any table cell by cell, and twice: all its cells at once could fill the memory."""
+    begin = list(islice(_cells(lines, delimiter, source), 2))
+    header = _take_header(begin)
+    if not begin:
         raise ConnectomeError(
-            f"{path.name} has a header but no numbers under it. Check how it was written."
+            f"{source} has a header but no numbers under it. Check how it was written."
         )
-    if header is not None and row_labels is not None and len(header) == len(rows[0]) + 1:
+    n_cells, n_above = len(begin[0]), int(header is not None)
+    if header is None:
+        header = _commented_header(filled, delimiter, n_cells)
+    first = [row[:2] for row in islice(_cells(lines, delimiter, source), n_above, None)]
+    row_labels = _index(first, header, n_cells)
+    if header is not None and row_labels is not None and len(header) == n_cells:
         header = header[1:]  # the corner above the index column
-    values = _parse(rows, row_labels is not None, path.name)
+    body = islice(_cells(lines, delimiter, source), n_above, None)
+    shape = len(first), n_cells - (row_labels is not None)
+    values = _parse(body, shape, row_labels is not None, source)
     if header is not None and len(header) != values.shape[1]:
         raise ConnectomeError(
-            f"{path.name} names {len(header)} columns in its header but holds {values.shape[1]} "
+            f"{source} names {len(header)} columns in its header but holds {values.shape[1]} "
             "numbers a row. Give each column one name."
         )
     return NumericTable(values, _names(header), _names(row_labels))
 
 
-def _cells(lines: list[str], delimiter: str | None, source: str) -> list[list[str]]:
+def _cells(lines: list[str], delimiter: str | None, source: str) -> Iterator[list[str]]:
     if delimiter is None:
-        return [line.split() for line in lines]
+        yield from (line.split() for line in lines)
+        return
     try:
         # Strict, so that a quote that is never closed does not swallow rows.
-        reader = csv.reader(lines, delimiter=delimiter, strict=True)
-        return [list(map(str.strip, row)) for row in reader]
+        for row in csv.reader(lines, delimiter=delimiter, strict=True):
+            yield list(map(str.strip, row))
     except csv.Error as cause:
         raise ConnectomeError(
-            f"{source} cannot be read as a table: {cause}. Check its quotes and separators."
+            f"{source} cannot be read as a table: {one_line(str(cause))}. Check its "
+            "quotes and separators."
         ) from cause
 
 
@@ -156,7 +196,7 @@ def _commented_header(lines: list[str], delimiter: str | None, n_columns: int) -
     for line in (*above, *(line for line in below if line.startswith("#"))):
         text = line.lstrip("#").strip()
         for separator in (*filter(None, [delimiter]), "\t", ",", None):
-            names = [name.strip() for name in text.split(separator)]
+            names = [name.strip() for name in text.split(separator, n_columns)]
             if len(names) == n_columns > 1 and not any(_is_number(name) for name in names):
                 return names
     return None
@@ -193,36 +233,39 @@ def _take_header(rows: list[list[str]]) -> list[str] | None:
 def _has_ids(rows: list[list[str]]) -> bool:
     """Whether the first row names regions by ascending numbers, above one of other numbers."""
     first = rows[0]
-    if len(first) < 3 or len(rows) < 2 or not all(cell.isdecimal() for cell in first):
+    if len(first) < 3 or len(rows) < 2 or not all(map(_is_id, first)):
         return False
     ids = [int(cell) for cell in first]
     return all(a < b for a, b in pairwise(ids)) and not all(c.isdecimal() for c in rows[1])
 
 
-def _take_index(rows: list[list[str]], header: list[str] | None) -> list[str] | None:
-    """Remove and return the first cell of every row if these are names."""
-    if not rows or any(len(row) < 2 for row in rows):
+def _is_id(cell: str) -> bool:
+    return cell.isdecimal() and len(cell) <= _MAX_DIGITS
+
+
+def _index(first: list[list[str]], header: list[str] | None, n_cells: int) -> list[str] | None:
+    """The first cell of every row if these are names; `first` has the two first of each."""
+    if any(len(row) < 2 for row in first):
         return None
-    first = [row[0] for row in rows]
-    are_names = not any(_is_number(cell) for cell in first)
+    names = [row[0] for row in first]
+    are_names = not any(_is_number(cell) for cell in names)
     # Above an index, pandas writes an empty corner, and R none.
     is_pandas = header is not None and header[0] == ""
-    is_r = header is not None and len(header) == len(rows[0]) - 1 and _counts(first)
-    if not (are_names or is_pandas or is_r):
-        return None
-    for row in rows:
-        del row[0]
-    return first
+    is_r = header is not None and len(header) == n_cells - 1 and _counts(names)
+    return names if are_names or is_pandas or is_r else None
 
 
 def _names(labels: list[str] | None) -> tuple[str, ...] | None:
     return None if labels is None or _counts(labels) else tuple(labels)
 
 
-def _parse(rows: list[list[str]], has_index: bool, source: str) -> NDArray[np.float64]:
-    n_columns = len(rows[0])
-    values = np.empty((len(rows), n_columns))
-    for number, row in enumerate(rows, start=1):
+def _parse(
+    rows: Iterable[list[str]], shape: tuple[int, int], has_index: bool, source: str
+) -> NDArray[np.float64]:
+    values = np.empty(shape)
+    n_columns = shape[1]
+    for number, cells in enumerate(rows, start=1):
+        row = cells[has_index:]
         if len(row) != n_columns:
             raise ConnectomeError(
                 f"{source}: row {number} of the numbers has {len(row)} values, but row 1 has "
@@ -246,8 +289,7 @@ def _parse_cell(cell: str, row: int, column: int, source: str) -> float:
     try:
         return to_number(cell)
     except ValueError:
-        shown = cell if len(cell) <= _MAX_SHOWN else f"{cell[:_MAX_SHOWN]}..."
         raise ConnectomeError(
-            f"{source}: {shown!r} in row {row} of the numbers, column {column}, is not a number. "
-            "Write decimals with a point, and separate values as the file's ending says."
+            f"{source}: {shown(cell)} in row {row} of the numbers, column {column}, is not a "
+            "number. Write decimals with a point, and separate values as the file's ending says."
         ) from None

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from .errors import DataError
 from .json_object import JsonObject
-from .tables import Table, is_missing, read_table
+from .raw_array import MAX_REGIONS
+from .tables import Table, is_missing, listed_names, read_table
 
 _COORDINATES = ("x", "y", "z")
 _HEMISPHERES = {"L": "left", "R": "right"}
@@ -59,6 +60,11 @@ class Parcellation:
         n_regions = len(self.labels)
         if not n_regions:
             raise DataError(f"Parcellation {self.name!r} has no regions. Give it at least two.")
+        if n_regions > MAX_REGIONS:
+            raise DataError(
+                f"Parcellation {self.name!r} has {n_regions} regions, expected at most "
+                f"{MAX_REGIONS}. Check that this is the table you meant."
+            )
         for label in self.labels:
             if not label:
                 raise DataError(f"Parcellation {self.name!r} has a region without a label.")
@@ -204,7 +210,7 @@ def read_regions_table(path: str | Path, name: str | None = None) -> Parcellatio
     if missing:
         raise DataError(
             f"{table.source} has no column {', '.join(map(repr, missing))}, which a regions table "
-            f"needs; found {', '.join(table.columns)}. Add what is missing."
+            f"needs; found {listed_names(table.columns)}. Add what is missing."
         )
     _check_index(table)
     labels, hemisphere = table.columns["label"], table.columns["hemisphere"]

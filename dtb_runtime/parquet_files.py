@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import ConnectomeError, MissingDependencyError
-from .library_failures import library_failures
+from .errors import ConnectomeError
+from .library_failures import library_failures, optional_package
 from .raw_array import RawArray, check_bytes, check_shape, size_text
 from .reading import Reading
 from .tables import file_label, one_line
@@ -38,27 +38,27 @@ def read_parquet(path: Path, _reading: Reading) -> RawArray:
     """
     source = file_label(path)
     pyarrow = _pyarrow()
-    with library_failures(
-        f"{source} cannot be read as Parquet",
-        "Fetch it again if it was cut short, or write it again.",
+    with (
+        library_failures(
+            f"{source} cannot be read as Parquet",
+            "Fetch it again if it was cut short, or write it again.",
+        ),
+        pyarrow.parquet.ParquetFile(os.fspath(path), memory_map=False, pre_buffer=False) as file,
     ):
-        from pyarrow import parquet
-
-        with parquet.ParquetFile(os.fspath(path), memory_map=False, pre_buffer=False) as file:
-            schema, n_rows = file.schema_arrow, int(file.metadata.num_rows)
-            names = [str(name) for name in schema.names]
-            check_bytes((n_rows, len(names)), 8, source)
-            index, notes = _index_of(schema, source, pyarrow)
-            regions = [name for name in names if name != index]
-            check_shape((n_rows, len(regions)), source)
-            _check_columns(schema, regions, source, pyarrow)
-            if not regions or not n_rows:
-                raise ConnectomeError(
-                    f"{source} is {size_text((n_rows, len(regions)))}, expected a filled table: "
-                    "one column of numbers for each region."
-                )
-            is_text = index is not None and _is_text(schema.field(index).type, pyarrow)
-            values, texts = _table(file, regions, index if is_text else None, n_rows)
+        schema, n_rows = file.schema_arrow, int(file.metadata.num_rows)
+        names = [str(name) for name in schema.names]
+        check_bytes((n_rows, len(names)), 8, source)
+        index, notes = _index_of(schema, source, pyarrow)
+        regions = [name for name in names if name != index]
+        check_shape((n_rows, len(regions)), source)
+        _check_columns(schema, regions, source, pyarrow)
+        if not regions or not n_rows:
+            raise ConnectomeError(
+                f"{source} is {size_text((n_rows, len(regions)))}, expected a filled table: "
+                "one column of numbers for each region."
+            )
+        is_text = index is not None and _is_text(schema.field(index).type, pyarrow)
+        values, texts = _table(file, regions, index if is_text else None, n_rows)
     if len(values) != n_rows:
         raise ConnectomeError(
             f"{source} says that it has {n_rows} rows and has {len(values)}. It is damaged; write "
@@ -70,13 +70,9 @@ def read_parquet(path: Path, _reading: Reading) -> RawArray:
 
 
 def _pyarrow() -> ModuleType:
-    try:
+    with optional_package("pyarrow", "Reading Parquet files", "cohort"):
         import pyarrow
-    except ImportError as cause:
-        raise MissingDependencyError(
-            "Reading Parquet files needs pyarrow, which is not installed. Install it with: pip "
-            "install 'dtb-runtime[cohort]'."
-        ) from cause
+        import pyarrow.parquet
     module: ModuleType = pyarrow
     return module
 

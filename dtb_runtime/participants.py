@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from .errors import UsageError
+from .tables import shown
 
 _PARTICIPANT = re.compile(r"(?:sub-)?([A-Za-z0-9]+)")
 
@@ -35,7 +36,7 @@ def checked_participant_id(participant_id: str | None) -> str | None:
     match = _PARTICIPANT.fullmatch(participant_id)
     if match is None:
         raise UsageError(
-            f"A participant label must be letters and digits, as in sub-01, found "
-            f"{participant_id!r}."
+            "A participant label must be letters and digits, as in sub-01, found "
+            f"{shown(participant_id)}."
         )
     return f"sub-{match[1]}"

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
-from functools import partial
+from collections.abc import Set
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .array_choice import ARRAY_NAMES, LABEL_NAME
+from .array_choice import ARRAY_NAMES, LABEL_NAME, LABELS, Stored, array_meant, labels_beside
 from .array_files import ArrayFileError, load_npy, load_npz
 from .errors import ConnectomeError
 from .numeric_tables import read_table
 from .raw_array import MAX_ARRAY_BYTES, RawArray, check_shape, real_matrix, size_text
 from .reading import Reading
-from .tables import file_label
+from .tables import file_label, listed_names, one_line, shortened, shown
 
 
 def read_npy(path: Path, _reading: Reading) -> RawArray:
@@ -33,68 +33,69 @@ def read_npy(path: Path, _reading: Reading) -> RawArray:
 
 
 def read_npz(path: Path, reading: Reading) -> RawArray:
-    """Read a .npz file: `connectome`, `correlations`, `timeseries`, or its only 2-D array.
+    """Read a .npz file: `connectome`, `correlations`, `timeseries`, or its only matrix of numbers.
 
     Of several others, the one that `reading.variable` names. Region names may stand beside it as
     `labels`, an array of text.
     """
-    source, variable = file_label(path), reading.variable
+    source = file_label(path)
+    names: list[str] = []
+
+    def choose(there: Set[str]) -> Set[str]:
+        names.extend(there)
+        return _wanted(there, reading.variable, source)
+
     try:
-        wanted = partial(_wanted, variable=variable)
-        arrays = load_npz(path, source, MAX_ARRAY_BYTES, wanted, check_shape)
+        arrays = load_npz(path, source, MAX_ARRAY_BYTES, choose, check_shape)
     except ArrayFileError as cause:
         raise ConnectomeError(str(cause)) from cause
-    key = variable if variable is not None else _only_array(arrays, source)
+    found = [_stored(name, arrays.get(name)) for name in names]
+    meant = array_meant(found, reading.variable, source, "array")
+    named_by = labels_beside(found, meant, source)
     labels = None
-    if "labels" in arrays and key != "labels":
-        labels = _label_texts(arrays["labels"], f"{source}[labels]")
-    values = real_matrix(arrays[key], f"{source}[{key}]")
-    return RawArray(values, labels, kind=ARRAY_NAMES.get(key))
+    if named_by is not None:
+        labels = _label_texts(arrays[named_by.name], f"{source}[{one_line(named_by.name)}]")
+    values = real_matrix(arrays[meant.name], f"{source}[{one_line(meant.name)}]")
+    return RawArray(values, labels, kind=ARRAY_NAMES.get(meant.last))
 
 
-def _only_array(arrays: Mapping[str, NDArray[np.generic]], source: str) -> str:
-    """The name of the array that is meant, where nobody named it."""
-    named = [name for name in ARRAY_NAMES if name in arrays]
-    if {"connectome", "correlations"} <= arrays.keys():
-        raise ConnectomeError(
-            f"{source} holds both 'connectome' and 'correlations'. Keep the one that is meant, or "
-            "name it with --variable."
-        )
-    two_dimensional = [name for name, array in arrays.items() if array.ndim == 2]
-    if not named and len(two_dimensional) != 1:
-        found = ", ".join(f"{name} {size_text(array.shape)}" for name, array in arrays.items())
-        raise ConnectomeError(
-            f"{source} holds {found or 'nothing'}; expected an array named "
-            f"{', '.join(ARRAY_NAMES)} or only one two-dimensional array. Save the array under "
-            "one of these names, or name it with --variable."
-        )
-    return named[0] if named else two_dimensional[0]
+def _wanted(names: Set[str], variable: str | None, source: str) -> Set[str]:
+    """Names to read: where one says what it is, the others are not ours to judge.
 
-
-def _wanted(names: Set[str], *, variable: str | None) -> Set[str]:
-    """Names to read: where one says what it is, the others are not ours to judge."""
+    But for those that may name regions where nothing is called so: they are looked at.
+    """
     if variable is not None and variable not in names:
         raise ArrayFileError(
-            f"There is no array {variable!r} among {', '.join(sorted(names)) or 'none'}",
+            f"There is no array {shown(variable)} in {source}, which holds "
+            f"{listed_names(sorted(names))}",
             "Name one of those with --variable.",
         )
-    unread = sorted(name for name in names if LABEL_NAME.search(name))
-    if unread and "labels" not in names:
-        raise ArrayFileError(
-            f"The order of regions may be in the array {unread[0]!r}, but labels are read from "
-            "'labels' alone",
-            "Rename that array to labels, or leave it out if the order is the bundle's.",
-        )
-    if variable is not None:
-        return names & {variable, "labels"}
-    return names & {*ARRAY_NAMES, "labels"} if names & ARRAY_NAMES.keys() else names
+    if variable is None and not names & ARRAY_NAMES.keys():
+        return names
+    meant = ARRAY_NAMES.keys() if variable is None else {variable}
+    groups = {name.rpartition("/")[0] for name in names & meant}
+    labels = {f"{group}/{LABELS}".lstrip("/") for group in groups}
+    if not names & labels:
+        labels = {name for name in names if LABEL_NAME.search(name)}
+    return names & {*meant, *labels}
+
+
+def _stored(name: str, array: NDArray[np.generic] | None) -> Stored:
+    """Describe an array of an archive; None is one that was not read."""
+    if array is None:
+        return Stored(name, (), "other", "array that was not read")
+    kind = array.dtype.kind
+    holds: Literal["numbers", "text", "other"] = "text" if kind == "U" else "other"
+    if kind in "fiubc":  # complex ones too: that they are not real is said later
+        holds = "numbers"
+    return Stored(name, array.shape, holds, f"array of {shortened(str(array.dtype))}")
 
 
 def _label_texts(array: NDArray[np.generic], name: str) -> tuple[str, ...]:
-    if array.dtype.kind != "U" or array.ndim != 1:
+    if array.ndim != 1:
         raise ConnectomeError(
-            f"{name} is a {size_text(array.shape)} array of {array.dtype}, expected a list of "
-            "text. Save labels as numpy.array([...], dtype=str)."
+            f"{name} is a {size_text(array.shape)} array of text, expected a list. Save one name "
+            "for each region, as numpy.array([...], dtype=str)."
         )
     return tuple(str(label).strip() for label in array)
 

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from .connectome_change import ConnectomeChange
 from .errors import PlanError, UsageError
 from .indicator_forecasts import IndicatorForecasts, cohort_sds
-from .json_object import JsonObject
-from .tables import read_text
+from .json_object import MAX_JSON_BYTES, JsonObject
+from .tables import listed_names, one_line, read_text
 
 if TYPE_CHECKING:
     from .bundle import Bundle
@@ -159,7 +159,8 @@ def read_plan(path: str | Path, bundle: Bundle) -> Plan:
     path = Path(path)
     if path.is_dir():
         path = path / PLAN_FILE
-    return plan_of_text(read_text(path, PlanError), str(path), bundle)
+    text = read_text(path, PlanError, MAX_JSON_BYTES)
+    return plan_of_text(text, one_line(str(path)), bundle)
 
 
 def plan_of_text(text: str | bytes, where: str, bundle: Bundle) -> Plan:
@@ -238,7 +239,7 @@ def _check_indicators(plan: Plan, where: str, bundle: Bundle) -> None:
     if not plan.goals or len(set(names)) != len(names):
         raise PlanError(
             f"{where} needs goals and holds that are all different, found "
-            f"{', '.join(names) or 'none'}. Make the plan again."
+            f"{listed_names(names)}. Make the plan again."
         )
     try:
         IndicatorForecasts(bundle, names)

@@ -7,20 +7,27 @@ would be.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import ConnectomeError, DtbError, MissingDependencyError
+from .errors import ConnectomeError, DtbError, MissingDependencyError, UnreadConnectomeError
 from .raw_array import RawArray, check_bytes, check_shape
 from .tables import one_line
 
 _MAX_LINE = 2**26  # bytes: names of a hundred thousand regions
 _MAX_MESSAGE = 4000  # characters
 _BLOCK_BYTES = 2**24  # that are sent at once: a copy of all would be as large as the array
-_CLASSES = {each.__name__: each for each in (ConnectomeError, MissingDependencyError)}
+_CLASSES: Mapping[str, type[DtbError]] = MappingProxyType(
+    {
+        each.__name__: each
+        for each in (ConnectomeError, UnreadConnectomeError, MissingDependencyError)
+    }
+)
 
 OUT_OF_MEMORY = "MemoryError"
 """What an answer calls a lack of memory."""

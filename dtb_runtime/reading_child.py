@@ -18,9 +18,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import IO, Any
 
-from .errors import ConnectomeError, MissingDependencyError
+from .errors import ConnectomeError, MissingDependencyError, UnreadConnectomeError
 from .hdf5_files import read_hdf5
-from .library_failures import place_of, said_by
+from .library_failures import lacks_memory, may_pass, place_of, said_by
 from .matlab_files import read_matlab
 from .parquet_files import read_parquet
 from .raw_array import RawArray
@@ -67,12 +67,14 @@ def _answer(question: Mapping[str, Any]) -> Answer:
     try:
         reading = Reading(**question["reading"])
         return Answer(READERS[question["ending"]](Path(question["path"]), reading), True)
-    except (ConnectomeError, MissingDependencyError) as error:
-        is_sound = error.__cause__ is None  # else a library failed at the file
-        return Answer(Failure(type(error).__name__, str(error)), is_sound)
-    except MemoryError:
-        return Answer(Failure(OUT_OF_MEMORY, ""), False)
     except Exception as error:
+        if lacks_memory(error):  # also where it kept a library from being loaded
+            return Answer(Failure(OUT_OF_MEMORY, ""), False)
+        if isinstance(error, ConnectomeError | MissingDependencyError):
+            is_sound = error.__cause__ is None  # else a library failed at the file
+            is_unread = isinstance(error, ConnectomeError) and may_pass(error)
+            kind = UnreadConnectomeError if is_unread else type(error)  # causes stay behind here
+            return Answer(Failure(kind.__name__, str(error)), is_sound)
         file, line = place_of(error)
         place = f"{Path(file).name}:{line}"
         return Answer(Failure(type(error).__name__, said_by(error), place), False)

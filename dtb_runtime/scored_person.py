@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Mapping
@@ -10,12 +11,14 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from .cohort_entry import CohortEntry
+from .confounds_files import files_beside
 from .errors import CohortError
 from .json_object import JsonObject
 
 Status = Literal["ok", "failed"]
 Stamp: TypeAlias = tuple[int, int]
-"""A file's size in bytes and the time of its last change in nanoseconds."""
+"""A file's size in bytes and the time of its last change in nanoseconds; of several files that
+belong together, or where they are hidden, two numbers that change with these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,7 @@ class ScoredPerson:
     notes: tuple[str, ...] = ()
     """What was set or is doubtful about the connectome."""
     stamp: Stamp | None = field(default=None, compare=False)
-    """Its file when it was read; None where there is none, or where to try again may help."""
+    """Its files when they were read; None where there is none, or where to try again may help."""
 
     @property
     def key(self) -> tuple[str, str]:
@@ -106,8 +109,11 @@ class ScoredPerson:
 
 
 def stamp_of(entry: CohortEntry) -> Stamp | None:
-    """What an entry's file is now; sealed where the entry hides which file it is."""
-    stamp = None if entry.path is None else file_stamp(entry.path)
+    """What an entry's file is now, and a scan's confounds beside it; None if it is not there.
+
+    Sealed where the entry hides which file it is.
+    """
+    stamp = None if entry.path is None else _with_confounds(entry.path)
     if stamp is None or entry.hidden is None:
         return stamp
     return entry.hidden.sealed_numbers(*stamp)
@@ -120,6 +126,22 @@ def file_stamp(path: Path) -> Stamp | None:
     except (OSError, ValueError):  # ValueError: a name with a zero byte
         return None
     return found.st_size, found.st_mtime_ns
+
+
+def _with_confounds(path: Path) -> Stamp | None:
+    """A file's stamp; of one with confounds beside it two numbers that change with any of them."""
+    own = file_stamp(path)
+    if own is None:
+        return None
+    try:
+        beside = [(each.name, file_stamp(each)) for each in files_beside(path)]
+    except OSError:  # a folder that cannot be looked into
+        return own
+    if not beside:
+        return own
+    digest = hashlib.sha256(json.dumps([own, beside]).encode()).digest()
+    one, other = (int.from_bytes(digest[i : i + 8], "big") >> 2 for i in (0, 8))
+    return one, other
 
 
 def _stamp(document: JsonObject) -> Stamp | None:

@@ -7,7 +7,7 @@ latent. A person's numbers do not depend on who else is in the call.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -28,6 +28,7 @@ from .outputs import write_forecasts
 from .own_files import OwnFiles
 from .prepared_run import prepare_run
 from .reading import Reading
+from .reading_digest import settings_of
 from .score_rows import STRANGENESS, failed_row, good_row
 from .scored_person import ScoredPerson, stamp_of
 from .tasks import get_task
@@ -59,11 +60,15 @@ class ScoreSettings:
     """Folder for each person's own files, as `predict` writes them; None writes none."""
 
     def to_json(self) -> dict[str, Any]:
-        """The fields as JSON values; of the folder only whether there is one, of site effects the
-        digest of their file.
+        """The fields as JSON values; of the folder only whether there is one, of site effects and
+        files of regions the digests of what they hold.
         """
-        harmonized_with = None if self.harmonization is None else self.harmonization.digest
-        return asdict(self) | {"files": self.files is not None, "harmonization": harmonized_with}
+        return {
+            "draws": self.draws,
+            "reading": settings_of(self.reading),
+            "harmonization": None if self.harmonization is None else self.harmonization.digest,
+            "files": self.files is not None,
+        }
 
     @property
     def own_files(self) -> OwnFiles | None:
@@ -145,7 +150,8 @@ class CohortScorer:
         Raises
         ------
         OutputError, MissingDependencyError
-            What the settings ask for cannot be done for anybody.
+            What the settings ask for cannot be done for anybody. A package that only reads
+            somebody's file is that person's row: others may have files of another format.
         """
         own_files = self.settings.own_files
         if own_files is not None:

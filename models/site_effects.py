@@ -24,6 +24,7 @@ from dtb_runtime.harmonization import (
     SiteEffects,
     labels_digest,
 )
+from dtb_runtime.library_failures import said_by
 from dtb_runtime.parcellation import Parcellation
 
 Floats = NDArray[np.float64]
@@ -78,7 +79,7 @@ def fit_sites(
         Fewer than two sites, or fewer than `MIN_PEOPLE` people of one; a covariate is the same for
         everybody, or follows from the site and the others; an edge is the same throughout a site.
     MissingDependencyError
-        The library is not installed.
+        The library, or pandas, is not installed.
     """
     names, of_site = np.unique(np.array(people.sites, dtype=str), return_inverse=True)
     counts = np.bincount(of_site, minlength=len(names))
@@ -215,13 +216,14 @@ def _combat(edges: Floats, of_site: NDArray[np.intp], covariates: Floats) -> Sit
 
 
 def check_library() -> None:
-    """Raise `MissingDependencyError` if the library is not installed."""
+    """Raise `MissingDependencyError` if the library, or what it takes, is not installed."""
     try:
         import neuroHarmonize  # noqa: F401  (said here, before anybody is read)
+        import pandas  # noqa: F401
     except ImportError as cause:
         raise MissingDependencyError(
-            f"Fitting what sites do needs {cause.name or 'neuroHarmonize'}, which is not "
-            "installed: pip install 'dtb-runtime[imaging]'. To harmonize with a file that is "
+            f"Fitting what sites do needs neuroHarmonize and pandas ({said_by(cause)}). Install "
+            "them with: pip install 'dtb-runtime[imaging]'. To harmonize with a file that is "
             "there already needs nothing more."
         ) from cause
 

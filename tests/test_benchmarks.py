@@ -18,7 +18,7 @@ TINY = ROOT / "tests" / "bundles" / "tiny"
 def test_cold_start_times_the_installed_command(form: str, tmp_path: Path) -> None:
     if not (Path(sys.prefix) / "bin" / "dtb-run").is_file():
         pytest.skip("dtb-run is not installed in this environment as a command")
-    np.save(tmp_path / "sub-01.npy", np.eye(12))
+    np.save(tmp_path / "sub-01.npy", 0.5 ** np.abs(np.arange(12)[:, None] - np.arange(12)))
     command = [sys.executable, str(ROOT / "benchmarks" / "cold_start.py"), "--venv", sys.prefix]
     command += ["--bundle", str(TINY), "--connectome", str(tmp_path / "sub-01.npy")]
     command += ["--repeats", "2", *([form] if form == "--json" else [])]

@@ -122,6 +122,7 @@ COMMANDS = [
     "predict",
     "bids",
     "harmonize",
+    "sign",
     "calibrate",
     "simulate",
     "train",

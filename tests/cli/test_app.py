@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -99,6 +101,17 @@ def test_a_missing_extra_is_one_sentence_with_the_pip_command(
     assert "pip install" in line
     assert f"dtb-runtime[{extra}]" in line
     assert list(tmp_path.iterdir()) == []
+
+
+def test_every_package_of_an_extra_has_its_pip_command() -> None:
+    modules = {"scikit-learn": "sklearn", "pybids": "bids", "model-signing": "model_signing"}
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8"))
+    extras = project["project"]["optional-dependencies"]
+    for extra in extras.keys() - {"cpu", "gpu", "test", "lint"}:  # ONNX Runtime has two of them
+        for needed in extras[extra]:
+            package = re.split(r"[^\w-]", needed)[0]
+            named = app.EXTRA_OF_MODULE[modules.get(package, package)]
+            assert any(each.startswith(package) for each in extras[named])
 
 
 def test_a_missing_onnx_runtime_is_one_sentence_with_the_pip_command(

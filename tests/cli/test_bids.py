@@ -78,6 +78,8 @@ def test_several_labels_stand_after_one_option(dtb_run: Run, source: Path, tmp_p
     # As the BIDS Apps specification writes it, and one option each.
     words = ("--participant_label", "101", "--participant_label", "103", "--json", *SETTINGS)
     assert json.loads(dtb_run("bids", source, out, "participant", *words).out)["people"] == 2
+    words = ("--participant-label=101", "103", "--json", *SETTINGS)
+    assert json.loads(dtb_run("bids", source, out, "participant", *words).out)["people"] == 2
     lacking = dtb_run("bids", source, out, "participant", "--participant-label")
     assert lacking.code == 2
     assert "requires an argument" in lacking.err

@@ -32,7 +32,7 @@ def test_a_checkpoint_becomes_a_bundle_that_predicts(
     }
 
     connectome = tmp_path / "sub-3.npy"
-    np.save(connectome, np.eye(8))
+    np.save(connectome, 0.5 ** np.abs(np.arange(8)[:, None] - np.arange(8)))
     predicted = dtb_run("predict", connectome, "--bundle", bundle, "--json")
     assert predicted.code == 0, predicted.err
     assert json.loads(predicted.out)["warnings"][0] == result["warnings"][0]

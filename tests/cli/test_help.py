@@ -31,8 +31,9 @@ COMMANDS = {
         *("--updates", "--held-out", "--personal-units"),
     ],
     ("export",): ["--out", "--name", "--force"],
+    ("sign",): ["--key", "--out", "--force"],
     ("bundles",): [],
-    ("inspect",): [],
+    ("inspect",): ["--verify-key"],
     ("doctor",): [],
     ("evaluate",): [
         *("--data", "--protocol", "--bundle", "--folds", "--derivatives", "--people", "--new"),

@@ -63,10 +63,10 @@ def test_of_a_folder_other_columns_are_taken_only_if_asked_for(cohort: Path) -> 
 
 def test_whoever_cannot_be_used_ends_it_and_is_named(cohort: Path) -> None:
     with pytest.raises(
-        CohortError, match="has no column 'education' beside .*; it has 'age', 'sex', 'Scanner'"
+        CohortError, match=r"has no column 'education' beside .*; it has 'age', 'sex', 'Scanner'"
     ):
         read(cohort, covariates=("education",))
-    with pytest.raises(CohortError, match="has no column 'site' .* with --site-column"):
+    with pytest.raises(CohortError, match=r"has no column 'site' .* with --site-column"):
         read(cohort, site_column="site")
     (cohort / "sub-03_connectome.npy").write_bytes(b"broken")
     with pytest.raises(

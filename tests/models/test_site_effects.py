@@ -190,9 +190,13 @@ def test_what_cannot_be_fitted_is_refused_with_the_reason(
         fit_sites(with_(few, covariates=many, covariate_names=names), parcellation)
 
 
+@pytest.mark.parametrize("package", ["neuroHarmonize", "pandas"])
 def test_without_the_library_it_says_what_to_install(
-    rng: np.random.Generator, parcellation: Parcellation, monkeypatch: pytest.MonkeyPatch
+    rng: np.random.Generator,
+    parcellation: Parcellation,
+    monkeypatch: pytest.MonkeyPatch,
+    package: str,
 ) -> None:
-    monkeypatch.setitem(sys.modules, "neuroHarmonize", None)
+    monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(MissingDependencyError, match=r"pip install 'dtb-runtime\[imaging\]'"):
         fit_sites(drawn(rng, 30), parcellation)

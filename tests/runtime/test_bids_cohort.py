@@ -11,6 +11,7 @@ from dtb_runtime.bids_cohort import BidsSelection, list_bids
 from dtb_runtime.bids_query import BidsFilters
 from dtb_runtime.bundle import Bundle
 from dtb_runtime.cohort_entry import CohortEntry
+from dtb_runtime.cohort_listing import list_cohort
 from dtb_runtime.errors import CohortError, UsageError
 
 from .bids_trees import (
@@ -201,3 +202,24 @@ def test_a_raw_data_set_is_pointed_to_its_derivatives(
     (tmp_path / "raw" / "sub-01").mkdir()
     with pytest.raises(CohortError, match=r"holds no connectome files itself, and has derivatives"):
         _entries(tmp_path / "raw")
+
+
+def test_rows_that_disagree_are_that_persons_problem(giga: Path) -> None:
+    rows = [["participant_id", "age", "sex"], ["sub-01", "30", "F"], ["sub-02", "31", "M"]]
+    put_participants(giga, [*rows, ["sub-02", "32", "M"], ["sub-01", "30", "F"]])
+    first, second, third = _entries(giga)
+    assert (first.problem, dict(first.own)) == (None, {"age": "30", "sex": "F"})
+    assert third.problem is None
+    assert second.problem is not None and dict(second.own) == {}
+    assert "several rows of this person, with different age. Keep one row" in second.problem
+
+
+def test_the_tree_of_a_task_is_taken_by_neither_command(
+    tmp_path: Path, labels: tuple[str, ...]
+) -> None:
+    root = xcp_d(tmp_path / "xcp_d", labels, {"A1": ("1",)}, tasks=("stroop",))
+    (ours,) = _entries(root)
+    (theirs,) = list_cohort(root, parcellation="tiny12").entries
+    for entry in (ours, theirs):
+        assert entry.path is None
+        assert "of the task stroop only, and a twin is made from rest" in (entry.problem or "")

@@ -16,11 +16,12 @@ import pandas as pd
 import pytest
 
 from dtb_runtime.bids_cohort import BidsSelection, list_bids
-from dtb_runtime.bids_dataset import DESCRIPTION_FILE, NO_PLACE
+from dtb_runtime.bids_dataset import DESCRIPTION_FILE
 from dtb_runtime.bids_group import GroupRun, run_group
 from dtb_runtime.bids_query import Wanted
 from dtb_runtime.bids_run import ParticipantRun, run_participants
 from dtb_runtime.bids_scoring import BidsSettings
+from dtb_runtime.bids_texts import NO_PLACE
 from dtb_runtime.bundle import Bundle
 from dtb_runtime.bundle_loading import load_bundle
 from dtb_runtime.errors import CohortError
@@ -158,8 +159,37 @@ def test_who_left_the_data_set_stays_with_the_result(
     out = tmp_path / "out"
     _participants(tiny, source, out)
     (source / "sub-B2").rename(tmp_path / "gone")
-    assert _group(tiny, source, out).n_ok == 3
-    assert _group(tiny, source, out, "A1").n_people == 2
+    done = _group(tiny, source, out)
+    assert (done.n_ok, done.n_changed) == (3, 1)
+    notes = _table(out).set_index("participant_id")["notes"].fillna("")
+    assert "is not in the data set any more" in notes["sub-B2"]
+    assert json.loads((out / "group_summary.json").read_bytes())["n_changed_since"] == 1
+    done = _group(tiny, source, out, "A1")
+    assert (done.n_people, done.n_changed) == (2, 0)
+
+
+def test_rows_that_are_not_current_are_said(
+    tiny: Bundle, source: Path, tmp_path: Path, labels: tuple[str, ...]
+) -> None:
+    out = tmp_path / "out"
+    _participants(tiny, source, out)
+    assert _group(tiny, source, out).n_changed == 0
+    put_participants(source, [*ROWS[:2], ["sub-B2", "40", "m"], *ROWS[3:]])  # another age
+    folder = source / "sub-A1" / "ses-1" / "func"
+    put_matrix(folder / "sub-A1_ses-1_task-rest_seg-tiny12_desc-x_relmat.tsv", 3, labels)
+    next((source / "sub-C3").rglob("*rest*_relmat.tsv")).write_text("y\nz\n", encoding="utf-8")
+    assert _group(tiny, source, out).n_changed == 3
+    table = _table(out)
+    notes = dict(
+        zip(
+            zip(table["participant_id"], table["session"], strict=True), table["notes"], strict=True
+        )
+    )
+    changed = {key for key, note in notes.items() if "has changed since" in str(note)}
+    assert changed == {("sub-A1", "ses-1"), ("sub-B2", "ses-1"), ("sub-C3", "ses-1")}
+    assert list(table["age"].fillna(""))[2] == "89+"  # of which its percentiles are
+    assert _participants(tiny, source, out).n_failed == 3
+    assert _group(tiny, source, out).n_changed == 0
 
 
 def test_without_results_it_refuses(

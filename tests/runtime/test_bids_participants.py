@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from dtb_runtime import bids_participants
+from dtb_runtime import bids_files
 from dtb_runtime.bids_participants import SourceParticipants, write_participants
 
 from .bids_trees import put_participants
@@ -70,14 +70,14 @@ def test_whoever_comes_while_it_is_written_gets_a_row(
 ) -> None:
     out = tmp_path / "out"
     (out / "sub-01").mkdir(parents=True)
-    real = bids_participants.write_files
+    real = bids_files.write_files
 
     def slow(*args: object, **named: object) -> object:
         done = real(*args, **named)  # type: ignore[arg-type]
         (out / "sub-02").mkdir(exist_ok=True)  # another process has published somebody
         return done
 
-    monkeypatch.setattr(bids_participants, "write_files", slow)
+    monkeypatch.setattr(bids_files, "write_files", slow)
     write_participants(out, source)
     assert (out / "participants.tsv").read_bytes() == source.table(["sub-01", "sub-02"])
 
@@ -88,7 +88,7 @@ def test_an_older_list_that_comes_late_does_not_stay(
     out = tmp_path / "out"
     (out / "sub-01").mkdir(parents=True)
     (out / "sub-02").mkdir()
-    real = bids_participants.write_files
+    real = bids_files.write_files
     others = [source.table(["sub-01"])]
 
     def late(*args: object, **named: object) -> object:
@@ -97,7 +97,7 @@ def test_an_older_list_that_comes_late_does_not_stay(
             (out / "participants.tsv").write_bytes(others.pop())  # of a slower process
         return done
 
-    monkeypatch.setattr(bids_participants, "write_files", late)
+    monkeypatch.setattr(bids_files, "write_files", late)
     write_participants(out, source)
     assert (out / "participants.tsv").read_bytes() == source.table(["sub-01", "sub-02"])
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from dtb_runtime.bids_query import BidsFilters, find_files, wanted_by
+from dtb_runtime.bids_query import BidsFilters, Wanted, find_files, wanted_by
 from dtb_runtime.errors import CohortError, MissingDependencyError, UsageError
 from dtb_runtime.reading import Reading
 
@@ -176,3 +176,41 @@ def test_how_files_are_read_says_which_are_wanted() -> None:
     assert wanted_by(Reading()) == "connectome"
     assert wanted_by(Reading(timeseries=True)) == "timeseries"
     assert wanted_by(Reading(atlas="regions.nii.gz")) == "bold"
+
+
+OF_XCP_D = (
+    "sub-01_task-rest_space-MNI152NLin2009cAsym_seg-Glasser_stat-alff_bold.tsv",
+    "sub-01_task-rest_space-MNI152NLin2009cAsym_seg-Glasser_stat-coverage_bold.tsv",
+    "sub-01_task-rest_space-MNI152NLin2009cAsym_seg-Glasser_stat-mean_timeseries.tsv",
+    "sub-01_task-rest_space-MNI152NLin2009cAsym_seg-Glasser_stat-reho_bold.tsv",
+    "sub-01_task-rest_space-MNI152NLin2009cAsym_desc-denoised_bold.nii.gz",
+    "sub-01_task-rest_space-MNI152NLin2009cAsym_stat-alff_boldmap.nii.gz",
+    "sub-01_task-rest_space-fsLR_seg-Glasser_den-91k_stat-coverage_bold.pscalar.nii",
+    "sub-01_task-rest_desc-filtered_motion.tsv",
+    "sub-01_task-rest_outliers.tsv",
+)
+OF_FMRIPREP = (
+    "sub-01_task-rest_desc-confounds_timeseries.tsv",
+    "sub-01_task-rest_space-MNI152NLin2009cAsym_boldref.nii.gz",
+    "sub-01_task-rest_space-MNI152NLin2009cAsym_desc-brain_mask.nii.gz",
+    "sub-01_task-rest_space-MNI152NLin2009cAsym_desc-preproc_bold.nii.gz",
+    "sub-01_task-rest_space-fsLR_den-91k_bold.dtseries.nii",
+)
+
+
+def _names(root: Path, wanted: Wanted, filters: BidsFilters | None = None) -> list[str]:
+    return [file.path.name for file in find_files(root, wanted, filters or BidsFilters())]
+
+
+def test_tables_do_not_compete_with_scans_or_series(tmp_path: Path) -> None:
+    xcp_d, fmriprep = (describe(tmp_path / name, name) for name in ("xcp_d", "fmriprep"))
+    for root, names in ((xcp_d, OF_XCP_D), (fmriprep, OF_FMRIPREP)):
+        for name in names:
+            _touch(root / "sub-01" / "func" / name)
+            _touch(root / "sub-01" / "func" / f"{name.split('.')[0]}.json")
+    assert _names(xcp_d, "bold") == [OF_XCP_D[4]]
+    assert _names(fmriprep, "bold") == list(OF_FMRIPREP[3:])
+    assert _names(xcp_d, "timeseries") == [OF_XCP_D[2]]
+    assert _names(fmriprep, "timeseries") == []
+    filters = _filters(tmp_path, {"timeseries": {"desc": "confounds"}})
+    assert _names(fmriprep, "timeseries", filters) == [OF_FMRIPREP[0]]  # whoever asks gets it

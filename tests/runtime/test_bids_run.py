@@ -10,14 +10,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from dtb_runtime import bids_run, bids_scoring
-from dtb_runtime.bids_cohort import BidsSelection, list_bids
-from dtb_runtime.bids_dataset import citation, libraries_used
+from dtb_runtime.bids_cohort import BidsCohort, BidsSelection, list_bids
+from dtb_runtime.bids_group import run_group
 from dtb_runtime.bids_places import PersonPlaces
 from dtb_runtime.bids_record import record_of
 from dtb_runtime.bids_run import (
@@ -28,6 +30,7 @@ from dtb_runtime.bids_run import (
     run_participants,
 )
 from dtb_runtime.bids_scoring import BUSY, BidsScorer, BidsSettings
+from dtb_runtime.bids_texts import citation, libraries_used
 from dtb_runtime.bundle import Bundle
 from dtb_runtime.bundle_loading import load_bundle
 from dtb_runtime.cohort_entry import CohortEntry
@@ -35,7 +38,9 @@ from dtb_runtime.connectome import read_connectome
 from dtb_runtime.demographics import Sex
 from dtb_runtime.errors import OutputError, UsageError
 from dtb_runtime.folder_lock import locked_folder
+from dtb_runtime.hashed_ids import hashed, hashed_id
 from dtb_runtime.outputs import write_forecasts
+from dtb_runtime.reading import Reading
 from dtb_runtime.scored_person import ScoredPerson
 
 from .bids_trees import describe, giga_connectome, put_matrix, put_participants, xcp_d
@@ -315,6 +320,78 @@ def test_where_there_are_no_locks_it_works_without(
     assert person.is_ok
 
 
+def test_whoever_was_done_meanwhile_is_not_done_again(
+    tiny: Bundle, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two calls for the same people: what one has done, the other finds under the lock."""
+    out = tmp_path / "out"
+    settings = BidsSettings.of(tiny, out, source, draws=1)
+    entries = list_bids(source, TINY).listing.entries
+    first = BidsScorer(tiny, settings).score(entries)
+    before = _stamps(out, "sub-01") | _stamps(out, "logs")
+    second = BidsScorer(tiny, settings)
+    assert second.score(entries) == first
+    second.leave_failure(entries[0], ScoredPerson.failed(entries[0], "Its process is gone."))
+    assert _stamps(out, "sub-01") | _stamps(out, "logs") == before
+    with locked_folder(PersonPlaces.of(out, entries[1]).state):
+        forced = BidsScorer(tiny, replace(settings, force=True))
+        forced.leave_failure(entries[1], ScoredPerson.failed(entries[1], "Its process is gone."))
+    assert _stamps(out, "sub-01") | _stamps(out, "logs") == before
+    assert [person.is_ok for person in forced.score(entries)] == [True, True, True]
+    assert not before.items() & _stamps(out, "sub-01").items()
+
+
+def test_hashed_and_plain_ids_do_not_mix(tiny: Bundle, source: Path, tmp_path: Path) -> None:
+    plain = list_bids(source, TINY)
+    people = plain.participants
+    assert people is not None
+    keys = (b"a secret of 20 bytes", b"another secret, as long")
+    one, other = (
+        replace(
+            plain,
+            listing=hashed(plain.listing, key),
+            participants=people.renamed(partial(hashed_id, key=key)),
+        )
+        for key in keys
+    )
+
+    def call(cohort: BidsCohort, out: Path, **named: bool) -> ParticipantRun:
+        settings = BidsSettings.of(tiny, out, source, draws=1)
+        return run_participants(tiny, cohort, out, settings, **named)
+
+    for begun, others in ((plain, (one, other)), (one, (plain, other))):
+        out = tmp_path / ("plain" if begun is plain else "hashed")
+        assert call(begun, out).n_failed == 0
+        before = _results(out)
+        for cohort in others:
+            with pytest.raises(OutputError, match=r"was begun with .*participant ids"):
+                call(cohort, out, force=True)
+            with pytest.raises(OutputError, match=r"people would stand in it twice"):
+                run_group(tiny, cohort, out, TINY)
+        assert _results(out) == before
+        assert call(begun, out).n_before == 3
+        assert run_group(tiny, begun, out, TINY).n_ok == 3
+    (out / ".dtb-run" / "ids.json").unlink()
+    with pytest.raises(OutputError, match="does not say whether its participant ids are hashed"):
+        call(one, out)
+
+
+def test_another_atlas_of_the_same_name_is_another_one(
+    tiny: Bundle, source: Path, tmp_path: Path
+) -> None:
+    atlas = tmp_path / "atlas.nii.gz"
+    atlas.write_bytes(b"one parcellation")
+    reading = Reading(atlas=str(atlas))
+    settings = BidsSettings.of(tiny, tmp_path / "out", source, reading=reading)
+    about = settings.about(tiny)
+    moved = tmp_path / "elsewhere.nii.gz"
+    moved.write_bytes(atlas.read_bytes())
+    assert replace(settings, reading=Reading(atlas=str(moved))).about(tiny) == about
+    atlas.write_bytes(b"another parcellation")
+    assert settings.about(tiny) != about
+    assert str(tmp_path) not in json.dumps(about)
+
+
 def test_it_stops_at_the_first_crash_where_asked_to(run: Run, source: Path, tmp_path: Path) -> None:
     next((source / "sub-01").rglob("*tiny12*_relmat.tsv")).write_text("x", encoding="utf-8")
     with pytest.raises(FirstCrashError) as caught:
@@ -407,6 +484,8 @@ def test_draws_are_those_of_predict_unless_said(
 def test_libraries_are_credited_where_they_took_part(tiny: Bundle) -> None:
     assert libraries_used({}, ["sub-01/x.tsv", None]) == {"pybids"}
     assert libraries_used({"denoise": "simple"}, ["x.nii.gz"]) == {"pybids", "nibabel", "nilearn"}
+    assert libraries_used({"atlas": "a.nii"}, [Path("x.nii.gz")]) == {"pybids", "nibabel"}
+    assert libraries_used({}, ["x.gii"]) == {"pybids"}
     text = citation(tiny, {"pybids", "nilearn"})
     assert "10.34133/bmef.0231" in text and "nilearn" in text and "NiBabel" not in text
     shipped = citation(load_bundle("tcp434", device="cpu"), set())

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from dtb_runtime.bundle import Bundle
 from dtb_runtime.cohort_listing import CohortListing, list_cohort
 from dtb_runtime.errors import CohortError
+from dtb_runtime.score_rows import atlas_notes
 
 
 def touch(folder: Path, *names: str) -> Path:
@@ -197,3 +200,56 @@ def test_a_table_of_nothing_is_said(tmp_path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
     with pytest.raises(CohortError, match=r"cohort\.csv holds no cell with anything in it"):
         list_cohort(path)
+
+
+def test_of_several_tasks_rest_is_taken(tmp_path: Path) -> None:
+    end = "seg-Glasser_stat-pearsoncorrelation_relmat.tsv"
+    for task in ("rest", "nback"):
+        touch(tmp_path, f"sub-01/func/sub-01_task-{task}_{end}")
+    touch(tmp_path, f"sub-02/func/sub-02_task-restEyesOpen_{end}", f"sub-03_task-nback_{end}")
+    touch(tmp_path, f"sub-04/func/sub-04_{end}")
+    listing = list_cohort(tmp_path)
+    names = [entry.path and entry.path.name for entry in listing.entries]
+    assert names == [
+        f"sub-01_task-rest_{end}",
+        f"sub-02_task-restEyesOpen_{end}",
+        None,
+        f"sub-04_{end}",
+    ]
+    found = problems(listing)
+    assert found.keys() == {"sub-03"}
+    assert "of the task nback only, and a twin is made from rest" in found["sub-03"]
+
+
+def test_the_atlas_of_xcp_d_is_known_by_its_name(tmp_path: Path, tiny: Bundle) -> None:
+    for atlas in ("Glasser", "Gordon"):
+        touch(tmp_path, f"sub-01/func/sub-01_task-rest_seg-{atlas}_relmat.tsv")
+    (entry,) = list_cohort(tmp_path, parcellation="glasser360").entries
+    assert entry.path is not None and "seg-Glasser" in entry.path.name
+    parcellation = tiny.manifest.parcellation
+    assert parcellation is not None
+    assert atlas_notes(entry, replace(parcellation, name="glasser360")) == ()
+    (note,) = atlas_notes(entry, parcellation)
+    assert "says glasser, the regions of the bundle are those of tiny12" in note
+
+
+def test_confounds_are_no_series_of_regions(tmp_path: Path) -> None:
+    touch(tmp_path, "sub-01/func/sub-01_task-rest_desc-confounds_timeseries.tsv")
+    touch(tmp_path, "sub-01/func/sub-01_task-rest_seg-x_stat-mean_timeseries.tsv")
+    (entry,) = list_cohort(tmp_path, timeseries=True).entries
+    assert entry.path is not None and "stat-mean" in entry.path.name
+
+
+def test_rows_of_participants_tsv_that_disagree_are_that_persons_problem(tmp_path: Path) -> None:
+    touch(tmp_path, "sub-01_connectome.npy", "sub-02_connectome.npy", "sub-03_connectome.npy")
+    rows = ["sub-01\t30\tF\tx", "sub-02\t31\tM\tx", "sub-01\t30\tF\ty", "sub-02\t32\tF\tx"]
+    text = "\n".join(["participant_id\tage\tsex\tnotes", *rows]) + "\n"
+    (tmp_path / "participants.tsv").write_text(text, encoding="utf-8")
+    listing = list_cohort(tmp_path)
+    assert dict(listing.entries[0].own) == {"age": "30", "sex": "F"}
+    found = problems(listing)
+    assert found.keys() == {"sub-02"}
+    assert "several rows of this person, with different age and sex." in found["sub-02"]
+    found = problems(list_cohort(tmp_path, columns=("notes",)))
+    assert found.keys() == {"sub-01", "sub-02"}
+    assert "different notes." in found["sub-01"]

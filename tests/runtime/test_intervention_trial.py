@@ -16,7 +16,7 @@ import pytest
 from numpy.typing import NDArray
 
 from dtb_runtime.arm_effects import TrialValues, sum_up
-from dtb_runtime.arm_scoring import FEATURE, baseline_features, own_seed
+from dtb_runtime.arm_scoring import FEATURE, TrialScorer, baseline_features, own_seed
 from dtb_runtime.arm_settings import TrialSettings, column
 from dtb_runtime.arm_tables import COMMON_FILE, TrialHelpers
 from dtb_runtime.bundle import Bundle
@@ -24,11 +24,19 @@ from dtb_runtime.cohort_entry import CohortEntry
 from dtb_runtime.cohort_listing import list_cohort
 from dtb_runtime.connectome import Connectome, read_connectome
 from dtb_runtime.connectome_change import ConnectomeChange
-from dtb_runtime.errors import CohortError, DtbError, OutputError, PlanError, UsageError
+from dtb_runtime.errors import (
+    CohortError,
+    DtbError,
+    MissingDependencyError,
+    OutputError,
+    PlanError,
+    UsageError,
+)
 from dtb_runtime.gradients import ChangeLimits
 from dtb_runtime.intervention import try_plan
 from dtb_runtime.intervention_trial import mean_connectome, run_trial
 from dtb_runtime.plan import Goal, Plan, parcellation_of
+from dtb_runtime.reading import Reading
 from dtb_runtime.run_file import CohortRun
 from dtb_runtime.score_journal import JOURNAL_FILE
 from dtb_runtime.scored_person import ScoredPerson
@@ -569,3 +577,21 @@ def test_people_of_other_regions_cost_their_rows(
     errors = {r["participant_id"]: r["error"] for r in rows_of(tmp_path / "out" / "trial.tsv")}
     assert "5 x 5" in errors["sub-02"]
     assert "positive semi-definite" in errors["sub-03"]
+
+
+def test_a_package_that_one_file_needs_costs_that_row(
+    tiny: Bundle, cohort: Path, settings: TrialSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entries = list_cohort(cohort).entries[:2]
+
+    def lacking(path: Path, reading: Reading) -> Connectome:
+        if path == entries[0].path:
+            raise MissingDependencyError("Reading it needs h5py: pip install 'dtb-runtime[x]'")
+        return read_connectome(path, reading)
+
+    monkeypatch.setattr("dtb_runtime.arm_scoring.read_connectome", lacking)
+    lacks, good = TrialScorer(tiny, settings).score(entries)
+    assert "pip install 'dtb-runtime[x]'" in lacks.error
+    assert lacks.stamp is None  # tried again, also where nothing of the file has changed
+    assert good.is_ok
+    assert good.stamp is not None

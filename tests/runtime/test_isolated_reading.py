@@ -21,13 +21,20 @@ import numpy as np
 import pytest
 
 from dtb_runtime import isolated_reading, reading_child, reading_process
-from dtb_runtime.errors import ConnectomeError, DtbError, MissingDependencyError
+from dtb_runtime.cohort_entry import CohortEntry
+from dtb_runtime.errors import (
+    ConnectomeError,
+    DtbError,
+    MissingDependencyError,
+    UnreadConnectomeError,
+)
 from dtb_runtime.hdf5_files import read_hdf5
 from dtb_runtime.isolated_reading import Limits, end_process, read_isolated
 from dtb_runtime.raw_array import RawArray
 from dtb_runtime.reading import Reading
 from dtb_runtime.reading_answers import Answer, AnswerError, Failure, receive, send
 from dtb_runtime.reading_process import ReadingProcess
+from dtb_runtime.score_rows import failed_row
 
 h5py = pytest.importorskip("h5py", reason="h5py is an extra")
 scipy_io = pytest.importorskip("scipy.io", reason="scipy is an extra")
@@ -77,6 +84,11 @@ def limit(monkeypatch: pytest.MonkeyPatch, **limits: Any) -> None:
     monkeypatch.setattr(isolated_reading, "LIMITS", Limits(**limits))
 
 
+def is_kept(error: Exception) -> bool:
+    """Whether a cohort's run keeps this failure until the file changes."""
+    return failed_row(CohortEntry("sub-1", None, None), error, (1, 2)).stamp is not None
+
+
 @pytest.fixture
 def as_h5py(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -119,8 +131,48 @@ def test_what_a_reader_refuses_comes_through(tmp_path: Path) -> None:
 
 def test_a_missing_package_comes_through(as_h5py: Callable[[str], Callable[[], RawArray]]) -> None:
     read_it = as_h5py("raise ImportError('not here')")
-    with pytest.raises(MissingDependencyError, match=r"pip install 'dtb-runtime\[imaging\]'"):
+    message = r"needs h5py \(not here\)\. Install it with: pip install 'dtb-runtime\[imaging\]'"
+    with pytest.raises(MissingDependencyError, match=message) as caught:
         read_it()
+    assert not is_kept(caught.value)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems may not keep the limit")
+def test_a_package_that_finds_no_memory_is_not_called_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limit(monkeypatch, memory_bytes=130_000_000)  # Arrow alone is as large
+    with pytest.raises(UnreadConnectomeError, match=r"needs more than the 0\.1 GB of memory"):
+        read(written(tmp_path / "c.parquet"))
+
+
+def test_a_process_that_cannot_be_started_says_nothing_of_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(12, "Cannot allocate memory")
+
+    path = written(tmp_path / "c.h5")
+    with monkeypatch.context() as patched:
+        patched.setattr(reading_process.subprocess, "Popen", refuse)
+        with pytest.raises(ConnectomeError, match="cannot be started: Cannot alloc") as caught:
+            read(path)
+        assert not is_kept(caught.value)
+    monkeypatch.setattr(sys, "executable", "")
+    with pytest.raises(ConnectomeError, match="this program has no Python to start") as caught:
+        read(path)
+    assert not is_kept(caught.value)
+
+
+@pytest.mark.parametrize("ending", reading_child.READERS)
+def test_a_file_that_is_bad_is_not_read_again(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"c{ending}"
+    whole = written(path).read_bytes()
+    for content in (b"hello", whole[: len(whole) // 2], whole[:-9]):
+        path.write_bytes(content)
+        with pytest.raises(ConnectomeError) as caught:
+            read(path)
+        assert is_kept(caught.value)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems allow fewer names of files")
@@ -219,21 +271,45 @@ def test_a_key_that_is_pressed_ends_it(tmp_path: Path, monkeypatch: pytest.Monke
 
 @posix
 @pytest.mark.parametrize(
-    ("code", "message"),
+    ("code", "message", "is_the_file"),
     [
         (
             "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)",
             r"^c\.h5 made the process that reads it end abruptly \(SIGSEGV\)\. .* as \.npy",
+            True,
         ),
-        ("import os; os.abort()", r"end abruptly \(SIGABRT\)"),
-        ("import os; os.kill(os.getpid(), 9)", r"system ended the process .*\(SIGKILL\)"),
-        ("import os; os._exit(3)", r"ended with exit code 3, .* dtb-run doctor"),
-        ("import os; os._exit(0)", "ended with exit code 0"),
-        ("raise SystemExit", "ended with exit code 0"),
-        ("x = bytearray(2**33)", r"^c\.h5 needs more than the 4\.3 GB of memory"),
+        ("import os; os.abort()", r"end abruptly \(SIGABRT\)", True),
+        ("import os; os.kill(os.getpid(), 9)", r"system ended the process .*\(SIGKILL\)", False),
+        ("import os; os.kill(os.getpid(), 15)", r"something ended the .*\(SIGTERM\)", False),
+        ("import os; os._exit(3)", r"ended with exit code 3, .* dtb-run doctor", False),
+        ("import os; os._exit(0)", "ended with exit code 0", False),
+        ("raise SystemExit", "ended with exit code 0", False),
+        ("x = bytearray(2**33)", r"^c\.h5 needs more than the 4\.3 GB of memory", False),
+        (
+            "raise ImportError('libhdf5.so: failed to map segment from shared object')",
+            r"^c\.h5 needs more than the 4\.3 GB of memory",
+            False,
+        ),
+        (
+            "try:\n    raise MemoryError\nexcept MemoryError:\n    raise ImportError('broken')",
+            r"^c\.h5 needs more than the 4\.3 GB of memory",
+            False,
+        ),
+        ("raise OSError(12, 'Cannot allocate memory')", r"^c\.h5 needs more than the", False),
+        (
+            "def File(*_):\n    raise PermissionError(13, 'Unable to open file')",
+            r"^c\.h5 cannot be read as HDF5 \(Permission denied\)\. Check its permissions",
+            False,
+        ),
+        (
+            "def File(*_):\n    raise OSError('file signature not found')",
+            r"^c\.h5 cannot be read as HDF5 \(file signature not found\)",
+            True,
+        ),
         (
             "x = [].no",
             r"reader of \.h5 files failed with AttributeError at h5py\.py:1 \('list' object has no",
+            False,
         ),
         (
             """
@@ -245,15 +321,21 @@ def test_a_key_that_is_pressed_ends_it(tmp_path: Path, monkeypatch: pytest.Monke
                     pass
             """,
             r"the process that reads it answered no JSON\. The file is damaged or made to",
+            True,
         ),
     ],
 )
 def test_whatever_a_library_does_becomes_a_sentence(
-    as_h5py: Callable[[str], Callable[[], RawArray]], tmp_path: Path, code: str, message: str
+    as_h5py: Callable[[str], Callable[[], RawArray]],
+    tmp_path: Path,
+    code: str,
+    message: str,
+    is_the_file: bool,
 ) -> None:
     read_it = as_h5py(code)
     with pytest.raises(ConnectomeError, match=message) as caught:
         read_it()
+    assert is_kept(caught.value) == is_the_file
     assert "\n" not in str(caught.value)
     assert process_id() is None
     read(written(tmp_path / "c.mat"))  # the next one is not its matter
@@ -265,8 +347,9 @@ def test_a_library_that_hangs_is_stopped(
 ) -> None:
     read_it = as_h5py("import time; time.sleep(10_000)")
     limit(monkeypatch, wall_s=0.5)
-    with pytest.raises(ConnectomeError, match=r"^c\.h5 was not read within 0\.5 s, so its reading"):
+    with pytest.raises(ConnectomeError, match=r"^c\.h5 was not read within 0\.5 s, so") as caught:
         read_it()
+    assert not is_kept(caught.value)
 
 
 @posix
@@ -275,8 +358,9 @@ def test_a_library_that_never_ends_its_work_is_stopped(
 ) -> None:
     read_it = as_h5py("while True: pass")
     limit(monkeypatch, cpu_s=1)
-    with pytest.raises(ConnectomeError, match=r"^c\.h5 took more than 1 s of work, so its reading"):
+    with pytest.raises(ConnectomeError, match=r"^c\.h5 took more than 1 s of work, so") as caught:
         read_it()
+    assert is_kept(caught.value)
 
 
 @posix

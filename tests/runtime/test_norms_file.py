@@ -143,7 +143,7 @@ def test_an_archive_that_unpacks_to_too_much_is_not_unpacked(
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("edge_mean.npy", bytes(1_000_000))
-    monkeypatch.setattr("dtb_runtime.norms_file.MAX_BUNDLE_BYTES", 500_000)
+    monkeypatch.setattr("dtb_runtime.norms_file.MAX_NORMS_BYTES", 500_000)
     with pytest.raises(BundleError, match=r"unpacks to 1\.0 MB; at most 0\.5 MB is read"):
         read_norms(buffer.getvalue(), manifest)
 

@@ -300,10 +300,24 @@ def test_other_arrays_are_refused(tmp_path: Path, array: NDArray[np.generic], me
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({"a": VALUES, "b": VALUES}, "holds a 4 x 3, b 4 x 3; expected an array named connectome"),
-        ({"a": VALUES[0]}, "holds a 3; expected"),
+        (
+            {"a": VALUES, "b": VALUES},
+            r"holds a \(array of float64, 4 x 3\), b \(.*\); expected an array named connectome",
+        ),
+        ({"a": VALUES[0]}, r"holds a \(array of float64, 3\); expected"),
         ({}, "holds nothing; expected"),
-        ({"connectome": VALUES, "labels": np.arange(3)}, r"\[labels\] is a 3 array of int64"),
+        (
+            {"connectome": VALUES, "labels": np.arange(3)},
+            r"\[labels\] is an array of int64 of size",
+        ),
+        (
+            {"connectome": VALUES, "labels": np.array([NAMES])},
+            r"\[labels\] is a 1 x 3 array of tex",
+        ),
+        ({"connectome": VALUES, "timeseries": VALUES}, "holds both 'connectome' and 'timeseries'"),
+        ({"connectome": np.array(NAMES)}, r"\[connectome\] is an array of <U7, expected a matrix"),
+        ({"a": VALUES + 1j}, r"c\.npz\[a\] holds values of type complex128, expected real"),
+        ({"a": VALUES, "who": np.array(NAMES)}, "the order of regions may be in 'who', but labels"),
     ],
 )
 def test_an_archive_without_its_array_is_refused(
@@ -414,6 +428,25 @@ def test_labels_under_another_name_are_not_ignored(tmp_path: Path, name: str) ->
         read_array(path)
     np.savez(path, **arrays, labels=np.array(NAMES))
     assert read_array(path).labels == NAMES
+
+
+def test_single_values_beside_an_array_name_no_regions(tmp_path: Path) -> None:
+    path = tmp_path / "c.npz"
+    np.savez(path, connectome=VALUES, n_regions=np.array(3), atlas_name=np.array("tiny"))
+    assert read_array(path).labels is None
+
+
+def test_an_array_is_read_by_the_name_that_is_given(tmp_path: Path) -> None:
+    path = tmp_path / "c.npz"
+    objects = np.array([{"a": 1}], dtype=object)
+    np.savez(path, connectome=VALUES / 2, fc=VALUES, info=objects, labels=np.array(NAMES))
+    raw = read_array(path, Reading(variable="fc"))
+    np.testing.assert_array_equal(raw.values, VALUES)
+    assert (raw.labels, raw.kind) == (NAMES, None)
+    with pytest.raises(
+        ConnectomeError, match=r"no array 'no' in c\.npz, which holds connectome, fc"
+    ):
+        read_array(path, Reading(variable="no"))
 
 
 def test_two_connectomes_in_one_archive_are_refused(tmp_path: Path) -> None:

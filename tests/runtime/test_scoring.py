@@ -15,12 +15,20 @@ from dtb_runtime import scoring
 from dtb_runtime.bundle import Bundle
 from dtb_runtime.bundle_loading import load_bundle
 from dtb_runtime.cohort_entry import CohortEntry
-from dtb_runtime.connectome import read_connectome
+from dtb_runtime.connectome import Connectome, read_connectome
 from dtb_runtime.draws import Draw
-from dtb_runtime.errors import UsageError
+from dtb_runtime.errors import (
+    CohortError,
+    ConnectomeError,
+    MissingDependencyError,
+    UnreadConnectomeError,
+    UsageError,
+)
 from dtb_runtime.indicators import combine_indicators
 from dtb_runtime.prepared_run import PreparedRun
-from dtb_runtime.scored_person import ScoredPerson
+from dtb_runtime.reading import Reading
+from dtb_runtime.score_rows import failed_row
+from dtb_runtime.scored_person import ScoredPerson, file_stamp
 from dtb_runtime.scoring import CohortScorer, ScoreSettings
 from dtb_runtime.summary import summary
 
@@ -124,6 +132,53 @@ def test_a_mistake_of_ours_costs_a_row_too(
     rows = list(tiny.score(files[:3]))
     assert [row.status for row in rows] == ["ok", "failed", "ok"]
     assert rows[1].error.startswith("Unexpected ZeroDivisionError: of all\\nthings.")
+
+
+def caused(error: Exception, *causes: Exception) -> Exception:
+    """An error with what caused it, and what caused that."""
+    below = error
+    for cause in causes:
+        below.__cause__ = cause
+        below = cause
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "is_kept"),
+    [
+        (ConnectomeError("it is asymmetric"), True),
+        (caused(ConnectomeError("damaged"), ValueError("no header")), True),
+        (caused(ConnectomeError("damaged"), OSError("not a gzipped file")), True),
+        (caused(ConnectomeError("damaged"), OSError(22, "Invalid argument")), True),
+        (caused(ConnectomeError("denied"), PermissionError(13, "denied")), False),
+        (caused(ConnectomeError("denied"), ValueError("zip"), OSError(5, "disk")), False),
+        (caused(ConnectomeError("large"), MemoryError()), False),
+        (UnreadConnectomeError("late"), False),
+        (MissingDependencyError("h5py"), False),
+        (MemoryError(), False),
+        (ZeroDivisionError("ours"), False),
+        (CohortError("a table"), False),
+    ],
+    ids=str,
+)
+def test_only_what_is_wrong_with_a_file_is_final(error: Exception, is_kept: bool) -> None:
+    row = failed_row(CohortEntry("sub-1", None, None), error, (3, 4))
+    assert row.stamp == ((3, 4) if is_kept else None)
+
+
+def test_a_package_that_one_file_needs_costs_that_row(
+    tiny: Bundle, files: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lacking(path: Path, reading: Reading) -> Connectome:
+        if path == files[1]:
+            raise MissingDependencyError("Reading it needs h5py: pip install 'dtb-runtime[x]'")
+        return read_connectome(path, reading)
+
+    monkeypatch.setattr("dtb_runtime.scoring.read_connectome", lacking)
+    rows = list(tiny.score(files[:3]))
+    assert [row.status for row in rows] == ["ok", "failed", "ok"]
+    assert "pip install 'dtb-runtime[x]'" in rows[1].error
+    assert [row.stamp for row in rows] == [file_stamp(files[0]), None, file_stamp(files[2])]
 
 
 def test_people_are_taken_as_results_are(tiny: Bundle, files: list[Path]) -> None:

@@ -1,0 +1,43 @@
+"""Which of several files are meant, by what their BIDS names say.
+
+`dtb-run score` and `dtb-run bids` find files in two ways and choose among them by the same rules.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+
+_OTHER_NAMES: Mapping[str, frozenset[str]] = MappingProxyType(
+    {"glasser360": frozenset({"glasser"})}  # XCP-D's name for it
+)
+"""How else a parcellation is called in names of files, in lower case."""
+_REST = "rest"  # BIDS: labels of resting-state tasks begin with it
+_NO_REGIONS = frozenset({"confounds", "motion", "outliers"})
+"""``desc-`` of tables that have the suffix ``timeseries`` and no regions: those of fMRIPrep."""
+# CIFTI-2 says what it holds in the part before .nii: of these only .dtseries is a scan.
+_SCAN = re.compile(r"(?i:(?<!scalar)(?<!label)(?<!conn)(?<!ptseries)\.nii(\.gz)?)\Z")
+
+
+def is_scan(name: str) -> bool:
+    """Whether a file's name ends as scans of voxels or grayordinates do."""
+    return _SCAN.search(name) is not None
+
+
+def is_of_rest(task: str | None) -> bool:
+    """Whether a file is of rest, by its ``task-``; one without a task is taken as of rest."""
+    return task is None or task.lower().startswith(_REST)
+
+
+def names_of(parcellation: str | None) -> frozenset[str]:
+    """What ``atlas-`` or ``seg-`` of a file of this parcellation may be, in lower case."""
+    if parcellation is None:
+        return frozenset()
+    name = parcellation.lower()
+    return frozenset({name}) | _OTHER_NAMES.get(name, frozenset())
+
+
+def has_regions(description: str | None) -> bool:
+    """Whether a table ``_timeseries`` may be of regions, by its ``desc-``."""
+    return description is None or description.lower() not in _NO_REGIONS
