@@ -148,7 +148,9 @@ def test_a_forecast_leaves_stdout_and_stderr_clean(tiny_folder: Path) -> None:
     code = (
         "import sys, numpy, dtb_runtime\n"
         "bundle = dtb_runtime.load_bundle(sys.argv[1])\n"
-        "forecast = bundle.personalize(numpy.eye(12)).forecast('hammer')\n"
+        "place = numpy.arange(12)\n"
+        "matrix = 0.5 ** abs(place[:, None] - place)\n"
+        "forecast = bundle.personalize(matrix).forecast('hammer')\n"
         "print(forecast.provider)"
     )
     done = subprocess.run(
