@@ -52,7 +52,8 @@ class HiddenNames:
         texts += [shape for named in entry.named for shape in (named, one_line(named))]
         label = entry.participant_id.removeprefix("sub-")
         words = [entry.participant_id, repr(entry.participant_id)[1:-1]]
-        if len(label) >= SHORTEST_LABEL:
+        # A label of letters alone may be a word of the sentence, which would then tell the label.
+        if len(label) >= SHORTEST_LABEL and not label.isalpha():
             words.append(label)
         return cls(
             shown=shown,

@@ -324,3 +324,8 @@ def test_a_bids_tree_with_doubtful_files_does_not_tell_either(
     assert found_secrets(out, (b"a b", b"x.npy")) == []
     errors = (out / "cohort.tsv").read_text(encoding="utf-8")
     assert "There are 2 files: sub-" in errors
+
+
+def test_a_label_that_is_a_word_does_not_garble_sentences_and_tell_itself() -> None:
+    told = hidden("/d/sub-fisher.npy").told("sub-fisher.npy: this looks like Fisher z: --fisher-z.")
+    assert told == "sub-X.npy: this looks like Fisher z: --fisher-z."
