@@ -57,6 +57,7 @@ EXTRA_OF_MODULE = {
     "distributed": "cluster",
     "matplotlib": "figures",
     "model_signing": "signing",
+    "OpenSSL": "signing",
     "sklearn": "evaluate",
     "bids": "bids",
 }

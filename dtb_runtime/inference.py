@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from .bundle_layout import GraphSpec, TensorSpec
 from .errors import BundleError, MissingDependencyError, UsageError
-from .tables import one_line
+from .tables import listed_names, one_line, shortened
 
 Device = Literal["auto", "cpu", "cuda"]
 
@@ -305,21 +305,27 @@ def _check_tensors(
     axis_lengths: Mapping[str, int],
 ) -> None:
     """Compare a graph's own signature with the manifest's: names, dtypes, ranks, fixed axes."""
-    names = tuple(tensor.name for tensor in found)
+    try:
+        names = tuple(tensor.name for tensor in found)
+        shapes = [list(tensor.shape) for tensor in found]
+    except UnicodeDecodeError as cause:  # ONNX Runtime does not look at what names are made of
+        raise BundleError(
+            f"{file}: a name among its {side} is no UTF-8 text. Export the bundle again."
+        ) from cause
     expected_names = tuple(spec.name for spec in specs)
     if names != expected_names:
         raise BundleError(
-            f"{file}: expected the {side} {', '.join(expected_names)}, found {', '.join(names)}. "
-            "Export the bundle again."
+            f"{file}: expected the {side} {', '.join(expected_names)}, found "
+            f"{listed_names(names)}. Export the bundle again."
         )
-    for spec, tensor in zip(specs, found, strict=True):
+    for spec, tensor, shape in zip(specs, found, shapes, strict=True):
         expected = [axis_lengths.get(axis, axis) for axis in spec.axes]
-        if tensor.type != "tensor(float)" or list(tensor.shape) != expected:
+        if tensor.type != "tensor(float)" or shape != expected:
             raise BundleError(
                 f"{file}: {spec.name} must be float32 with axes {_axes(expected)}, but is "
-                f"{tensor.type} with axes {_axes(tensor.shape)}. Export the bundle again."
+                f"{tensor.type} with axes {_axes(shape)}. Export the bundle again."
             )
 
 
 def _axes(shape: Sequence[int | str | None]) -> str:
-    return f"({', '.join(str(axis) for axis in shape)})"
+    return f"({', '.join(shortened(str(axis)) for axis in shape)})"

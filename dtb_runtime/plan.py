@@ -17,7 +17,7 @@ from .connectome_change import ConnectomeChange
 from .errors import PlanError, UsageError
 from .indicator_forecasts import IndicatorForecasts, cohort_sds
 from .json_object import MAX_JSON_BYTES, JsonObject
-from .tables import listed_names, one_line, read_text
+from .tables import listed_names, one_line, read_text, shortened, shown
 
 if TYPE_CHECKING:
     from .bundle import Bundle
@@ -213,14 +213,14 @@ def _check_bundle(bundle: Bundle, name: str, digest: str, parcellation: str) -> 
     if own is None or own.name != parcellation:
         has = "no regions" if own is None else f"those of {own.name}"
         raise PlanError(
-            f"The plan changes regions of {parcellation}, but bundle {bundle.name!r} has {has}. "
-            f"Use the bundle {name!r} that the plan was made with."
+            f"The plan changes regions of {shortened(parcellation)}, but bundle {bundle.name!r} "
+            f"has {has}. Use the bundle {shown(name)} that the plan was made with."
         )
     if bundle.digest != digest:
         raise PlanError(
-            f"The plan was made with another bundle ({name!r}, digest {digest[:12]}) than "
-            f"{bundle.name!r}, digest {bundle.digest[:12]}: its effect is known there alone. Use "
-            "that bundle, or make a new plan."
+            f"The plan was made with another bundle ({shown(name)}, digest "
+            f"{one_line(digest[:12])}) than {bundle.name!r}, digest {bundle.digest[:12]}: its "
+            "effect is known there alone. Use that bundle, or make a new plan."
         )
 
 

@@ -80,9 +80,9 @@ def read_twin(path: Path, bundle: Bundle) -> Twin:
     name, digest = about.text("bundle"), about.text("bundle_digest")
     if digest != bundle.digest:
         raise TwinError(
-            f"{path} was made with bundle {name!r} (digest {digest[:12]}), but this is bundle "
-            f"{bundle.name!r} (digest {bundle.digest[:12]}). Load it with its own bundle, or "
-            "personalize the connectome again."
+            f"{path} was made with bundle {shown(name)} (digest {one_line(digest[:12])}), but this "
+            f"is bundle {bundle.name!r} (digest {bundle.digest[:12]}). Load it with its own "
+            "bundle, or personalize the connectome again."
         )
     participant_id, connectome_digest = (
         about.optional_text(key) for key in ("participant_id", "connectome_digest")

@@ -421,6 +421,20 @@ def test_very_many_goals_of_a_plan_are_one_sentence(tiny: Bundle) -> None:
     assert len(str(caught.value)) < 500
 
 
+def test_names_in_twins_and_plans_are_shown_as_one_line(tiny: Bundle, tmp_path: Path) -> None:
+    odd = "a\u200b\xa0" * 50  # text that JSON may hold, and nobody sees
+    about = {"twin_version": 4, "bundle": odd, "bundle_digest": odd}
+    np.savez(tmp_path / "t.npz", about=np.array(json.dumps(about)))
+    with pytest.raises(TwinError, match="was made with bundle") as caught:
+        tiny.load_twin(tmp_path / "t.npz")
+    assert str(caught.value).isprintable()
+    plan = {"version": 1, "bundle": odd, "bundle_digest": odd, "parcellation": odd}
+    for parcellation in (odd, "tiny12"):
+        with pytest.raises(PlanError, match="The plan") as refused:
+            plan_of_text(json.dumps(plan | {"parcellation": parcellation}), "plan.json", tiny)
+        assert str(refused.value).isprintable()
+
+
 # ---- graphs
 
 
@@ -462,6 +476,25 @@ def test_a_graph_that_asks_for_all_memory_there_is_ends_in_a_sentence(
     replace_file(tiny_copy, "decoder.onnx", data)
     with pytest.raises(BundleError, match=r"decoder\.onnx (failed in|cannot be opened by) ONNX"):
         load_bundle(tiny_copy, device="cpu").population_twin()
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        (b"late\xff\xfe", "a name among its inputs is no UTF-8 text"),
+        (b"l\x1b[2Jt", r"found l\\x1b\[2Jt"),
+    ],
+)
+def test_names_of_inputs_are_shown_as_one_line_or_refused(
+    tiny_copy: Path, replace_file: ReplaceFile, name: bytes, message: str
+) -> None:
+    """ONNX Runtime takes any bytes for a name, and fails when it is asked for it."""
+    data = (tiny_copy / "decoder.onnx").read_bytes()
+    assert data.count(b"latent") >= 2
+    replace_file(tiny_copy, "decoder.onnx", data.replace(b"latent", name))
+    with pytest.raises(BundleError, match=message) as caught:
+        load_bundle(tiny_copy, device="cpu")
+    assert str(caught.value).isprintable()
 
 
 def test_a_graph_may_not_be_another_model_with_the_same_digest(tiny_copy: Path) -> None:
