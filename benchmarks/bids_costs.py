@@ -77,7 +77,7 @@ else:
     from dtb_runtime.cohort_listing import list_cohort
 imported = time.process_time()
 if how == "pybids":
-    n = len(find_files(Path(root), "connectome", BidsFilters(), people or None))
+    n = len(find_files(Path(root), "connectome", BidsFilters(), people or None).files)
 else:
     n = len(list_cohort(root, parcellation="x").entries)
 end = time.process_time()

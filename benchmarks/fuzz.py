@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from fuzz_page import FIGURES, REPOSITORY, update_figures, write_page
-from fuzz_targets import LIBRARY, TARGETS
+from fuzz_targets import TARGETS
 from fuzz_worker import INPUT_STEM, STATE, STATE_FILE
 
 HANG_S = 20.0
@@ -113,8 +113,7 @@ def fuzz(
     target, found = TARGETS[name], Found(name)
     saved = folder / _file_name(name)
     if hang_s is None:
-        isolated = [e.removesuffix(LIBRARY) for e in TARGETS if e.endswith(LIBRARY)]
-        hang_s = ISOLATED_HANG_S if name in (*isolated, ".hdf5") else HANG_S
+        hang_s = ISOLATED_HANG_S if target.is_isolated else HANG_S
     begun_s, first = time.time(), 0
     for _ in range(_MOST_RESTARTS):
         left_s = None if seconds is None else seconds - (time.time() - begun_s)

@@ -91,6 +91,16 @@ def mat() -> Iterator[bytes]:
         )
 
 
+def mat_struct() -> Iterator[bytes]:
+    """MATLAB files of scipy whose matrix is the field ``sub.fc``."""
+    from scipy.io import savemat
+
+    names = np.array([*NAMES, None], dtype=object)[:-1].reshape(1, -1)
+    content = {"sub": {"fc": MATRIX, "labels": names, "note": "as computed"}}
+    for packed in (False, True):
+        yield _buffered(lambda file, packed=packed: savemat(file, content, do_compression=packed))
+
+
 def hdf5() -> Iterator[bytes]:
     """HDF5 files of h5py: contiguous and in packed chunks, with names of regions."""
     import h5py

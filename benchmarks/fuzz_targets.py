@@ -69,6 +69,11 @@ class Target:
     """Takes a folder for files that it needs beside."""
 
     @property
+    def is_isolated(self) -> bool:
+        """Whether a process of its own reads each input, as users' files are read."""
+        return self.ending in _ISOLATED and not self.is_contained
+
+    @property
     def is_contained(self) -> bool:
         """Whether a crash of it is one of a process made to crash."""
         return self.name.endswith(LIBRARY)
@@ -102,6 +107,12 @@ def _plain(ending: str, folder: Path) -> Prepared:
     if ending == ".mat":
         ways += [_of_version_5(in_matlab(blind))] * 2
     return Prepared(list(seeds.READER_SEEDS[ending]()), ways, partial(_connectome, reading=reading))
+
+
+def _struct(_: Path) -> Prepared:
+    ways = [blind, *[_of_version_5(in_matlab(blind))] * 2]
+    read = partial(_connectome, reading=Reading(variable="sub.fc"))
+    return Prepared(list(seeds.mat_struct()), ways, read)
 
 
 def _of_version_5(mutation: Mutation) -> Mutation:
@@ -276,6 +287,7 @@ def _all() -> dict[str, Target]:
     found = [Target(ending, ending, partial(_plain, ending)) for ending in seeds.READER_SEEDS]
     found += [Target(f"{e}{LIBRARY}", e, partial(_library, e)) for e in _ISOLATED if e != ".hdf5"]
     found += [
+        Target(".mat of a struct", ".mat", _struct),
         Target(".npy of time series", ".npy", partial(_series, seeds.npy_series)),
         Target(".csv of time series", ".csv", partial(_series, seeds.csv_series)),
         Target("label image", ".nii", _atlas),

@@ -4,7 +4,7 @@ Connectomes are simulated as those of the shipped bundle. On every edge (Fisher 
 a shift and a spread, and age a slope; the sites' people are of different ages. Shifts are of all
 edges, of pairs of networks and of single edges; in a second part also along the directions in which
 people differ most. Site effects are fitted on reference people and
-taken off others with `dtb-run score`'s own path.
+taken off others with `dtb-run score`'s own path. In the end stands what that costs.
 
     python benchmarks/harmonization.py                  # 10, 20 and 40 reference people a site
     python benchmarks/harmonization.py --reference 20 --people 20 --json
@@ -15,6 +15,8 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
+import time
+import tracemalloc
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +33,7 @@ from dtb_models.site_effects import ReferencePeople, fit_sites
 from dtb_runtime.bundle import Bundle
 from dtb_runtime.bundle_loading import load_bundle
 from dtb_runtime.cohort_entry import CohortEntry
+from dtb_runtime.connectome import Connectome
 from dtb_runtime.connectome_change import membership
 from dtb_runtime.edges import correlations_from_edges, fisher_z
 from dtb_runtime.harmonization import Harmonization
@@ -51,6 +54,7 @@ MEAN_SPREAD, EDGE_SPREAD = (1.2, 0.9, 1.0), 0.1
 AGE_SLOPE = 0.2
 """SD over edges of the effect of 15 years, in SDs between people."""
 INDICATORS = ("reaction_time", "accuracy", "stroop_effect", "amygdala_response")
+N_TIMED = 50  # people who are harmonized to see how long it takes
 SIMULATED_SEED = 0  # of the brains around which the shipped bundles were trained
 
 
@@ -254,6 +258,30 @@ def measure(bundle: Bundle, everybody: People, sizes: Sequence[int]) -> dict[str
     return result
 
 
+def costs(bundle: Bundle, people: People, sizes: Sequence[int]) -> dict[str, float]:
+    """CPU time to harmonize one person, and memory of a fit for each reference person.
+
+    Memory is the highest that arrays take during the fit on the most reference people, with the
+    edges that are given.
+    """
+    order = np.arange(len(people.site)) // len(SITES)
+    reference = people.part(order < max(sizes))
+    tracemalloc.start()
+    model = fitted(reference, bundle)
+    peak = tracemalloc.get_traced_memory()[1] + reference.measured.nbytes
+    tracemalloc.stop()
+    parcellation = parcellation_of(bundle)
+    matrix = correlations_from_edges(people.measured[0], parcellation.n_regions)
+    connectome = Connectome.from_matrix(matrix, labels=parcellation.labels)
+    begin_s = time.process_time()
+    for _ in range(N_TIMED):
+        model.applied(connectome, people.own(0))
+    return {
+        "ms_a_person": (time.process_time() - begin_s) / N_TIMED * 1e3,
+        "mb_a_reference_person": peak / len(reference.site) / 1e6,
+    }
+
+
 def print_tables(result: Mapping[str, Any]) -> None:
     """Print the figures as Markdown tables."""
     rows = {
@@ -311,12 +339,17 @@ def main() -> None:
         f"{like_people:g}": measure(bundle, at_sites(bundle, own, like_people, options.seed), sizes)
         for like_people in LIKE_PEOPLE
     }
+    cost = costs(bundle, at_sites(bundle, own, LIKE_PEOPLE[0], options.seed), sizes)
     if options.json:
-        print(json.dumps(results, indent=2))
+        print(json.dumps({**results, "costs": cost}, indent=2))
         return
     for like_people, result in results.items():
         print(f"\nSites differ by {like_people} SD along the directions in which people do.\n")
         print_tables(result)
+    print(
+        f"\nTo harmonize a person takes {cost['ms_a_person']:.1f} ms of one processor, to fit "
+        f"{cost['mb_a_reference_person']:.1f} MB a reference person."
+    )
 
 
 if __name__ == "__main__":

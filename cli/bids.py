@@ -20,7 +20,8 @@ from .options import DEFAULT_BUNDLE, BundleOption, Device, DeviceOption, ForceOp
 from .reading_options import with_reading
 
 if TYPE_CHECKING:
-    from dtb_runtime.bids_cohort import BidsCohort, BidsSelection
+    from dtb_runtime.bids_cohort import BidsCohort
+    from dtb_runtime.bids_group import GroupRun
     from dtb_runtime.bundle import Bundle
 
 EXAMPLES = """\b
@@ -140,6 +141,16 @@ def bids(
         bool,
         typer.Option("--stop-on-first-crash", help="Stop at the first person who fails."),
     ] = False,
+    harmonize: Annotated[
+        Path | None,
+        typer.Option(
+            "--harmonize",
+            metavar="SITES",
+            show_default=False,
+            help="Take what sites and scanners do to connectomes off everybody first: a file of "
+            "dtb-run harmonize; the site stands in participants.tsv.",
+        ),
+    ] = None,
     hash_ids: HashIdsOption = False,
     hash_key: HashKeyOption = None,
     force: ForceOption = False,
@@ -156,29 +167,41 @@ def bids(
     summary.
     """
     from dtb_runtime.bids_cohort import BidsSelection, list_bids
+    from dtb_runtime.bids_group import run_group
     from dtb_runtime.bids_query import BidsFilters, wanted_by
     from dtb_runtime.bundle_loading import load_bundle
+    from dtb_runtime.harmonization_file import HarmonizationFile
 
     filters = BidsFilters() if bids_filter_file is None else BidsFilters.read(bids_filter_file)
     loaded = load_bundle(bundle, device=device.value)
     parcellation = loaded.manifest.parcellation
+    site_effects = None if harmonize is None else HarmonizationFile.of(harmonize)
+    sites = None if site_effects is None else site_effects.read()
     selection = BidsSelection(
         wanted=wanted_by(reading),
         filters=filters,
         participant_labels=tuple(participant_label or ()),
         session_labels=tuple(session_label or ()),
         parcellation=None if parcellation is None else parcellation.name,
+        atlas=reading.atlas,
+        columns=() if sites is None else sites.columns,
     )
-    cohort = _hidden(list_bids(source, selection), out, hash_ids=hash_ids, hash_key=hash_key)
+    listed = list_bids(source, selection)
+    if sites is not None:
+        sites.check_columns(listed.columns, f"The table of participants of {listed.listing.source}")
+    cohort = _hidden(listed, out, hash_ids=hash_ids, hash_key=hash_key)
     if level is Level.GROUP:
-        _group(loaded, cohort, out, selection, json=json)
+        run_of_all = run_group(loaded, cohort, out, selection, harmonization=site_effects)
+        _print_group(loaded, run_of_all, out, json=json)
         return
     from dtb_runtime.bids_run import processes_within, run_participants
     from dtb_runtime.bids_scoring import BidsSettings
     from dtb_runtime.inference import CUDA
 
     jobs = processes_within(nprocs or (1 if loaded.provider == CUDA else n_usable()), mem_mb)
-    settings = BidsSettings.of(loaded, out, source, draws=draws, reading=reading)
+    settings = BidsSettings.of(
+        loaded, out, source, draws=draws, reading=reading, harmonization=site_effects
+    )
     with terminal.progress("Forecasting", len(cohort.listing.entries)) as progress:
         run = run_participants(
             loaded,
@@ -194,6 +217,7 @@ def bids(
         "level": level.value,
         "bundle": loaded.name,
         "provider": loaded.provider,
+        "harmonized_with": None if site_effects is None else site_effects.digest,
         "people": run.n_people,
         "ok": run.n_people - run.n_failed,
         "failed": run.n_failed,
@@ -202,6 +226,7 @@ def bids(
         "seconds": round(run.seconds, 3),
         "out": str(out),
         "crash_files": str(run.crash_folder) if run.n_failed > run.n_busy else None,
+        "notes": list(cohort.notes),
         "warnings": list(loaded.warnings),
     }
     if json:
@@ -235,17 +260,14 @@ def _print(result: dict[str, Any]) -> None:
         terminal.message(f"Another process is at work on {people(result['busy'])} of them.")
     if result["crash_files"] is not None:
         terminal.message(f"Why stands in a crash file for each of them in {result['crash_files']}.")
+    for note in result["notes"]:
+        terminal.message(note)
     for warning in result["warnings"]:
         terminal.message(f"Warning: {warning}")
     terminal.message(f"Wrote a BIDS derivatives data set to {result['out']}.")
 
 
-def _group(
-    loaded: Bundle, cohort: BidsCohort, out: Path, selection: BidsSelection, *, json: bool
-) -> None:
-    from dtb_runtime.bids_group import run_group
-
-    run = run_group(loaded, cohort, out, selection)
+def _print_group(loaded: Bundle, run: GroupRun, out: Path, *, json: bool) -> None:
     result: dict[str, Any] = {
         "level": Level.GROUP.value,
         "bundle": loaded.name,

@@ -62,8 +62,8 @@ _OPTIONS: dict[str, tuple[Any, object]] = {
                 "--variable",
                 metavar="NAME",
                 show_default=False,
-                help="Which array of a file with several: its name in .npz and .mat, the data "
-                "set's path in .h5.",
+                help="Which array of a file with several: its name in .npz and .mat (sub.fc for a "
+                "field of a struct), the data set's path in .h5.",
             ),
         ],
         None,

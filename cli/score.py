@@ -161,7 +161,7 @@ def score(
         "seconds": round(run.seconds, 3),
         "first_error": run.first_error or None,
         "files": [str(path) for path in run.files],
-        "left_out": list(run.left_out),
+        "left_out": [*filter(None, [listing.left_out]), *run.left_out],
         "was_ended": run.was_ended,
         "warnings": list(loaded.warnings),
     }

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from .errors import ConnectomeError
-from .raw_array import Kind, size_text
+from .raw_array import Kind, check_no_triangle, is_triangle, size_text
 from .tables import one_line, shortened
 
 ARRAY_NAMES: Mapping[str, Kind] = MappingProxyType(
@@ -22,6 +22,9 @@ LABELS = "labels"
 
 LABEL_NAME = re.compile(r"label|(^|_)(names?|regions?|rois?|parcels?)$", re.IGNORECASE)
 """Names under which region names may stand."""
+
+STRUCT = "struct"
+"""What MATLAB calls a group of fields."""
 
 _MAX_LISTED = 10
 
@@ -36,16 +39,23 @@ class Stored:
     holds: Literal["numbers", "text", "other"]
     what: str
     """Its type in the format's own words, for messages: ``"cell array"``."""
+    separator: str = "/"
+    """Between the parts of its path: in MATLAB a point, ``"sub.fc"``."""
 
     @property
     def last(self) -> str:
         """The last part of its path."""
-        return self.name.rpartition("/")[2]
+        return self.name.rpartition(self.separator)[2]
 
     @property
     def group(self) -> str:
         """The path before the last part."""
-        return self.name.rpartition("/")[0]
+        return self.name.rpartition(self.separator)[0]
+
+    @property
+    def is_struct(self) -> bool:
+        """Whether it is one of MATLAB's, whose fields have names."""
+        return self.what == STRUCT
 
     @property
     def is_matrix(self) -> bool:
@@ -92,15 +102,20 @@ def array_meant(
             f"{source} holds both {both}. Keep the one that is meant, or name it with --variable."
         )
     if known:
-        return _checked(known[0], source, what)
+        return _checked(known[0], found, source, what)
     matrices = [each for each in found if each.is_matrix]
-    if len(matrices) != 1:
-        raise ConnectomeError(
-            f"{source} holds {listed_arrays(found)}; expected {_a(what)} named "
-            f"{', '.join(ARRAY_NAMES)} or only one matrix of numbers. Save the matrix under one of "
-            "these names, or name it with --variable."
-        )
-    return matrices[0]
+    if len(matrices) == 1:
+        return matrices[0]
+    lists = [each for each in found if each.holds == "numbers" and is_triangle(each.shape)]
+    if not matrices and len(lists) == 1:
+        check_no_triangle(lists[0].shape, f"{source}[{one_line(lists[0].name)}]")
+    struct = next((shortened(each.name) for each in found if each.is_struct), None)
+    field = "" if struct is None else f" (a field of a struct as {struct}.FIELD)"
+    raise ConnectomeError(
+        f"{source} holds {listed_arrays(found)}; expected {_a(what)} named "
+        f"{', '.join(ARRAY_NAMES)} or only one matrix of numbers. Save the matrix under one of "
+        f"these names, or name it with --variable{field}."
+    )
 
 
 def labels_beside(found: Sequence[Stored], meant: Stored, source: str) -> Stored | None:
@@ -126,7 +141,7 @@ def labels_beside(found: Sequence[Stored], meant: Stored, source: str) -> Stored
         It holds no text; or there is none, and region names seem to stand elsewhere: what says
         which region is which is never ignored.
     """
-    own = f"{meant.group}/{LABELS}" if meant.group else LABELS
+    own = f"{meant.group}{meant.separator}{LABELS}" if meant.group else LABELS
     others = [each for each in found if each.name != meant.name]
     for each in others:
         if each.name == own:
@@ -148,8 +163,8 @@ def labels_beside(found: Sequence[Stored], meant: Stored, source: str) -> Stored
         return None
     raise ConnectomeError(
         f"{source}: the order of regions may be in {one_line(each.name)!r}, but labels are read "
-        f"from {one_line(own)!r} alone. Rename it to labels, or leave it out if the order is the "
-        "bundle's."
+        f"from {one_line(own)!r} alone. Rename it to {one_line(own)}, or leave it out if the order "
+        "is the bundle's."
     )
 
 
@@ -172,14 +187,19 @@ def _named(found: Sequence[Stored], variable: str, source: str, what: str) -> St
             f"{source} holds more than one {what} {one_line(variable)!r}. Save the one that is "
             "meant into a file of its own."
         )
-    return _checked(same[0], source, what)
+    return _checked(same[0], found, source, what)
 
 
-def _checked(stored: Stored, source: str, what: str) -> Stored:
+def _checked(stored: Stored, found: Sequence[Stored], source: str, what: str) -> Stored:
     if stored.holds != "numbers":
+        advice = f"Save the matrix itself as {_a(what)}."
+        if stored.is_struct:
+            fields = [each for each in found if each.group == stored.name]
+            there = listed_arrays(fields) if fields else f"{one_line(stored.name)}.FIELD"
+            advice = f"Name one of its fields with --variable: {there}."
         raise ConnectomeError(
             f"{source}[{one_line(stored.name)}] is {_a(stored.what)}, expected a matrix of real "
-            f"numbers. Save the matrix itself as {_a(what)}."
+            f"numbers. {advice}"
         )
     return stored
 

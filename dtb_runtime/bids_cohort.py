@@ -1,30 +1,28 @@
 """Whom a BIDS derivatives data set holds, and which file of each is meant.
 
-Of several files of one person and session, those of rest are meant, and of these the one of the
-bundle's parcellation. Where that is not exactly one file, it is that person's problem and nobody
+Where that is not exactly one file of a person and session, it is that person's problem and nobody
 else's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from .bids_choice import all_excluded, chosen_file, no_file, sessions_of
 from .bids_hints import entities_of
 from .bids_participants import COLUMNS, SourceParticipants
-from .bids_query import SUFFIXES, BidsFilters, FoundFile, Wanted, find_files
+from .bids_query import SUFFIXES, BidsFilters, FoundFile, FoundFiles, Wanted, find_files
 from .cohort_entry import CohortEntry, checked_entry
 from .cohort_listing import CohortListing
 from .errors import CohortError, UsageError
-from .meant_files import is_of_rest, names_of
+from .meant_files import is_of_grayordinates
 from .participants import checked_participant_id
 from .readers import READERS, stem_of
-from .tables import one_line
+from .tables import file_label, one_line
 
-_ATLAS_ENTITIES = ("atlas", "segmentation")
-_NOT_TOLD = ("subject", "session", "suffix", "datatype")
-_SHOWN = 6  # files in a message
+_SHOWN = 6  # folders or sessions in a message
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +43,10 @@ class BidsSelection:
     """With or without ``ses-``; none are all."""
     parcellation: str | None = None
     """That of the bundle."""
+    atlas: str | None = None
+    """The file that scans are averaged over."""
+    columns: tuple[str, ...] = ()
+    """Of the table of participants, beside age and sex: what sites' effects are taken off by."""
 
     @property
     def participants(self) -> frozenset[str] | None:
@@ -70,9 +72,20 @@ class BidsCohort:
     """Whom a data set holds."""
 
     listing: CohortListing
-    """Of its folder; everybody's age and sex are cells of their entries."""
+    """Of its folder; everybody's age, sex and further columns are cells of their entries."""
     participants: SourceParticipants | None
     """Its table of participants; None where there is none."""
+    notes: tuple[str, ...] = ()
+    """What was chosen for whom that people should know, one sentence each; they name nobody."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Those of its table of participants that are taken."""
+        return (
+            ()
+            if self.participants is None
+            else (*self.participants.columns, *self.participants.more)
+        )
 
 
 def list_bids(root: str | Path, selection: BidsSelection) -> BidsCohort:
@@ -107,17 +120,31 @@ def list_bids(root: str | Path, selection: BidsSelection) -> BidsCohort:
                 f"{source}, which has {len(people)} people. Check --participant-label."
             )
         people = asked
-    files = find_files(root, selection.wanted, selection.filters, asked)
-    if not any(_owner(file)[0] in people for file in files):
-        raise CohortError(_nothing(root, source, selection))
-    entries = _entries(files, people, root, selection)
-    participants = SourceParticipants.read(root)
+    found = find_files(root, selection.wanted, selection.filters, asked)
+    of_person = _by_owner(found, people)
+    if not any(own.files for own in of_person.values()):
+        excluded = [file for own in of_person.values() for file in own.excluded]
+        raise CohortError(_nothing(root, source, selection, excluded))
+    entries, n_by_atlas = _entries(of_person, source, selection)
+    participants = SourceParticipants.read(root, selection.columns)
     if participants is not None:
         entries = [_with_row(each, participants) for each in entries]
     columns = () if participants is None else participants.columns
     ordered = tuple(sorted(entries, key=lambda entry: entry.key))
     listing = CohortListing(root, source, ordered, tuple(n for n in COLUMNS if n in columns))
-    return BidsCohort(listing, participants)
+    notes = (_atlas_note(selection.atlas, n_by_atlas),) if selection.atlas and n_by_atlas else ()
+    return BidsCohort(listing, participants, notes)
+
+
+def _by_owner(found: FoundFiles, people: Collection[str]) -> dict[str, FoundFiles]:
+    """Everybody's files."""
+    files: dict[str, list[FoundFile]] = {who: [] for who in sorted(people)}
+    excluded: dict[str, list[FoundFile]] = {who: [] for who in files}
+    for each, of_person in ((found.files, files), (found.excluded, excluded)):
+        for file in each:
+            if (owner := _owner(file)) in of_person:
+                of_person[owner].append(file)
+    return {who: FoundFiles(tuple(own), tuple(excluded[who])) for who, own in files.items()}
 
 
 def _with_row(entry: CohortEntry, participants: SourceParticipants) -> CohortEntry:
@@ -140,54 +167,68 @@ def _named(file_name: str) -> str:
 
 
 def _entries(
-    files: Iterable[FoundFile], people: Collection[str], root: Path, selection: BidsSelection
-) -> list[CohortEntry]:
-    of_key: dict[tuple[str, str | None], list[FoundFile]] = {}
-    for file in files:
-        person, session = _owner(file)
-        if person in people:
-            of_key.setdefault((person, session), []).append(file)
-    sessions = selection.sessions
-    if sessions is not None:
-        of_key = {key: several for key, several in of_key.items() if key[1] in sessions}
-    entries = [_entry(*key, several, selection) for key, several in of_key.items()]
-    # Whoever has no file of these sessions is not meant, unless asked for by name.
-    if sessions is None or selection.participants is not None:
-        without = sorted(set(people) - {person for person, _ in of_key})
-        entries += [_with_problem(who, None, _none(selection)) for who in without]
+    of_person: Mapping[str, FoundFiles], source: str, selection: BidsSelection
+) -> tuple[list[CohortEntry], int]:
+    """Everybody, and for how many the atlas decided which of their scans is meant."""
+    entries, n_by_atlas, sessions = [], 0, selection.sessions
+    for person, own in of_person.items():
+        of_session: dict[str | None, list[FoundFile]] = {}
+        for file in own.files:
+            session = _session(file)
+            if sessions is None or session in sessions:
+                of_session.setdefault(session, []).append(file)
+        for session, several in of_session.items():
+            entry, is_by_atlas = _entry(person, session, several, selection)
+            entries.append(entry)
+            n_by_atlas += is_by_atlas
+        # Whoever has no file of these sessions is not meant, unless asked for by name.
+        if not of_session and (sessions is None or selection.participants is not None):
+            problem = no_file(own, selection.wanted, selection.filters)
+            entries.append(_with_problem(person, None, problem))
     if not entries:
+        files = [file for own in of_person.values() for file in own.files]
         raise CohortError(
-            f"Nobody in {one_line(str(root))} has the session that --session-label asks for. "
-            "Check the label."
+            f"Nobody in {source} has a {selection.wanted} file of the session that "
+            f"--session-label asks for. {sessions_of(files)} Check the label."
         )
-    return entries
+    return entries, n_by_atlas
 
 
-def _owner(file: FoundFile) -> tuple[str, str | None]:
+def _owner(file: FoundFile) -> str:
     """Whose a file is by the folder it lies in, else by its name."""
     first = file.inside.parts[0]
+    return first if len(file.inside.parts) > 1 else _named(first)
+
+
+def _session(file: FoundFile) -> str | None:
     session = file.entities.get("session")
-    owner = first if len(file.inside.parts) > 1 else _named(first)
-    return owner, None if session is None else f"ses-{session}"
+    return None if session is None else f"ses-{session}"
 
 
 def _entry(
     person: str, session: str | None, several: Sequence[FoundFile], selection: BidsSelection
-) -> CohortEntry:
+) -> tuple[CohortEntry, bool]:
+    """One person and session, and whether the atlas decided which of the scans is meant."""
     stranger = next((file for file in several if not _is_of(file, person, session)), None)
     if stranger is not None:
-        return _with_problem(
-            person,
-            session,
+        problem = (
             f"{one_line(str(stranger.inside))} lies in a folder of another person or session than "
-            "its name says. Rename one of them.",
-            several,
+            "its name says. Rename one of them."
         )
-    chosen, problem = _the_one(several, selection)
-    if chosen is None:
-        return _with_problem(person, session, problem, several)
+        return _with_problem(person, session, problem, several), False
+    choice = chosen_file(
+        several,
+        wanted=selection.wanted,
+        asked=selection.filters.of(selection.wanted),
+        parcellation=selection.parcellation,
+        atlas=selection.atlas,
+    )
+    if choice.file is None:
+        return _with_problem(person, session, choice.problem, several), False
     entry = checked_entry(person, session)
-    return entry if entry.problem else replace(entry, path=chosen.path)
+    if entry.problem:
+        return entry, False
+    return replace(entry, path=choice.file.path), choice.is_by_atlas
 
 
 def _with_problem(
@@ -207,59 +248,22 @@ def _is_of(file: FoundFile, person: str, session: str | None) -> bool:
     )
 
 
-def _the_one(
-    several: Sequence[FoundFile], selection: BidsSelection
-) -> tuple[FoundFile | None, str]:
-    """The file that is meant, or None and why there is none."""
-    fitting = list(several)
-    if "task" not in selection.filters.of(selection.wanted):
-        fitting = [file for file in several if is_of_rest(file.entities.get("task"))]
-        if not fitting:
-            tasks = sorted({file.entities["task"] for file in several})
-            return None, (
-                f"There are files of the task {', '.join(map(one_line, tasks))} only, and a twin "
-                "is made from rest. If one of them is meant, name its task in a "
-                "--bids-filter-file."
-            )
-    if len(fitting) > 1 and selection.parcellation is not None:
-        of_atlas = [file for file in fitting if _is_of_atlas(file, selection.parcellation)]
-        fitting = of_atlas or fitting
-    if len(fitting) == 1:
-        return fitting[0], ""
-    names = ", ".join(one_line(str(file.inside)) for file in fitting[:_SHOWN])
-    more = f" and {len(fitting) - _SHOWN} more" if len(fitting) > _SHOWN else ""
-    return None, (
-        f"There are {len(fitting)} files that may be meant: {names}{more}.{_differences(fitting)} "
-        "Say which in a --bids-filter-file."
-    )
-
-
-def _is_of_atlas(file: FoundFile, parcellation: str) -> bool:
-    said = {file.entities[key].lower() for key in _ATLAS_ENTITIES if key in file.entities}
-    return bool(said & names_of(parcellation))
-
-
-def _differences(files: Sequence[FoundFile]) -> str:
-    """The entities in which files differ, in words."""
-    told = []
-    for name in sorted({name for file in files for name in file.entities} - set(_NOT_TOLD)):
-        values = sorted({file.entities.get(name, "none") for file in files})
-        if len(values) > 1:
-            told.append(f"{name} ({', '.join(map(one_line, values[:_SHOWN]))})")
-    return f" They differ in {', '.join(told)}." if told else ""
-
-
-def _none(selection: BidsSelection) -> str:
-    """What is said of somebody without a file."""
-    filtered = " and what the filter file asks for" if selection.filters.queries else ""
+def _atlas_note(atlas: str, n_people: int) -> str:
+    kinds = "voxels (.nii, .nii.gz)", "grayordinates (.dtseries.nii)"
+    taken = kinds[is_of_grayordinates(atlas)]
+    whom = "1 person or session has" if n_people == 1 else f"{n_people} people or sessions have"
     return (
-        f"There is no file of this person. Expected one ending in {', '.join(READERS)}, with the "
-        f"suffix {' or '.join(SUFFIXES[selection.wanted])}{filtered}."
+        f"{whom} scans of both voxels and grayordinates: those of {taken} were taken, as the atlas "
+        f"{file_label(Path(atlas))} needs."
     )
 
 
-def _nothing(root: Path, source: str, selection: BidsSelection) -> str:
+def _nothing(
+    root: Path, source: str, selection: BidsSelection, excluded: Sequence[FoundFile]
+) -> str:
     """What is said of a data set without any file."""
+    if excluded:
+        return f"{source}: {all_excluded(excluded, selection.wanted, selection.filters)}"
     inside = sorted(
         f"derivatives/{path.name}"
         for path in (root / "derivatives").glob("*")
@@ -276,9 +280,8 @@ def _nothing(root: Path, source: str, selection: BidsSelection) -> str:
         if selection.wanted != "connectome"
         else " For time series pass --timeseries, for scans --atlas."
     )
-    filtered = " The filter file may ask for too much." if selection.filters.queries else ""
     return (
         f"{source} holds nobody's {selection.wanted} file: expected sub-<label>_..._<suffix> with "
         f"the suffix {' or '.join(SUFFIXES[selection.wanted])}, ending in {', '.join(READERS)}."
-        f"{hint}{filtered}"
+        f"{hint}"
     )

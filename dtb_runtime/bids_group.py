@@ -21,13 +21,14 @@ from .bids_dataset import check_ids, check_is_ours
 from .bids_files import json_bytes
 from .bids_participants import write_participants
 from .bids_record import Record, all_records, entry_digest
-from .bids_scoring import NO_RECORD
+from .bids_scoring import HARMONIZATION, NO_RECORD
 from .bids_texts import libraries_used, write_citation
 from .cohort_entry import CohortEntry
 from .cohort_listing import CohortListing
 from .cohort_statistics import mean_with_interval
 from .cohort_table import CohortTable
 from .errors import CohortError
+from .harmonization_file import HarmonizationFile
 from .score_columns import column_descriptions
 from .scored_person import ScoredPerson
 from .scoring import CohortScorer, ScoreSettings
@@ -62,7 +63,12 @@ class GroupRun:
 
 
 def run_group(
-    bundle: Bundle, cohort: BidsCohort, out: str | Path, selection: BidsSelection
+    bundle: Bundle,
+    cohort: BidsCohort,
+    out: str | Path,
+    selection: BidsSelection,
+    *,
+    harmonization: HarmonizationFile | None = None,
 ) -> GroupRun:
     """Write the group's table and summary.
 
@@ -76,11 +82,14 @@ def run_group(
         Folder of the results.
     selection : BidsSelection
         What the cohort was listed with.
+    harmonization : HarmonizationFile, optional
+        Site effects that the participant level has taken off.
 
     Raises
     ------
     CohortError
-        The participant level has left nothing, or results of several bundles or settings.
+        The participant level has left nothing, results of several bundles or settings, or of other
+        site effects.
     OutputError
         The folder is somebody else's, or cannot be written.
     """
@@ -101,6 +110,7 @@ def run_group(
         )
     about = _about([row.record for row in rows if row.record is not None], bundle)
     settings = about["settings"]
+    _check_harmonization(settings.get(HARMONIZATION), harmonization)
     numbers = CohortScorer(bundle, ScoreSettings(draws=settings["draws"])).columns()
     own = tuple(name for name in listing.own_columns)
     table = CohortTable(any(row.entry.session for row in rows), own, numbers)
@@ -199,6 +209,19 @@ def _about(records: Sequence[Record], bundle: Bundle) -> dict[str, Any]:
             f"({bundle.digest[:12]}). Name the same bundle with --bundle."
         )
     return about
+
+
+def _check_harmonization(digest: str | None, given: HarmonizationFile | None) -> None:
+    """Raise `CohortError` unless the results were harmonized with this file, or with none."""
+    if digest == (None if given is None else given.digest):
+        return
+    if digest is None:
+        raise CohortError("The results were not harmonized. Leave out --harmonize.")
+    which = "a file of dtb-run harmonize" if given is None else "another file than this one"
+    raise CohortError(
+        f"The results were harmonized with {which} (SHA-256 {digest[:12]}). Give the same one "
+        "with --harmonize."
+    )
 
 
 def _summary(

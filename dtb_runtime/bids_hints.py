@@ -89,11 +89,16 @@ def hints_of(stem: str, source: str) -> tuple[Kind | None, Scale | None, str]:
     unknown = [pair for pair, scale in said.items() if scale is None]
     if unknown and kind is None:  # a name of which nobody knows what it says
         return None, None, ""
-    if unknown or len(set(said.values())) > 1:
+    if unknown:
         raise ConnectomeError(
-            f"{source} holds {' and '.join(unknown or said)} by its name, expected Pearson "
-            "correlations between regions, or their Fisher z, and not both. Give the matrix of "
-            "correlations, or correct the name."
+            f"{source} holds {' and '.join(unknown)} by its name, expected full Pearson "
+            "correlations between regions, or their Fisher z. Give these of the same run, or its "
+            "time series, which are correlated here; or correct the name."
+        )
+    if len(set(said.values())) > 1:
+        raise ConnectomeError(
+            f"{source} holds {' and '.join(said)} by its name, expected Pearson correlations "
+            "between regions, or their Fisher z, and not both. Correct the name."
         )
     return kind, next(iter(said.values())), f"its name has {' and '.join(said)}"
 

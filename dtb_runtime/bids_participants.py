@@ -6,7 +6,7 @@ people at the same time: whoever has written it looks again whether it is still 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -35,19 +35,21 @@ _ROUNDS = 20  # of writing and looking again; as many processes would have to en
 
 @dataclass(frozen=True, slots=True)
 class SourceParticipants:
-    """What a data set's table of participants says of age and sex."""
+    """What a data set's table of participants says of age, sex and what else is needed."""
 
     columns: tuple[str, ...]
     """Those of `COLUMNS` that it has."""
     rows: Mapping[str, Mapping[str, str]]
-    """Participant id to these cells, as they stand there."""
+    """Participant id to these cells and those of `more`, as they stand there."""
     descriptions: Mapping[str, Any]
     """What its sidecar says of these columns."""
     problems: Mapping[str, str] = field(default_factory=dict)
     """Participant id to what is wrong with their rows, of whom it has several that differ."""
+    more: tuple[str, ...] = ()
+    """Other columns that were asked for and that it has; they are not written again."""
 
     @classmethod
-    def read(cls, root: Path) -> SourceParticipants | None:
+    def read(cls, root: Path, more: Sequence[str] = ()) -> SourceParticipants | None:
         """Read the table of a derivatives data set, else that of the raw data set around it.
 
         Parameters
@@ -55,6 +57,8 @@ class SourceParticipants:
         root : pathlib.Path
             The folder. Where it lies in a folder ``derivatives``, as ``derivatives/xcp_d``, the
             raw data set is the folder around that one.
+        more : sequence of str
+            Columns beside age and sex that are taken where it has them, in any case.
 
         Returns
         -------
@@ -77,13 +81,15 @@ class SourceParticipants:
                 "BIDS requires. Add it, or move the table away."
             )
         columns = tuple(name for name in COLUMNS if name in table.columns)
-        found = rows_of(table, columns)
+        lower = {name.lower() for name in more} - {"participant_id"}
+        others = tuple(n for n in table.columns if n.lower() in lower and n not in columns)
+        found = rows_of(table, (*columns, *others))
         sidecar, said = folder / SIDECAR_FILE, {}
         if sidecar.is_file():
             text = read_text(sidecar, CohortError)
             said = dict(JsonObject.parse(text, SIDECAR_FILE, CohortError).rest())
         of_columns = {n: said[n] for n in columns if isinstance(said.get(n), dict)}
-        return cls(columns, found.cells, of_columns, found.problems)
+        return cls(columns, found.cells, of_columns, found.problems, others)
 
     def renamed(self, new_id: Callable[[str], str]) -> SourceParticipants:
         """The same under other participant ids."""
@@ -91,7 +97,7 @@ class SourceParticipants:
         return replace(self, rows=rows, problems={new_id(k): p for k, p in self.problems.items()})
 
     def own(self, participant_id: str) -> dict[str, str]:
-        """Age and sex of one person, as they stand in the table; nothing of somebody else."""
+        """A person's cells, as they stand in the table; nothing of somebody else."""
         return dict(self.rows.get(participant_id, {}))
 
     def table(self, participant_ids: Iterable[str]) -> bytes:

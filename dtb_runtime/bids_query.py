@@ -20,7 +20,7 @@ from typing import Any, Literal, get_args
 
 from .errors import CohortError, MissingDependencyError, UsageError
 from .json_object import JsonObject
-from .meant_files import has_regions, is_scan
+from .meant_files import MATRIX_SUFFIXES, SERIES_SUFFIXES, has_regions, is_scan, may_be_matrix
 from .readers import ending_of
 from .reading import Reading
 from .tables import file_label, one_line, read_text
@@ -30,8 +30,8 @@ Wanted = Literal["connectome", "timeseries", "bold"]
 
 SUFFIXES: Mapping[Wanted, tuple[str, ...]] = MappingProxyType(
     {
-        "connectome": ("connectome", "relmat", "conmat"),
-        "timeseries": ("timeseries",),
+        "connectome": MATRIX_SUFFIXES,
+        "timeseries": SERIES_SUFFIXES,
         "bold": ("bold",),
     }
 )
@@ -126,6 +126,16 @@ class FoundFile:
     """Entities by pybids' names, suffix and extension among them."""
 
 
+@dataclass(frozen=True, slots=True)
+class FoundFiles:
+    """Files of one kind, in the order of their paths."""
+
+    files: tuple[FoundFile, ...]
+    """Those that the filter asks for."""
+    excluded: tuple[FoundFile, ...]
+    """Those that would be meant without it."""
+
+
 def wanted_by(reading: Reading) -> Wanted:
     """The kind of files that is read this way."""
     if reading.atlas is not None:
@@ -135,11 +145,11 @@ def wanted_by(reading: Reading) -> Wanted:
 
 def find_files(
     root: Path, wanted: Wanted, filters: BidsFilters, subjects: Collection[str] | None = None
-) -> list[FoundFile]:
-    """Files of one kind that have a reader, in the order of their paths.
+) -> FoundFiles:
+    """Files of one kind that have a reader.
 
-    Scans are images: tables with their suffix are left out, and so are tables of confounds among
-    series, unless the filter says a ``desc``.
+    Scans are images: tables with their suffix are left out, and so are maps among matrices, and
+    tables of confounds among series, unless the filter says a ``desc``.
 
     Parameters
     ----------
@@ -174,9 +184,11 @@ def find_files(
                     f"{filters.source} names the entity {one_line(unknown[0])!r}, which pybids "
                     f"does not know. It knows {', '.join(sorted(known))}."
                 )
-            query = {"suffix": list(SUFFIXES[wanted]), **asked}
+            suffixes = {"suffix": list(SUFFIXES[wanted])}
+            query = {**suffixes, **asked}
             values = {name: _value(layout_module, value) for name, value in query.items()}
             files = layout.get(**values)
+            unfiltered = layout.get(**suffixes) if asked else files
     except UsageError:
         raise
     except Exception as cause:  # damaged JSON, a folder without permission, and so on
@@ -186,6 +198,16 @@ def find_files(
             f"pybids cannot go through {one_line(str(root))}: {type(cause).__name__}, "
             f"{one_line(str(said))[:200]}. Check its dataset_description.json and permissions."
         ) from cause
+    meant = _readable(files, root, wanted, asked)
+    there = meant if not asked else _readable(unfiltered, root, wanted, {})
+    known_paths = {file.path for file in meant}
+    return FoundFiles(meant, tuple(file for file in there if file.path not in known_paths))
+
+
+def _readable(
+    files: Iterable[Any], root: Path, wanted: Wanted, asked: Mapping[str, Any]
+) -> tuple[FoundFile, ...]:
+    """Those of pybids' files that may hold what is wanted."""
     found = [
         FoundFile(
             path=Path(file.path),
@@ -195,7 +217,7 @@ def find_files(
         for file in files
     ]
     readable = [f for f in found if _is_readable(f, wanted, asked) and f.path.is_file()]
-    return sorted(_each_once(readable), key=lambda file: file.inside)
+    return tuple(sorted(_each_once(readable), key=lambda file: file.inside))
 
 
 def _is_readable(file: FoundFile, wanted: Wanted, asked: Mapping[str, Any]) -> bool:
@@ -208,7 +230,9 @@ def _is_readable(file: FoundFile, wanted: Wanted, asked: Mapping[str, Any]) -> b
         return False
     if wanted == "bold":
         return is_scan(file.path.name)
-    return wanted != "timeseries" or "desc" in asked or has_regions(file.entities.get("desc"))
+    if wanted == "connectome":
+        return may_be_matrix(file.entities.get("suffix", ""), file.path.name)
+    return "desc" in asked or has_regions(file.entities.get("desc"))
 
 
 def _each_once(files: Iterable[FoundFile]) -> list[FoundFile]:

@@ -23,10 +23,11 @@ from .bids_places import PersonPlaces
 from .bids_record import Record, entry_digest, record_of
 from .cohort_entry import CohortEntry
 from .cohort_listing import CohortListing
-from .connectome import read_connectome
+from .connectome import Connectome, read_connectome
 from .errors import ConnectomeError, OutputError, UsageError
 from .folder_lock import locked_folder
 from .forecast import DRAWS
+from .harmonization_file import HarmonizationFile
 from .hidden_names import unnamed
 from .indicators import combine_indicators
 from .inference import import_onnxruntime
@@ -38,8 +39,11 @@ from .summary import package_version
 
 if TYPE_CHECKING:
     from .bundle import Bundle
+    from .harmonization import Harmonization
 
 BUSY = "Another process is at work on this person. Wait until it ends."
+HARMONIZATION = "harmonization"
+"""What settings call the digest of the file of site effects."""
 NO_RECORD = "The participant level has not been run for this person yet."
 _NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL})
 
@@ -55,6 +59,8 @@ class BidsSettings:
     draws: int
     """Draws of the latent to average over."""
     reading: Reading = field(default_factory=Reading)
+    harmonization: HarmonizationFile | None = None
+    """What sites do to connectomes, which is taken off before twins are made; None leaves it."""
     ids_hashed_with: str | None = None
     """What tells the key of hashed ids from another one; `run_participants` sets it."""
     force: bool = False
@@ -69,6 +75,7 @@ class BidsSettings:
         *,
         draws: int | None = None,
         reading: Reading | None = None,
+        harmonization: HarmonizationFile | None = None,
     ) -> BidsSettings:
         """Settings with the draws that `predict` takes, unless others are given.
 
@@ -86,11 +93,17 @@ class BidsSettings:
                 f"Bundle {bundle.name!r} does not say how sure it is of a latent, so there is "
                 "nothing to draw. Forecast with one draw."
             )
-        return cls(str(out.absolute()), str(source.absolute()), draws, reading or Reading())
+        paths = str(out.absolute()), str(source.absolute())
+        return cls(*paths, draws, reading or Reading(), harmonization)
 
     def to_json(self) -> dict[str, Any]:
-        """Whatever changes a result, as JSON values; of files of regions their digests."""
-        return {"draws": self.draws, "reading": settings_of(self.reading)}
+        """Whatever changes a result, as JSON values; of files of regions and sites their digests.
+
+        What is not harmonized says nothing of it, as results did before there was such a setting.
+        """
+        sites = self.harmonization
+        harmonized = {} if sites is None else {HARMONIZATION: sites.digest}
+        return {"draws": self.draws, "reading": settings_of(self.reading), **harmonized}
 
     def about(self, bundle: Bundle) -> dict[str, Any]:
         """What a record must be about to be this run's."""
@@ -117,6 +130,13 @@ class BidsScorer:
     ----------
     bundle : Bundle
     settings : BidsSettings
+
+    Raises
+    ------
+    UsageError
+        Site effects with a bundle that does not take connectomes.
+    CohortError
+        The file of site effects is damaged, has changed, or is of other regions.
     """
 
     def __init__(self, bundle: Bundle, settings: BidsSettings) -> None:
@@ -125,6 +145,16 @@ class BidsScorer:
         self._out = Path(settings.out)
         self._source = CohortListing(Path(settings.source), settings.source, ())
         self.about = settings.about(bundle)
+        self._harmonization: Harmonization | None = None
+        if settings.harmonization is not None:
+            parcellation = bundle.manifest.parcellation
+            if parcellation is None:
+                raise UsageError(
+                    f"Bundle {bundle.name!r} does not take connectomes, so there is nothing to "
+                    "harmonize. Leave out --harmonize."
+                )
+            self._harmonization = settings.harmonization.read()
+            self._harmonization.check_regions(parcellation.labels, parcellation.name)
         self._made_with = {
             "provider": bundle.provider,
             "dtb_runtime": package_version(),
@@ -194,7 +224,9 @@ class BidsScorer:
         if entry.problem is not None or entry.path is None:
             raise ConnectomeError(entry.problem or "There is no file.")
         log.say(f"Reads {place or 'the file'}.")
-        connectome = unnamed(read_connectome(entry.path, self.settings.reading), entry)
+        connectome = self._harmonized(
+            unnamed(read_connectome(entry.path, self.settings.reading), entry), entry
+        )
         log.say(f"It holds {connectome.taken_for}, {connectome.n_regions} regions.")
         twin = self.bundle.personalize(connectome, participant_id=entry.participant_id)
         log.say(
@@ -218,6 +250,15 @@ class BidsScorer:
         log.say(*(sentence for sentence in more if sentence not in twin.notes))
         log.say(f"Wrote {len(files)} files, {self.settings.draws} draws of the latent.")
         return row, files
+
+    def _harmonized(self, connectome: Connectome, entry: CohortEntry) -> Connectome:
+        """A connectome without what its site does to it, where that is asked for."""
+        parcellation = self.bundle.manifest.parcellation
+        if self._harmonization is None or parcellation is None:
+            return connectome
+        # Before regions without data are filled in: what fills them comes from no site.
+        aligned = connectome.aligned(parcellation.labels, parcellation.name)
+        return self._harmonization.applied(aligned, entry.own)
 
     def _failed(
         self,

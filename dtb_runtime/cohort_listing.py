@@ -7,13 +7,13 @@ with that person as a `problem`, so that it costs one row and not the run.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 
 from .cohort_entry import CohortEntry, checked_entry
-from .cohort_folder import entries_of_folder
+from .cohort_folder import entries_of_folder, kinds_text
 from .errors import CohortError
 from .participants_table import PARTICIPANTS_FILE, rows_of
 from .tables import one_line, read_table
@@ -50,6 +50,21 @@ class CohortListing:
     """A table's other columns, in its order; of a folder ``age`` and ``sex`` where it has them."""
     sealed: Sealed | None = None
     """What stands for the cohort in outputs that hide whom it holds; see `hashed_ids`."""
+    kinds_left_out: Mapping[str, int] = field(default_factory=dict)
+    """Of a folder: kind of file to how many there are that are not taken, as their names say."""
+
+    @property
+    def left_out(self) -> str | None:
+        """How many files of a folder are not taken, and of which kinds; None where there are none.
+
+        Without the kinds where ids are hidden: an ending may be part of a name.
+        """
+        if not self.kinds_left_out:
+            return None
+        if self.sealed is not None:
+            n = sum(self.kinds_left_out.values())
+            return f"{n} file{'s' * (n != 1)} of the folder, by their names."
+        return f"{kinds_text(self.kinds_left_out)} of the folder, by their names."
 
     @property
     def has_sessions(self) -> bool:
@@ -97,7 +112,8 @@ def list_cohort(
     source : str or pathlib.Path
         A table (``.tsv``, ``.csv``) with the columns ``participant_id`` and ``path`` (relative to
         the table), optionally ``session``; a BIDS derivatives tree, with folders ``sub-<label>``;
-        or a folder of files, named ``sub-<label>...`` or with nothing but a label. Of a folder's
+        or a folder of files, named ``sub-<label>...``, ``<label>_connectome`` or with nothing but
+        a label, or as CONN does (``resultsROI_Subject001_Condition001.mat``). Of a folder's
         ``participants.tsv``, ``age`` and ``sex`` are taken.
     parcellation : str, optional
         Of several connectomes of one person, the one whose ``atlas-`` or ``seg-`` is this.
@@ -114,10 +130,15 @@ def list_cohort(
     """
     source = Path(source).absolute()  # the same people wherever a run goes on
     if source.is_dir():
-        entries = entries_of_folder(source, parcellation=parcellation, timeseries=timeseries)
-        entries, own_columns = _with_columns(entries, source / PARTICIPANTS_FILE, columns)
-        told_apart = _told_apart(entries, str(source))
-        return CohortListing(source, one_line(str(source)), told_apart, own_columns)
+        found = entries_of_folder(source, parcellation=parcellation, timeseries=timeseries)
+        entries, own_columns = _with_columns(found.entries, source / PARTICIPANTS_FILE, columns)
+        return CohortListing(
+            source,
+            one_line(str(source)),
+            _told_apart(entries, str(source)),
+            own_columns,
+            kinds_left_out=found.left_out,
+        )
     if source.suffix.lower() not in _DELIMITERS:
         raise CohortError(
             f"{source} is neither a folder nor a table (.tsv, .csv). Give a folder of "

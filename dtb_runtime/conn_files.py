@@ -34,6 +34,10 @@ class MatlabFile(Protocol):
         """A variable that holds text."""
         ...
 
+    def fields(self, stored: Stored) -> tuple[Stored, ...]:
+        """The fields of a variable that is a struct."""
+        ...
+
 
 def is_conn(found: Sequence[Stored], variable: str | None) -> bool:
     """Whether the variables are those of CONN, and the connectivity is what is asked for."""
@@ -64,6 +68,12 @@ def read_conn(file: MatlabFile, source: str) -> RawArray:
         Names and numbers do not fit, or the first targets are not the sources.
     """
     by_name = {each.name: each for each in file.found}
+    shape = by_name[_Z].shape
+    if len(shape) == 3:
+        raise ConnectomeError(
+            f"{source}[{_Z}] is {size_text(shape)}, as in CONN's file of a whole group. Give one "
+            "person's, such as resultsROI_Subject001_Condition001.mat."
+        )
     values = real_matrix(file.numbers(by_name[_Z]), f"{source}[{_Z}]")
     sources, targets = file.texts(by_name[_SOURCES]), file.texts(by_name[_TARGETS])
     n = len(sources)

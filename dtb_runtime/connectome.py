@@ -18,6 +18,7 @@ from .connectome_checks import (
     as_matrix,
     check_diagonal,
     check_finite,
+    check_is_whole,
     check_range,
     checked_labels,
     listed,
@@ -30,7 +31,7 @@ from .errors import ConnectomeError, UsageError
 from .raw_array import RawArray
 from .readers import read_array
 from .reading import Reading
-from .region_names import match_regions
+from .region_names import RegionMatch, match_regions
 from .resting_series import correlate
 from .tables import file_label
 
@@ -106,19 +107,20 @@ class Connectome:
         ------
         ConnectomeError
             The number of regions differs, or a label is missing or unknown. Labels fit without
-            regard to case and to what precedes, where that is unambiguous (`match_regions`).
+            regard to case, to what precedes and to where the hemisphere stands, where that is
+            unambiguous (`match_regions`).
         """
         labels = tuple(labels)
         if self.labels is None:
             if self.n_regions != len(labels):
-                raise ConnectomeError(self._size_message(labels, parcellation, ""))
+                raise ConnectomeError(self._size_message(labels, parcellation))
             return replace(self, labels=labels)
         if self.labels == labels:
             return self
         match = match_regions(self.labels, labels)
         if match.unknown or (match.missing and not self.may_impute):
             if self.n_regions != len(labels):
-                raise ConnectomeError(self._size_message(labels, parcellation, match.differences))
+                raise ConnectomeError(self._size_message(labels, parcellation, match))
             advice = "Rename them, or drop all labels if the order is the same."
             if all(label.isdecimal() for label in self.labels):
                 advice = "Give names of regions; of a label image with --atlas-labels TABLE."
@@ -138,14 +140,18 @@ class Connectome:
             notes = (
                 *notes,
                 f"{len(match.renamed)} regions of {self.source} were matched by name without "
-                f"regard to case and to what precedes, such as {mine!r} for {theirs!r}.",
+                "regard to case, to what precedes and to where the hemisphere stands, such as "
+                f"{mine!r} for {theirs!r}.",
             )
         return replace(self, correlations=correlations, labels=labels, notes=notes)
 
-    def _size_message(self, labels: tuple[str, ...], parcellation: str, differences: str) -> str:
+    def _size_message(
+        self, labels: tuple[str, ...], parcellation: str, match: RegionMatch | None = None
+    ) -> str:
         n, expected = self.n_regions, len(labels)
+        differences = "" if match is None else match.differences
         needs = f"this bundle needs {expected} x {expected} (parcellation {parcellation!r})"
-        if self.n_timepoints == expected:
+        if match is None and self.n_timepoints == expected:
             return (
                 f"{self.source} was read as {expected} time points of {n} regions, but {needs}. "
                 "It looks transposed: save it as time by regions."
@@ -153,6 +159,8 @@ class Connectome:
         found = f"{self.source} is {n} x {n}"
         if self.n_timepoints is not None:
             found = f"{self.source} holds time series of {n} regions"
+        if match is not None and not match.missing:
+            return f"{found}, but {needs}: {differences}; all others fit. Save it without them."
         return (
             f"{found}, but {needs}{': ' if differences else ''}{differences}. Parcellate with the "
             f"atlas named in its manifest, or pick a bundle for {n} regions: dtb-run bundles."
@@ -191,7 +199,7 @@ class Connectome:
         ------
         ConnectomeError
             It is not square, not finite, not symmetric, out of range, or has another diagonal;
-            labels are missing or stand twice.
+            one triangle alone is filled; labels are missing or stand twice.
         """
         values = as_matrix(matrix, source)
         labels = own_labels(matrix) if labels is None else labels
@@ -199,13 +207,15 @@ class Connectome:
         if values.shape[1] != n:
             raise ConnectomeError(
                 f"{source} is {n} x {values.shape[1]}, but a connectome is square (regions by "
-                "regions). If its rows are time points, pass --timeseries (timeseries=True)."
+                "regions). If its rows are time points, pass --timeseries (timeseries=True); if "
+                "its columns are, transpose it before."
             )
         if n < 2:
             raise ConnectomeError(f"{source} has {n} regions. A connectome needs at least two.")
         names = checked_labels(labels, n, source)
         diagonal = np.diagonal(values).copy()
         values[np.diag_indices(n)] = 1.0
+        check_is_whole(values, source)
         gaps = _regions_without_data(values, names, source, may_impute=may_impute)
         values[gaps], values[:, gaps] = 0.0, 0.0
         values[np.diag_indices(n)] = 1.0
@@ -335,11 +345,6 @@ def read_connectome(
 
 
 def _of_series(raw: RawArray, source: str, reading: Reading) -> Connectome:
-    if raw.labels is None and raw.row_labels is not None:
-        raise ConnectomeError(
-            f"{source} names its rows ({listed(raw.row_labels)}) and not its columns, as if it "
-            "were regions by time. Save it as time by regions."
-        )
     found = Connectome.from_timeseries(
         raw.values, labels=raw.labels, source=source, may_impute=reading.impute
     )

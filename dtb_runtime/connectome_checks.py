@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .errors import ConnectomeError
-from .raw_array import check_shape
+from .raw_array import check_no_triangle, check_shape
 from .tables import shortened, shown
 
 SYMMETRY_TOLERANCE = 1e-4
@@ -37,6 +37,8 @@ def as_matrix(matrix: ArrayLike, source: str) -> NDArray[np.float64]:
             f"{source} has rows of different lengths, expected a two-dimensional array of real "
             "numbers."
         ) from cause
+    if array.dtype.kind in "fiub":
+        check_no_triangle(array.shape, source)
     if array.dtype.kind not in "fiub" or array.ndim != 2:
         raise ConnectomeError(
             f"{source} is {array.ndim}-dimensional of type {array.dtype}, expected a "
@@ -101,6 +103,24 @@ def listed(names: Sequence[str]) -> str:
     first = ", ".join(map(shortened, names[:_MAX_LISTED]))
     more = len(names) - _MAX_LISTED
     return f"{first} and {more} more" if more > 0 else first
+
+
+def check_is_whole(values: NDArray[np.float64], source: str) -> None:
+    """Refuse a square matrix of which one triangle alone is filled."""
+    n = len(values)
+    if values[0, n - 1] and values[n - 1, 0] and np.isfinite(values[[0, n - 1], [n - 1, 0]]).all():
+        return  # the quickest way to know, and true of most
+    is_filled = (values != 0) & ~np.isnan(values)
+    above, below = bool(np.triu(is_filled, 1).any()), bool(np.tril(is_filled, -1).any())
+    if above == below:
+        return
+    full, empty, half = ("above", "below", "triu(matrix, 1)")
+    if below:
+        full, empty, half = ("below", "above", "tril(matrix, -1)")
+    raise ConnectomeError(
+        f"{source} is filled {full} its diagonal and empty (0 or NaN) {empty} it: one triangle of "
+        f"a connectome. Save the whole matrix: half + half.T, where half = numpy.{half}."
+    )
 
 
 def check_finite(values: NDArray[np.float64], labels: tuple[str, ...] | None, source: str) -> None:
@@ -170,7 +190,14 @@ def check_diagonal(
         return ()
     n_set = int((is_zero | is_nan).sum())
     where = "" if n_set == len(diagonal) else f" for {n_set} of {len(diagonal)} regions"
-    return (f"The diagonal of {source} was {' or '.join(kinds)}{where} and was set to 1.",)
+    notes = (f"The diagonal of {source} was {' or '.join(kinds)}{where} and was set to 1.",)
+    if is_z or is_one.any():
+        return notes
+    return (
+        *notes,
+        f"A diagonal of {' or '.join(kinds)} does not tell r from Fisher z: {source} was taken for "
+        "r. Pass --fisher-z (fisher_z=True) if it is z.",
+    )
 
 
 def check_spread(values: NDArray[np.float32], source: str) -> None:

@@ -9,16 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .bids_hints import entities_of
-from .confounds_files import confounds_of
+from .confounds_files import confounds_of, what_is_missing
 from .connectome_checks import listed
-from .errors import ConnectomeError, MissingDependencyError
+from .errors import ConnectomeError, MissingDependencyError, UnreadConnectomeError
 from .library_failures import library_failures
 from .raw_array import RawArray
 from .reading import Reading
 from .region_averages import RegionAverages
-from .tables import file_label, is_missing, one_line, read_table, to_number
+from .tables import file_label, one_line
+from .xcp_d_motion import mean_fd_of
 
-_FD = "framewise_displacement"
 _MIN_LEFT = 3  # frames more than regressors: with fewer, every correlation is 1 or -1
 _MAX_SHOWN = 300  # characters of a warning
 _MAX_ENTITIES = 20  # nilearn tries every subset of them as a name; BIDS knows 15 of a scan
@@ -73,17 +73,7 @@ def mean_fd(scan: Path) -> tuple[float | None, tuple[str, ...]]:
         Why a table that is there does not tell it.
     """
     table = confounds_of(scan)
-    if table is None:
-        return None, ()
-    try:
-        cells = read_table(table, "\t", ConnectomeError).columns.get(_FD, ())
-        values = [to_number(cell) for cell in cells if not is_missing(cell)]
-    except (ConnectomeError, ValueError) as cause:
-        return None, (f"How much the head moved is not known: {file_label(table)} ({cause}).",)
-    mean = float(np.mean(values)) if values else np.nan
-    if not 0.0 <= mean < np.inf:
-        return None, (f"How much the head moved is not known: {file_label(table)} has no {_FD}.",)
-    return mean, ()
+    return (None, ()) if table is None else mean_fd_of(table)
 
 
 def denoised(
@@ -135,14 +125,21 @@ def denoised(
                 f"{source} is not named as fMRIPrep does, so its confounds cannot be found. Drop "
                 "--denoise, or restore the name."
             )
-        with library_failures(
-            f"The confounds of {source} for the strategy {strategy!r} cannot be read",
-            "Expected a scan named as fMRIPrep does (..._desc-preproc_bold.nii.gz, "
-            "..._bold.dtseries.nii; for ica_aroma ..._desc-smoothAROMAnonaggr_bold.nii.gz) with "
-            "its ..._desc-confounds_timeseries.tsv and .json beside it. Or drop --denoise.",
-        ):
-            confounds, kept = load_confounds_strategy(str(scan), denoise_strategy=strategy)
-            regressors = np.asarray(confounds, dtype=np.float64)
+        try:
+            with library_failures(
+                f"The confounds of {source} for the strategy {strategy!r} cannot be read",
+                "Give the scan with its ..._desc-confounds_timeseries.tsv and .json as fMRIPrep "
+                "wrote them, choose another strategy, or drop --denoise.",
+            ):
+                confounds, kept = load_confounds_strategy(str(scan), denoise_strategy=strategy)
+                regressors = np.asarray(confounds, dtype=np.float64)
+        except UnreadConnectomeError:
+            raise
+        except ConnectomeError as cause:
+            missing = what_is_missing(scan, strategy)
+            if missing is None:
+                raise
+            raise ConnectomeError(missing) from cause
         names = list(map(str, confounds.columns))
         n_kept = _check_fit(source, regressors, names, kept, len(series))
         there = ~np.isnan(series).any(axis=0)

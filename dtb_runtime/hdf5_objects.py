@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from .array_choice import LABEL_NAME, Stored
+from .array_choice import LABEL_NAME, Stored, listed_arrays
 from .errors import ConnectomeError
 from .library_failures import library_failures, optional_package
 from .tables import file_label, one_line
@@ -152,7 +152,7 @@ def data_set_at(file: h5py.File, path: str, source: str) -> h5py.Dataset:
         if link is None or len(way) > MAX_DEPTH:
             raise ConnectomeError(
                 f"There is no data set {one_line(path)!r} in {source}: {one_line('/'.join(way))!r} "
-                "is not there. Name one that it has with --variable."
+                f"is not there. Name one that it has with --variable{_listed(file, source)}."
             )
         if not isinstance(link, h5py.HardLink):
             raise _link("/".join(way), source)
@@ -160,9 +160,17 @@ def data_set_at(file: h5py.File, path: str, source: str) -> h5py.Dataset:
     if not isinstance(item, h5py.Dataset):
         raise ConnectomeError(
             f"{one_line(path)!r} in {source} is a group, not a data set. Name a data set in it "
-            "with --variable."
+            f"with --variable{_listed(item, source)}."
         )
     return item
+
+
+def _listed(group: h5py.Group, source: str) -> str:
+    """The first data sets below a group, for the end of a sentence."""
+    try:
+        return f": {listed_arrays(stored_in(group, source))}"
+    except ConnectomeError:  # of what else is wrong with the file, this sentence does not speak
+        return ""
 
 
 def named(item: h5py.Dataset | h5py.Group, source: str) -> tuple[str, str]:

@@ -83,7 +83,8 @@ def run_trial(
     PlanError
         The common plan is of another bundle, or the one in the folder was changed.
     MissingDependencyError
-        A new plan is asked for, and PyTorch is not installed.
+        A new plan is asked for, and PyTorch is not installed; or a common one, and a package that
+        reads somebody's file is not.
     OutputError
         Another process is at work there, the folder holds something else, or cannot be written.
     FirstFailureError
@@ -154,14 +155,15 @@ def common_plan(bundle: Bundle, listing: CohortListing, settings: TrialSettings)
     """Find the plan for a cohort's mean connectome; returns the content of ``plan.json``.
 
     The mean of correlation matrices is one. Whoever cannot be read, or has a connectome that is not
-    positive semi-definite, is left out of it, and is a row that says so.
+    positive semi-definite, is left out of it, and is a row that says so. A package that is missing
+    leaves nobody out: the plan stays, and would be another one here than where it is installed.
 
     Raises
     ------
     CohortError
         Nobody's connectome can be read.
     MissingDependencyError
-        PyTorch is not installed.
+        PyTorch is not installed, or a package that reads somebody's file.
     UsageError
         The bundle cannot give an indicator.
     """
@@ -172,7 +174,15 @@ def common_plan(bundle: Bundle, listing: CohortListing, settings: TrialSettings)
 
 
 def mean_connectome(bundle: Bundle, listing: CohortListing, settings: TrialSettings) -> Connectome:
-    """The mean of everybody's correlations; raises `CohortError` if nobody can be read."""
+    """The mean of everybody's correlations.
+
+    Raises
+    ------
+    CohortError
+        Nobody's connectome can be read.
+    MissingDependencyError
+        A package that reads somebody's file is not installed.
+    """
     parcellation = parcellation_of(bundle)
     total: NDArray[np.float64] | None = None
     n_read, first_error = 0, ""

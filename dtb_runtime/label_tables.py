@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from .connectome_checks import listed
 from .errors import ConnectomeError
-from .tables import file_label, one_line, read_table, read_text, to_number
+from .tables import file_label, one_line, read_table, read_text, shown, to_number
 
 ID_COLUMNS = ("index", "value", "id")
 """Columns with the number that a region has in the image; the first that is there counts."""
@@ -37,6 +37,45 @@ def read_label_table(path: Path) -> Mapping[int, str]:
     ConnectomeError
         It is no such table, or a number or a name stands twice.
     """
+    names, _ = _read(path)
+    return names
+
+
+def names_of_regions(ids: Sequence[int], path: Path, image: str) -> Mapping[int, str]:
+    """What `read_label_table` reads, where it names all regions of an image.
+
+    Parameters
+    ----------
+    ids : sequence of int
+        Numbers of the regions in the image, from 1 on.
+    path : pathlib.Path
+        The table.
+    image : str
+        The image, for messages.
+
+    Raises
+    ------
+    ConnectomeError
+        A region has no name; what `read_label_table` refuses.
+    """
+    names, name_of_0 = _read(path)
+    unnamed = [str(region) for region in ids if region not in names]
+    if unnamed:
+        source = file_label(path)
+        advice = "Give the table of this label image."
+        if name_of_0 is not None and all(region - 1 in {0, *names} for region in ids):
+            advice = (
+                f"{source} seems to count from 0, which it names {shown(name_of_0)}, and the image "
+                "from 1. If so, add 1 to the numbers of the table."
+            )
+        raise ConnectomeError(
+            f"{image} has regions that {source} does not name: {listed(unnamed)}. {advice}"
+        )
+    return names
+
+
+def _read(path: Path) -> tuple[Mapping[int, str], str | None]:
+    """Names by numbers from 1 on, and what the table says of 0."""
     source, ending = file_label(path), path.suffix.lower()
     if ending in _DELIMITERS:
         rows = _table_rows(path, _DELIMITERS[ending], source)
@@ -93,11 +132,13 @@ def _lut_row(line: str) -> tuple[str, str]:
     return region, " ".join(words[: len(words) - n_color])
 
 
-def _checked(rows: Iterable[tuple[str, str]], source: str) -> Mapping[int, str]:
+def _checked(rows: Iterable[tuple[str, str]], source: str) -> tuple[Mapping[int, str], str | None]:
     names: dict[int, str] = {}
+    name_of_0 = None
     for cell, name in rows:
         region = _region_number(cell, source)
         if region == 0:
+            name_of_0 = name
             continue
         if region in names:
             raise ConnectomeError(
@@ -116,7 +157,7 @@ def _checked(rows: Iterable[tuple[str, str]], source: str) -> Mapping[int, str]:
                 f"{source} names regions {by_name[name]} and {region} both {name!r}. "
                 "Give each region its own name."
             )
-    return dict(sorted(names.items()))
+    return dict(sorted(names.items())), name_of_0
 
 
 def _region_number(cell: str, source: str) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .array_choice import ARRAY_NAMES, array_meant, labels_beside
+from .array_choice import ARRAY_NAMES, Stored, array_meant, labels_beside
 from .conn_files import MatlabFile, is_conn, read_conn
 from .errors import ConnectomeError
 from .hdf5_objects import opened_hdf5
@@ -24,8 +24,9 @@ _SAVE = "Save it again with save(file, name, '-v7')."
 def read_matlab(path: Path, reading: Reading) -> RawArray:
     """Read a MATLAB file: CONN's `Z`; `connectome`, `correlations`, `timeseries`; the only matrix.
 
-    Of several others, the one that `reading.variable` names. Region names may stand beside it as
-    `labels`, a cell array of char or a char matrix.
+    Of several others, the one that `reading.variable` names; a field of a struct as
+    ``"struct.field"``. Region names may stand beside it as `labels`, a cell array of char or a char
+    matrix.
 
     Raises
     ------
@@ -52,10 +53,24 @@ def read_matlab(path: Path, reading: Reading) -> RawArray:
 def _read(file: MatlabFile, reading: Reading, source: str) -> RawArray:
     if is_conn(file.found, reading.variable):
         return read_conn(file, source)
-    meant = array_meant(file.found, reading.variable, source)
-    named_by = labels_beside(file.found, meant, source)
+    found = _with_fields(file, reading.variable)
+    meant = array_meant(found, reading.variable, source)
+    named_by = labels_beside(found, meant, source)
     labels = None if named_by is None else file.texts(named_by)
     where = f"{source}[{one_line(meant.name)}]"
     check_shape(meant.shape, where)
     values = real_matrix(file.numbers(meant), where)
-    return RawArray(values, labels, kind=ARRAY_NAMES.get(meant.name))
+    return RawArray(values, labels, kind=ARRAY_NAMES.get(meant.last))
+
+
+def _with_fields(file: MatlabFile, variable: str | None) -> list[Stored]:
+    """All variables, and the fields of the structs that a name such as ``"a.b.fc"`` leads into."""
+    found = list(file.found)
+    path = "" if variable is None else variable
+    ends = [place for place, char in enumerate(path) if char == "."]
+    for end in (*ends, len(path)):
+        structs = [each for each in found if each.is_struct and each.name == path[:end]]
+        if len(structs) != 1:
+            break
+        found += file.fields(structs[0])
+    return found

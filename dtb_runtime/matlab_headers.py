@@ -13,7 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import BinaryIO, Literal
 
-from .array_choice import Stored
+from .array_choice import STRUCT, Stored
 from .errors import ConnectomeError
 from .tables import file_label
 
@@ -31,7 +31,7 @@ _MATRIX, _COMPRESSED = 14, 15  # types of elements
 _LOGICAL = 0x200
 _OTHERS: Mapping[str, str] = MappingProxyType(
     {
-        "struct": "struct",
+        "struct": STRUCT,
         "object": "MATLAB object",
         "function": "function handle",
         "opaque": "MATLAB object (such as a string array or a table)",
@@ -116,7 +116,7 @@ def _described(name: str, shape: tuple[int, ...], matlab_class: str) -> Stored:
         holds, what = "numbers", "sparse matrix"
     elif matlab_class in ("char", "cell"):
         holds, what = "text", "char array" if matlab_class == "char" else "cell array"
-    return Stored(name, shape, holds, what)
+    return Stored(name, shape, holds, what, ".")
 
 
 def _element(head: bytes, place: int, order: str) -> tuple[bytes, int]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from .array_choice import Stored
+from .array_choice import STRUCT, Stored
 from .errors import ConnectomeError
 from .hdf5_objects import MAX_OBJECTS, described, names_in
 from .hdf5_values import MAX_TEXTS, numbers_of
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import h5py
 
 _GROUPS: Mapping[str, str] = MappingProxyType(
-    {"struct": "struct", "function_handle": "function handle"}
+    {"struct": STRUCT, "function_handle": "function handle"}
 )
 _MAX_CHARS = 10_000  # of one text
 
@@ -46,14 +46,19 @@ class MatlabV73:
     def __init__(self, file: h5py.File, source: str) -> None:
         self._file = file
         self._source = source
-        if len(file) > MAX_OBJECTS:
-            raise ConnectomeError(
-                f"{source} holds more than {MAX_OBJECTS:,} variables. Save the matrix into a file "
-                "of its own."
-            )
-        # What cells refer to stands beside the variables, under names that no variable can have.
-        self.found = tuple(self._stored(name) for name in names_in(file, source) if name[:1] != "#")
+        self._items: dict[str, h5py.Dataset | h5py.Group] = {}
+        self.found = self._stored_in(file)
         """All variables."""
+
+    def fields(self, stored: Stored) -> tuple[Stored, ...]:
+        """The fields of a struct, described.
+
+        Raises
+        ------
+        ConnectomeError
+            As when the file was opened.
+        """
+        return self._stored_in(self._items[stored.name], f"{stored.name}.")
 
     def numbers(self, stored: Stored) -> NDArray[np.generic]:
         """A variable that holds numbers, rows and columns as in MATLAB.
@@ -63,7 +68,7 @@ class MatlabV73:
         ConnectomeError
             It is too large by what it claims, or packed with a filter that is not built in.
         """
-        data_set = self._file[stored.name]
+        data_set = self._items[stored.name]
         if "MATLAB_empty" in data_set.attrs:
             return np.zeros((0, 0))
         return numbers_of(data_set, self._source).T
@@ -78,7 +83,7 @@ class MatlabV73:
         """
         import h5py
 
-        data_set = self._file[stored.name]
+        data_set = self._items[stored.name]
         where = f"{self._source}[{one_line(stored.name)}]"
         if math.prod(data_set.shape) > MAX_TEXTS:
             raise ConnectomeError(
@@ -105,27 +110,39 @@ class MatlabV73:
             texts += rows
         return tuple(texts)
 
-    def _stored(self, name: str) -> Stored:
+    def _stored_in(self, group: h5py.Group, prefix: str = "") -> tuple[Stored, ...]:
+        """Describe the variables of the file, or the fields of a struct."""
+        if len(group) > MAX_OBJECTS:
+            raise ConnectomeError(
+                f"{self._source} holds more than {MAX_OBJECTS:,} variables. Save the matrix into a "
+                "file of its own."
+            )
+        # What cells refer to stands beside the variables, under names that no variable can have.
+        names = [name for name in names_in(group, self._source) if name[:1] != "#"]
+        return tuple(self._stored(group, name, f"{prefix}{name}") for name in names)
+
+    def _stored(self, group: h5py.Group, key: str, name: str) -> Stored:
         import h5py
 
-        if not isinstance(self._file.get(name, getlink=True), h5py.HardLink):
+        if not isinstance(group.get(key, getlink=True), h5py.HardLink):
             raise ConnectomeError(
                 f"{one_line(name)!r} in {self._source} is a link to elsewhere, as MATLAB writes "
                 "none, and links are not followed. Save the variables again."
             )
-        item = self._file[name]
+        item = self._items[name] = group[key]
         matlab_class = _class_of(item)
         if not isinstance(item, h5py.Dataset):
+            what = _GROUPS.get(matlab_class, "MATLAB object")
             if "MATLAB_sparse" in item.attrs:
-                return Stored(name, (), "other", "sparse matrix in version 7.3 (save full(x))")
-            return Stored(name, (), "other", _GROUPS.get(matlab_class, "MATLAB object"))
+                what = "sparse matrix in version 7.3 (save full(x))"
+            return Stored(name, (), "other", what, ".")
         stored = described(item, self._source)
         if item.shape is None:
-            return stored
+            return Stored(name, (), stored.holds, stored.what, ".")
         shape = stored.shape[::-1]
         if "MATLAB_object_decode" in item.attrs:
             what = f"MATLAB object of class {one_line(matlab_class)}"
-            return Stored(name, shape, "other", what)
+            return Stored(name, shape, "other", what, ".")
         holds: Literal["numbers", "text", "other"] = "other"
         what = f"variable of class {one_line(matlab_class)}" if matlab_class else stored.what
         if matlab_class in ("char", "cell"):
@@ -133,7 +150,7 @@ class MatlabV73:
             shape = shape[:-1] if matlab_class == "char" else shape  # rows, as for version 5
         elif stored.holds == "numbers" and (matlab_class in NUMBER_CLASSES or not matlab_class):
             holds, what = "numbers", f"matrix of class {matlab_class or 'unknown'}"
-        return Stored(name, shape, holds, what)
+        return Stored(name, shape, holds, what, ".")
 
 
 def _class_of(item: h5py.Dataset | h5py.Group) -> str:

@@ -9,6 +9,13 @@ import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
+MATRIX_SUFFIXES = ("connectome", "relmat", "conmat", "boldmap")
+"""Last part of a BIDS file name, before the ending, that says it is a connectome."""
+SERIES_SUFFIXES = ("timeseries",)
+"""The same for time series."""
+MAP_SUFFIX = "boldmap"
+"""Of XCP-D's matrices as CIFTI-2, and of its maps, which are no matrices."""
+_MATRIX_OF_PARCELS = ".pconn.nii"
 _OTHER_NAMES: Mapping[str, frozenset[str]] = MappingProxyType(
     {"glasser360": frozenset({"glasser"})}  # XCP-D's name for it
 )
@@ -18,11 +25,26 @@ _NO_REGIONS = frozenset({"confounds", "motion", "outliers"})
 """``desc-`` of tables that have the suffix ``timeseries`` and no regions: those of fMRIPrep."""
 # CIFTI-2 says what it holds in the part before .nii: of these only .dtseries is a scan.
 _SCAN = re.compile(r"(?i:(?<!scalar)(?<!label)(?<!conn)(?<!ptseries)\.nii(\.gz)?)\Z")
+_GRAYORDINATES = re.compile(r"(?i:\.(dtseries|dlabel)\.nii)\Z")
 
 
 def is_scan(name: str) -> bool:
     """Whether a file's name ends as scans of voxels or grayordinates do."""
     return _SCAN.search(name) is not None
+
+
+def is_of_grayordinates(name: str) -> bool:
+    """Whether a scan or a parcellation is CIFTI-2, by its name; others are of voxels."""
+    return _GRAYORDINATES.search(name) is not None
+
+
+def may_be_matrix(suffix: str, name: str) -> bool:
+    """Whether a file with one of `MATRIX_SUFFIXES` may hold a matrix.
+
+    XCP-D writes ``stat-pearsoncorrelation_boldmap.pconn.nii``, and maps such as
+    ``stat-alff_boldmap.nii.gz`` and ``stat-coverage_boldmap.pscalar.nii``.
+    """
+    return suffix != MAP_SUFFIX or name.lower().endswith(_MATRIX_OF_PARCELS)
 
 
 def is_of_rest(task: str | None) -> bool:

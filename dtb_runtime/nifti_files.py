@@ -10,10 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .cifti_files import read_open_cifti
-from .connectome_checks import listed
 from .errors import ConnectomeError
 from .fmriprep_confounds import scan_series
-from .label_tables import read_label_table
+from .label_tables import names_of_regions
 from .nibabel_images import NiftiFile, open_nifti
 from .raw_array import RawArray, check_bytes, size_text
 from .reading import Reading
@@ -204,13 +203,7 @@ def _named(
     ids = ids[ids > 0]
     if atlas_labels is None:
         return ids, tuple(map(str, ids.tolist()))
-    table = read_label_table(Path(atlas_labels))
-    unnamed = [str(region) for region in ids.tolist() if region not in table]
-    if unnamed:
-        raise ConnectomeError(
-            f"{image.source} has regions that {Path(atlas_labels).name} does not name: "
-            f"{listed(unnamed)}. Give the table of this label image."
-        )
+    table = names_of_regions(ids.tolist(), Path(atlas_labels), image.source)
     return np.array(list(table), dtype=np.int64), tuple(table.values())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,11 +14,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import ConnectomeError
-from .raw_array import MAX_REGIONS, MAX_TIME_POINTS, check_bytes, check_shape
+from .raw_array import (
+    MAX_REGIONS,
+    MAX_TIME_POINTS,
+    check_bytes,
+    check_no_triangle,
+    check_shape,
+)
 from .tables import file_label, is_missing, one_line, read_text, shown, to_number
 
 _LINE_ENDS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"  # where `str.splitlines` does
 _MAX_LINES = 5 * MAX_TIME_POINTS  # of them some may be blank, or comments
+_DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+([eE][+-]?\d+)?")
 _MAX_DIGITS = 18  # of a number that names a region; Python reads no more than 4300
 
 
@@ -38,7 +46,8 @@ def read_table(path: Path, delimiter: str | None) -> NumericTable:
     ----------
     path : pathlib.Path
     delimiter : str or None
-        None is a comma where there is any, else blanks and tabs.
+        None is a comma where there is any, else blanks and tabs. Semicolons count as well where a
+        comma would, if all lines have them and no decimal commas.
 
     Raises
     ------
@@ -54,6 +63,8 @@ def read_table(path: Path, delimiter: str | None) -> NumericTable:
     lines = [line for line in filled if not line.startswith("#")]
     if not lines:
         raise ConnectomeError(f"{source} holds only comments. Pick a file with numbers.")
+    if delimiter != "\t" and all(";" in line for line in lines):
+        delimiter = _semicolons(lines, delimiter, source)
     if delimiter is None and any("," in line for line in lines):
         delimiter = ","
     _check_size(lines, delimiter, source)
@@ -71,6 +82,22 @@ def _lines_of(text: str, source: str) -> list[str]:
     return [line for line in text.splitlines() if line.strip()]
 
 
+def _semicolons(lines: list[str], delimiter: str | None, source: str) -> str | None:
+    """What separates cells where every line has a semicolon: it, unless its numbers have commas."""
+    last = lines[-1]
+    if "," not in last:
+        return ";"
+    for cell in last.split(";", MAX_REGIONS):
+        if _DECIMAL_COMMA.fullmatch(cell.strip().strip('"')):
+            raise ConnectomeError(
+                f"{source} separates values by semicolons and writes decimals with a comma "
+                f"({shown(cell.strip())} in its last row). Write decimals with a point: "
+                "pandas.read_csv(file, sep=';', decimal=',') reads such a file, and its to_csv "
+                "writes one that is read here."
+            )
+    return delimiter
+
+
 def _check_size(lines: list[str], delimiter: str | None, source: str) -> None:
     """Refuse more numbers than are ever read, before there are any."""
     for number, line in enumerate(lines, start=1):
@@ -78,11 +105,15 @@ def _check_size(lines: list[str], delimiter: str | None, source: str) -> None:
             continue
         cells = line.split(delimiter, MAX_REGIONS + 1)
         if len(cells) > MAX_REGIONS + 1:  # one may be an index
+            if len(lines) == 1:
+                check_no_triangle((line.strip().count(delimiter or " ") + 1,), source)
             raise ConnectomeError(
                 f"{source}: row {number} has more than {MAX_REGIONS} columns, expected at most "
                 "that many, one a region. Check that this is the file you meant."
             )
     n_columns = len(lines[0].split(delimiter, MAX_REGIONS))
+    if n_columns == 1 and len(lines) > MAX_TIME_POINTS:
+        check_no_triangle((len(lines) - (not _is_number(lines[0])),), source)
     check_shape((len(lines) - 1, n_columns), source)  # one may be a header
     check_bytes((len(lines), n_columns), np.dtype(np.float64).itemsize, source)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -20,6 +21,9 @@ MAX_TIME_POINTS = 100_000
 
 Kind = Literal["connectome", "timeseries"]
 Scale = Literal["r", "z"]
+
+_SMALLEST_TRIANGLE = 10
+"""Numbers of a list that may be one triangle of a matrix; shorter lists are anything."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,11 +99,48 @@ def check_shape(shape: tuple[int, ...], name: str) -> None:
         It has more than `MAX_REGIONS` columns, or more than `MAX_TIME_POINTS` rows.
     """
     if len(shape) == 2 and (shape[0] > MAX_TIME_POINTS or shape[1] > MAX_REGIONS):
+        check_no_triangle(shape, name)
         raise ConnectomeError(
             f"{name} is {size_text(shape)}, expected at most {MAX_REGIONS} columns, one a region, "
             f"and {MAX_TIME_POINTS} rows. Check that this is the file you meant, and that rows are "
             "time points."
         )
+
+
+def is_triangle(shape: tuple[int, ...]) -> bool:
+    """Whether an array is a list of as many numbers as one triangle of a square matrix has."""
+    n = max(shape, default=0)
+    if n < _SMALLEST_TRIANGLE or any(length not in (1, n) for length in shape):
+        return False
+    return shape.count(n) == 1 and math.isqrt(8 * n + 1) ** 2 == 8 * n + 1
+
+
+def check_no_triangle(shape: tuple[int, ...], name: str) -> None:
+    """Refuse a list that is probably one triangle of a matrix, and say how to make it whole.
+
+    In which order the pairs of regions stand in it cannot be seen, so it is not guessed.
+
+    Parameters
+    ----------
+    shape : tuple of int
+    name : str
+        What messages call the array.
+
+    Raises
+    ------
+    ConnectomeError
+        `is_triangle` holds.
+    """
+    if not is_triangle(shape):
+        return
+    n = max(shape)
+    side = (math.isqrt(8 * n + 1) + 1) // 2
+    raise ConnectomeError(
+        f"{name} is a list of {n} numbers, as many as one triangle of a {side} x {side} matrix has "
+        f"(or of {side - 1} x {side - 1} with its diagonal). Save the whole matrix: "
+        "scipy.spatial.distance.squareform(numbers) makes it of the triangle above the diagonal "
+        "row by row, nilearn.connectome.vec_to_sym_matrix of what nilearn wrote."
+    )
 
 
 def real_matrix(array: NDArray[np.generic], name: str) -> NDArray[np.float64]:
@@ -122,6 +163,7 @@ def real_matrix(array: NDArray[np.generic], name: str) -> NDArray[np.float64]:
             "Save it as a float array."
         )
     if array.ndim != 2 or 0 in array.shape:
+        check_no_triangle(array.shape, name)
         raise ConnectomeError(
             f"{name} is {size_text(array.shape)} ({array.ndim}-dimensional), expected a filled "
             "table of two dimensions: regions by regions, or time by regions."

@@ -18,7 +18,9 @@ from .errors import ConnectomeError
 from .isolated_reading import read_isolated
 from .raw_array import RawArray
 from .reading import Reading
-from .tables import check_is_file, file_label
+from .resting_series import turned
+from .tables import check_is_file, file_label, one_line
+from .xcp_d_motion import with_mean_fd
 
 __all__ = ["READERS", "RawArray", "Reader", "ending_of", "read_array"]
 
@@ -51,7 +53,8 @@ def read_array(path: str | Path, reading: Reading | None = None) -> RawArray:
     Returns
     -------
     RawArray
-        Where the file does not say what it holds and its BIDS name does, as that says.
+        Where the file does not say what it holds and its BIDS name does, as that says. Time series
+        are time by regions where names tell which is which.
 
     Raises
     ------
@@ -65,6 +68,7 @@ def read_array(path: str | Path, reading: Reading | None = None) -> RawArray:
     check_is_file(path, ConnectomeError)
     ending = ending_of(path)
     if ending is None:
+        _check_unpacked(path)
         raise ConnectomeError(
             f"{file_label(path)} has the ending {path.suffix or '(none)'!r}, expected one of "
             f"{', '.join(READERS)}. Save the connectome in one of these formats."
@@ -81,7 +85,17 @@ def read_array(path: str | Path, reading: Reading | None = None) -> RawArray:
         raw = replace(raw, kind=kind)
     if raw.scale is None and scale is not None and raw.kind != "timeseries":
         raw = replace(raw, scale=scale, why=why)
-    return raw
+    is_series = raw.kind == "timeseries" or (raw.kind is None and reading.timeseries)
+    return with_mean_fd(turned(raw, file_label(path)) if is_series else raw, path)
+
+
+def _check_unpacked(path: Path) -> None:
+    """Say of a packed file that it is one, where what is in it would be read."""
+    if path.suffix.lower() in _PACKED and ending_of(path.stem) is not None:
+        raise ConnectomeError(
+            f"{file_label(path)} is compressed ({one_line(path.suffix)}), and of compressed files "
+            f"only .nii.gz is read. Unpack it: {one_line(path.stem)}."
+        )
 
 
 def _check_options(reading: Reading, ending: str, source: str) -> None:
@@ -102,6 +116,7 @@ def _check_options(reading: Reading, ending: str, source: str) -> None:
             )
 
 
+_PACKED = (".gz", ".bz2", ".xz", ".zst", ".zip")
 _WITH_VARIABLES = (".npz", ".mat", ".h5", ".hdf5")
 _SCANS = (".dtseries.nii", ".nii", ".nii.gz")
 

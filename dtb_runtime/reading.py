@@ -26,8 +26,8 @@ class Reading:
     timeseries: bool = False
     """The file holds time series (time by regions)."""
     variable: str | None = None
-    """Which array of a file with several: its name in ``.npz`` and ``.mat``, the data set's path
-    in ``.h5``."""
+    """Which array of a file with several: its name in ``.npz`` and ``.mat`` (``sub.fc`` for a
+    field of a struct), the data set's path in ``.h5``."""
     atlas: str | None = None
     """File of the parcellation that a scan of voxels or grayordinates is averaged over: a label
     image (``.nii``, ``.nii.gz``) or a ``.dlabel.nii``."""

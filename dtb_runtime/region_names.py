@@ -1,8 +1,8 @@
 """Which region of a file is which of a parcellation, where names differ in case or prefix.
 
 The same atlas comes with names such as ``17networks_LH_VisCent_Striate``,
-``LH_VisCent_Striate`` and ``lh_viscent_striate``, or ``L_V1`` and ``L_V1_ROI``. They are taken for
-each other where only one pair of names fits; nothing is guessed from positions.
+``LH_VisCent_Striate`` and ``lh_viscent_striate``, or ``L_V1``, ``L_V1_ROI`` and ``V1_L``. They are
+taken for each other where only one pair of names fits; nothing is guessed from positions.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,8 @@ _WORD = re.compile(r"[A-Za-z0-9]+")
 _LETTER = re.compile(r"[a-z]")
 _LAST_WORDS = ("roi", "label", "parcel")
 """Words at the end of a name that say that it names a region, and not which."""
+_SIDES = MappingProxyType({"l": "l", "lh": "l", "left": "l", "r": "r", "rh": "r", "right": "r"})
+"""Words for a hemisphere."""
 
 _Words = tuple[str, ...]
 
@@ -53,8 +56,9 @@ def match_regions(found: Sequence[str], wanted: Sequence[str]) -> RegionMatch:
     """Find each wanted region among the names that a file has.
 
     Equal names go together first, then names equal but for case, then those of which one ends in
-    all words of the other (``ROI`` at the end not counted). Where two names would fit one, neither
-    is taken.
+    all words of the other (``ROI`` at the end not counted), then the same with the hemisphere,
+    whatever its word, before the region (``V1_lh`` for ``L_V1``). Where two names would fit one,
+    neither is taken.
 
     Parameters
     ----------
@@ -63,7 +67,8 @@ def match_regions(found: Sequence[str], wanted: Sequence[str]) -> RegionMatch:
     """
     order = np.full(len(wanted), -1, dtype=np.intp)
     open_found, open_wanted = set(range(len(found))), set(range(len(wanted)))
-    for pairs_of in (_equal(str), _equal(str.casefold), _ends_alike):
+    ways = (_equal(str), _equal(str.casefold), _ends_alike(_words), _ends_alike(_side_first))
+    for pairs_of in ways:
         # Among all names: what also fits one that is taken already is ambiguous all the same.
         for here, there in pairs_of(found, wanted):
             if here in open_found and there in open_wanted:
@@ -104,12 +109,16 @@ def _once(names: _Names, key: Callable[[str], str]) -> dict[str, int]:
     return {name: each[0] for name, each in at.items() if len(each) == 1}
 
 
-def _ends_alike(found: _Names, wanted: _Names) -> _Pairs:
+def _ends_alike(words_of: Callable[[str], _Words]) -> Callable[[_Names, _Names], _Pairs]:
     """Pairs of which one ends in all words of the other, where this is so of no other name."""
-    mine, theirs = list(map(_words, found)), list(map(_words, wanted))
-    links = _links(mine, theirs) | {(i, j) for j, i in _links(theirs, mine)}
-    n_mine, n_theirs = Counter(i for i, _ in links), Counter(j for _, j in links)
-    return sorted((i, j) for i, j in links if n_mine[i] == n_theirs[j] == 1)
+
+    def pairs(found: _Names, wanted: _Names) -> _Pairs:
+        mine, theirs = list(map(words_of, found)), list(map(words_of, wanted))
+        links = _links(mine, theirs) | {(i, j) for j, i in _links(theirs, mine)}
+        n_mine, n_theirs = Counter(i for i, _ in links), Counter(j for _, j in links)
+        return sorted((i, j) for i, j in links if n_mine[i] == n_theirs[j] == 1)
+
+    return pairs
 
 
 def _links(longer: Sequence[_Words], shorter: Sequence[_Words]) -> set[tuple[int, int]]:
@@ -129,3 +138,19 @@ def _links(longer: Sequence[_Words], shorter: Sequence[_Words]) -> set[tuple[int
 def _words(name: str) -> _Words:
     words = tuple(_WORD.findall(name.casefold()))
     return words[:-1] if len(words) > 1 and words[-1] in _LAST_WORDS else words
+
+
+def _side_first(name: str) -> _Words:
+    """Words with the one for the hemisphere shortened, and brought to the front from the end.
+
+    Empty, which fits nothing, where none or several words may be it: a region of one side is not
+    taken for that of both.
+    """
+    words = _words(name)
+    at = [i for i, word in enumerate(words) if word in _SIDES]
+    if len(at) != 1 or len(words) < 2:
+        return ()
+    side = _SIDES[words[at[0]]]
+    if at[0] == len(words) - 1:
+        return (side, *words[:-1])
+    return (*words[: at[0]], side, *words[at[0] + 1 :])

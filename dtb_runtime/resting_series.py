@@ -2,15 +2,47 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
 from .connectome_checks import SYMMETRY_TOLERANCE, listed, region_name, symmetric
 from .errors import ConnectomeError
+from .raw_array import RawArray
 
 _CONSTANT_TOLERANCE = 1e-12  # of the largest value
 MIN_TIME_POINTS = 3
 """With fewer, every correlation is 1 or -1."""
+
+
+def turned(raw: RawArray, source: str) -> RawArray:
+    """Time series as time by regions, where the names say that they are the other way round.
+
+    Parameters
+    ----------
+    raw : RawArray
+        Time series. Names of rows and none of columns, or as many names of regions as rows and not
+        as columns, are those of regions by time.
+    source : str
+        What messages call it.
+
+    Returns
+    -------
+    RawArray
+        With a note where it was turned.
+    """
+    n_rows, n_columns = raw.values.shape
+    names = raw.row_labels if raw.labels is None else raw.labels
+    is_of_rows = raw.labels is None or (len(names or ()) == n_rows != n_columns)
+    if names is None or not is_of_rows:
+        return raw
+    note = (
+        f"{source} names its {n_rows} rows ({listed(names)}) and not its {n_columns} columns, so "
+        "it was taken for regions by time and turned."
+    )
+    values = np.ascontiguousarray(raw.values.T)
+    return replace(raw, values=values, labels=names, row_labels=None, notes=(*raw.notes, note))
 
 
 def correlate(

@@ -69,3 +69,30 @@ def test_calibration_of_a_bundle_without_a_prior_is_no_measurement() -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "Bundle 'tiny_plain' has no latent" in done.stderr
+
+
+def test_costs_of_the_bids_app_are_of_all_kinds_of_files() -> None:
+    pytest.importorskip("bids", reason="pybids is not installed: the extra bids")
+    if not Path("/proc/self/status").is_file():
+        pytest.skip("memory is read from /proc, as Linux has it")
+    command = [sys.executable, str(ROOT / "benchmarks" / "bids_costs.py"), "--bundle", str(TINY)]
+    command += ["--people", "3", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    figures = json.loads(done.stdout)
+    kinds = [row["file"] for row in figures["memory"]]
+    assert kinds == ["matrix", "short series", "long series"]
+    assert all(min(row["leads_mb"], row["works_mb"]) > 10 for row in figures["memory"])
+    found = [(row["how"], row["people"], row["asked"]) for row in figures["finding"]]
+    assert found == [("pybids", 3, 3), ("folders", 3, 3), ("pybids", 3, 1)]
+
+
+def test_a_bids_app_that_fails_is_no_measurement() -> None:
+    pytest.importorskip("bids", reason="pybids is not installed: the extra bids")
+    command = [sys.executable, str(ROOT / "benchmarks" / "bids_costs.py"), "--bundle"]
+    done = subprocess.run(
+        [*command, str(TINY.with_name("nowhere"))], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert "nowhere" in done.stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -42,9 +43,14 @@ def test_the_benchmark_prints_its_tables(
     printed = capsys.readouterr().out
     assert printed.count("| harmonized, 8 a site |") == 4
     assert "18 new people of 3 sites, chance 33%" in printed
+    assert re.search(r"^To harmonize a person takes [\d.]+ ms of one processor", printed, re.M)
     monkeypatch.setattr(sys, "argv", [*words, "--json"])
     harmonization.main()
     result = json.loads(capsys.readouterr().out)
+    costs = result.pop("costs")
+    # Of 66 edges in float64: what is given, and some copies of it.
+    assert 66 * 8 < costs["mb_a_reference_person"] * 1e6 < 100_000
+    assert costs["ms_a_person"] > 0
     assert result.keys() == {"0", "1"}
     for found in result.values():
         assert found["measured"]["sites"]["found_with_reference"] > 0.4

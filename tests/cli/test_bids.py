@@ -93,8 +93,28 @@ def test_a_filter_file_chooses(dtb_run: Run, source: Path, tmp_path: Path) -> No
     path.write_text('{"connectome": {"desc": "x"}}', encoding="utf-8")
     done = dtb_run("bids", source, tmp_path / "other", "participant", *words)
     assert done.code == 1
-    assert "The filter file may ask for too much." in done.err
+    excluded = "1 connectome file is there, but filter.json excludes it: found desc (none)."
+    assert excluded in done.err
     assert not (tmp_path / "other").exists()
+
+
+def test_the_scans_that_the_atlas_fits_are_taken_and_it_says_so(
+    dtb_run: Run, tmp_path: Path
+) -> None:
+    for end in ("space-MNI_desc-preproc_bold.nii.gz", "space-fsLR_den-91k_bold.dtseries.nii"):
+        path = tmp_path / "source" / "sub-101" / "func" / f"sub-101_task-rest_{end}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"no image")
+    atlas = tmp_path / "regions.dlabel.nii"
+    atlas.write_bytes(b"no atlas")
+    words = ("bids", tmp_path / "source", tmp_path / "out", "participant", "--atlas", atlas)
+    done = dtb_run(*words, *SETTINGS)
+    note = "1 person or session has scans of both voxels and grayordinates: those of grayordinates"
+    assert f"{note} (.dtseries.nii) were taken, as the atlas regions.dlabel.nii needs." in done.err
+    (crash,) = (tmp_path / "out" / "logs").glob("*_crash.txt")
+    assert "_bold.dtseries.nii" in crash.read_text(encoding="utf-8")
+    (told,) = json.loads(dtb_run(*words, *SETTINGS, "--json").out)["notes"]
+    assert told.startswith(note)
 
 
 @pytest.mark.parametrize(

@@ -134,3 +134,34 @@ def test_what_is_missing_is_said_at_once(
     refused(1, "short.tsv has no column 'site', but to harmonize with sites.npz", *score, sites)
     refused(1, "There is no file at", *score, tmp_path / "none.npz")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_bids_data_set_is_harmonized_by_its_participants(
+    dtb_run: Run, rng: np.random.Generator, tmp_path: Path
+) -> None:
+    pytest.importorskip("bids", reason="pybids is not installed: the extra bids")
+    sites = tmp_path / "sites.npz"
+    reference = write_people(tmp_path / "reference", rng, 20)
+    assert dtb_run("harmonize", reference, *BUNDLE, "--out", sites).code == 0
+    root, out = tmp_path / "source", tmp_path / "out"
+    lines = ["participant_id\tage\tsex\tsite"]
+    for number, site in enumerate("AB"):
+        folder = root / f"sub-{number}"
+        folder.mkdir(parents=True)
+        matrix = np.corrcoef(rng.standard_normal((150, 12)).T)
+        np.save(folder / f"sub-{number}_connectome.npy", matrix)
+        lines.append(f"sub-{number}\t30\tF\t{site}")
+    words = ("bids", root, out, "participant", *BUNDLE, "--draws", "1", "--harmonize", sites)
+    missing = dtb_run(*words, "--nprocs", "1")
+    assert missing.code == 1
+    assert "has no column 'site' and no 'age' and no 'sex', but to harmonize" in missing.err
+    assert not out.exists()
+    (root / "participants.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    done = dtb_run(*words, "--nprocs", "1", "--json")
+    assert done.code == 0, done.err
+    digest = json.loads(done.out)["harmonized_with"]
+    record = json.loads((out / ".dtb-run" / "sub-0" / "record.json").read_text(encoding="utf-8"))
+    assert record["about"]["settings"]["harmonization"] == digest
+    group = ("bids", root, out, "group", *BUNDLE)
+    assert "harmonized with a file of dtb-run harmonize" in dtb_run(*group).err
+    assert dtb_run(*group, "--harmonize", sites).code == 0

@@ -66,3 +66,15 @@ def test_fail_fast_says_where(dtb_run: Run, cohort: Path, tmp_path: Path) -> Non
     assert done.code == 1
     assert "Person 2 of 3, in the order of their ids, failed: sub-(hidden).npy" in done.err
     assert "without --fail-fast the run goes on" in done.err
+
+
+def test_what_is_left_out_of_a_folder_is_said(dtb_run: Run, cohort: Path, tmp_path: Path) -> None:
+    (cohort / "sub-1.npy").unlink()
+    for name in ("sub-2_timeseries.tsv", "report.html"):
+        (cohort / name).write_bytes(b"x")
+    words = ("score", cohort, "--bundle", TINY, "--out", tmp_path / "out", "--jobs", "1")
+    said = "2 files (1 .html, 1 _timeseries.tsv) of the folder, by their names."
+    done = dtb_run(*words)
+    assert done.code == 0
+    assert f"Left out {said}" in done.err
+    assert said in json.loads(dtb_run(*words, "--json").out)["left_out"]

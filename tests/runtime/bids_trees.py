@@ -97,3 +97,47 @@ def put_participants(folder: Path, rows: Sequence[Sequence[str]], **sidecar: Any
     (folder / "participants.tsv").write_text(text, encoding="utf-8")
     if sidecar:
         (folder / "participants.json").write_text(json.dumps(sidecar), encoding="utf-8")
+
+
+def xcp_d_files(
+    root: Path, label: str = "01", *, atlases: Sequence[str] = ("Glasser", "Gordon")
+) -> Path:
+    """What XCP-D leaves of one scan in grayordinates, as names of files that hold nothing.
+
+    Other versions of it say ``atlas-`` for ``seg-``, and ``_motion.tsv``.
+    """
+    stem = f"sub-{label}_task-rest_acq-mb"
+    names = [f"{stem}_{end}" for end in ("desc-filtered_motion.tsv", "design.tsv", "outliers.tsv")]
+    names += [f"{stem}_desc-abcc_qc.hdf5"]
+    dense = f"{stem}_space-fsLR_den-91k"
+    names += [f"{dense}_desc-{each}_bold.dtseries.nii" for each in ("denoised", "denoisedSmoothed")]
+    names += [f"{dense}_stat-{each}_boldmap.dscalar.nii" for each in ("alff", "reho")]
+    for atlas in atlases:
+        of_atlas = f"{stem}_space-fsLR_seg-{atlas}"
+        table = f"{of_atlas}_stat-pearsoncorrelation"
+        names += [f"{of_atlas}_den-91k_stat-coverage_boldmap.pscalar.nii"]
+        names += [f"{of_atlas}_den-91k_stat-mean_timeseries.ptseries.nii"]
+        names += [f"{of_atlas}_den-91k_stat-pearsoncorrelation_boldmap.pconn.nii"]
+        names += [f"{of_atlas}_stat-{each}_bold.tsv" for each in ("alff", "coverage", "reho")]
+        names += [f"{of_atlas}_stat-mean_timeseries.tsv", f"{table}_relmat.tsv"]
+        names += [f"{table}_desc-300volumes_relmat.tsv"]  # --create-matrices all 300
+    return put_names(describe(root, "xcp_d") / f"sub-{label}" / "func", names)
+
+
+def fmriprep_files(root: Path, label: str = "01") -> Path:
+    """What fMRIPrep leaves of one scan in the space of MNI and in grayordinates, by name only."""
+    stem = f"sub-{label}_task-rest"
+    names = [f"{stem}_desc-confounds_timeseries.tsv"]
+    for space in ("MNI152NLin2009cAsym", "MNI152NLin6Asym_res-2"):
+        names += [f"{stem}_space-{space}_{end}.nii.gz" for end in ("boldref", "desc-preproc_bold")]
+        names += [f"{stem}_space-{space}_desc-brain_mask.nii.gz"]
+    names += [f"{stem}_space-fsLR_den-91k_bold.dtseries.nii"]
+    return put_names(describe(root, "fMRIPrep") / f"sub-{label}" / "func", names)
+
+
+def put_names(folder: Path, names: Sequence[str]) -> Path:
+    """Make files that hold nothing to speak of; returns the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        (folder / name).write_text("x", encoding="utf-8")
+    return folder

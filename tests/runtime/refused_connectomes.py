@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +93,11 @@ ANY = (
     Case("a folder", _folder),
     Case("a device, a pipe or a socket", lambda: read_connectome("/dev/null")),
     Case("an ending without a reader", connectome_of("c.docx", b"x")),
+    Case("a packed file", connectome_of("c.csv.gz", b"x")),
+    Case(
+        "another measure by its BIDS name",
+        connectome_of("sub-1_stat-partialcorrelation_relmat.tsv", b"1\t0\n0\t1\n"),
+    ),
     Case("an empty file", connectome_of("c.npy")),
 )
 NUMPY = (
@@ -104,6 +109,7 @@ NUMPY = (
     Case("too many time points", connectome_of("c.npy", _header("(200000, 10)"), timeseries=True)),
     Case("pickled objects, which could run code", _pickled),
     Case("other dimensions", _saved(np.zeros((2, 3, 4)))),
+    Case("one triangle of a matrix as a list", _saved(np.zeros(64620))),
     Case("numbers that are not real", _saved(np.zeros((3, 3), np.complex128))),
     Case("an archive of several arrays", connectome_of("c.npz", npz_of(a=SQUARE, b=SQUARE))),
     Case(
@@ -158,6 +164,7 @@ TEXT = (
     Case("a header without numbers", _csv("a,b,c\n")),
     Case("a cell that is no number", _csv("1,0.5\n0.5,x\n")),
     Case("a decimal comma", connectome_of("c.tsv", b"1,0\t0,5\n0,5\t1,0\n")),
+    Case("semicolons and decimal commas", _csv("1,0;0,5\n0,5;1,0\n")),
     Case("rows of different lengths", _csv("1,0.5\n0.5\n")),
     Case("a header that does not fit", _csv("a,b,c\n1,2\n3,4\n")),
     Case("a quote that is never closed", _csv('a,b,"c\n1,0,0\n0,1,0\n')),
@@ -166,6 +173,7 @@ TEXT = (
 )
 NUMBERS = (
     Case("not square", _saved(_SERIES)),
+    Case("one triangle alone is filled", _saved(np.triu(SQUARE))),
     Case("not symmetric", _saved(_changed((0, 1), 0.3))),
     Case("a value that is no number", _saved(_changed((0, 1), np.nan))),
     Case("Fisher z that nobody announced", _saved(_changed((0, 1), 1.2))),
@@ -180,12 +188,27 @@ NUMBERS = (
     Case(
         "a region that never changes", _saved(_SERIES * np.array([1.0, 0.0, 1.0]), timeseries=True)
     ),
-    Case("regions of another parcellation", lambda: _other_regions()),
+    Case("regions of another parcellation", lambda: _aligned([f"x{i}" for i in range(12)])),
+    Case("another number of regions", lambda: _aligned(None)),
+    Case("time series by region and time", lambda: _aligned(None, n_timepoints=12)),
+    Case("columns that are no regions", lambda: _aligned(["time", *_tiny_labels()], 20)),
 )
 
 
-def _other_regions() -> object:
-    names = ",".join(f"x{i}" for i in range(12))
-    rows = "\n".join(",".join(str(float(i == j)) for j in range(12)) for i in range(12))
-    Path("c.csv").write_text(f"{names}\n{rows}\n", encoding="utf-8")
-    return load_bundle(TINY, device="cpu").personalize(read_connectome("c.csv"))
+def _tiny_labels() -> tuple[str, ...]:
+    parcellation = load_bundle(TINY, device="cpu").manifest.parcellation
+    assert parcellation is not None
+    return parcellation.labels
+
+
+def _aligned(names: Sequence[str] | None, n_timepoints: int | None = None) -> object:
+    """Read a connectome, or series, of these regions (else 20) and give it to a bundle of 12."""
+    n = 20 if names is None else len(names)
+    values = np.eye(n)
+    if n_timepoints is not None:
+        values = np.random.default_rng(1).normal(size=(n_timepoints, n))
+    lines = [",".join(map(repr, row)) for row in values.tolist()]
+    header = [] if names is None else [",".join(names)]
+    Path("c.csv").write_text("\n".join([*header, *lines]), encoding="utf-8")
+    found = read_connectome("c.csv", Reading(timeseries=n_timepoints is not None))
+    return load_bundle(TINY, device="cpu").personalize(found)

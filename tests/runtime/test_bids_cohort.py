@@ -79,9 +79,14 @@ def test_sessions_are_apart_and_tasks_other_than_rest_are_passed_over(
     )
     first, second = _entries(root, both)
     assert first.key == keys[0]
-    assert second.problem is not None and "no file of this person" in second.problem
-    with pytest.raises(CohortError, match=r"Nobody in .* has the session"):
+    assert second.problem == (
+        "There is no file of this person of the session that --session-label asks for. 2 files "
+        "are there, with session (pre). Check the label."
+    )
+    with pytest.raises(CohortError) as caught:
         _entries(root, BidsSelection(session_labels=("9",)))
+    said = "of the session that --session-label asks for. 6 files are there, with session (post, "
+    assert f"has a connectome file {said}pre). Check the label." in str(caught.value)
 
 
 def test_a_task_is_taken_where_the_filter_names_it(tmp_path: Path, labels: tuple[str, ...]) -> None:
@@ -114,11 +119,25 @@ def test_several_that_fit_are_that_persons_problem(
     problem = entries[1].problem or ""
     assert "There are 2 files that may be meant: sub-02/func/" in problem
     assert "They differ in desc (denoiseScrubbing, denoiseSimple)." in problem
-    assert "--bids-filter-file" in problem
+    advice = 'Say which in a --bids-filter-file: {"connectome": {"desc": "denoiseScrubbing"}} would'
+    assert f"{advice} take sub-02/func/{name}." in problem
     filters = _filter(tmp_path, desc="denoiseScrubbing")
     with_filter = _entries(giga, BidsSelection(filters=filters, parcellation="tiny12"))
     assert with_filter[1].path == folder / name
-    assert "what the filter file asks for" in (with_filter[0].problem or "")
+    assert with_filter[0].problem == (
+        "Of this person: 2 connectome files are there, but filter.json excludes all of them: "
+        "found desc (denoiseSimple). Change the filter."
+    )
+
+
+def test_a_filter_that_excludes_everybody_says_what_is_there(giga: Path, tmp_path: Path) -> None:
+    filters = _filter(tmp_path, desc=["x", "y"], run=2, subject="01")
+    with pytest.raises(CohortError) as caught:
+        _entries(giga, BidsSelection(filters=filters))
+    assert str(caught.value) == (
+        f"{giga}: 6 connectome files are there, but filter.json excludes all of them: found desc "
+        "(denoiseSimple), run (none). Change the filter."
+    )
 
 
 def test_labels_that_fit_nobody_are_counted_and_not_named(giga: Path) -> None:

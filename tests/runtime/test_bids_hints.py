@@ -35,7 +35,8 @@ def test_names_say_what_a_file_holds(
 
 @pytest.mark.parametrize("measure", ["meas-PartialCorrelation", "stat-covariance", "meas-Tangent"])
 def test_another_measure_is_refused(measure: str) -> None:
-    with pytest.raises(ConnectomeError, match=rf"holds {measure} by its name, expected"):
+    message = rf"holds {measure} by its name, expected full Pearson .* or its time series"
+    with pytest.raises(ConnectomeError, match=message):
         hints_of(f"sub-1_{measure}_relmat", "sub-1.tsv")
 
 

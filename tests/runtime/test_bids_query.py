@@ -51,7 +51,7 @@ def _filters(tmp_path: Path, document: object) -> BidsFilters:
 
 
 def _found(root: Path, filters: BidsFilters, *subjects: str) -> list[str]:
-    files = find_files(root, "connectome", filters, subjects or None)
+    files = find_files(root, "connectome", filters, subjects or None).files
     assert all(file.path == root / file.inside for file in files)
     return [str(file.inside) for file in files]
 
@@ -59,7 +59,7 @@ def _found(root: Path, filters: BidsFilters, *subjects: str) -> list[str]:
 def test_connectomes_are_found_by_their_suffix(tree: Path) -> None:
     found = _found(tree, BidsFilters())
     assert found == sorted(name for name in NAMES if "timeseries" not in name)
-    (series,) = find_files(tree, "timeseries", BidsFilters())
+    (series,) = find_files(tree, "timeseries", BidsFilters()).files
     assert str(series.inside) == "sub-02/func/sub-02_task-rest_timeseries.tsv"
     assert series.entities["subject"] == "02"
 
@@ -99,6 +99,15 @@ def test_entities_of_connectivity_that_pybids_lacks_are_known(tree: Path, tmp_pa
     assert _found(tree, of_giga) == [NAMES[3]]
     of_xcp_d = _filters(tmp_path, {"connectome": {"stat": "*"}})
     assert _found(tree, of_xcp_d) == [NAMES[4]]
+
+
+def test_what_only_the_filter_leaves_out_is_known(tree: Path, tmp_path: Path) -> None:
+    everything = find_files(tree, "connectome", BidsFilters())
+    assert everything.excluded == ()
+    found = find_files(tree, "connectome", _filters(tmp_path, {"connectome": {"desc": "x"}}))
+    assert [str(file.inside) for file in found.files] == list(NAMES[:2])
+    others = [file for file in everything.files if file not in found.files]
+    assert list(found.excluded) == others != []
 
 
 def test_only_the_people_asked_for_are_looked_at(tree: Path) -> None:
@@ -199,7 +208,7 @@ OF_FMRIPREP = (
 
 
 def _names(root: Path, wanted: Wanted, filters: BidsFilters | None = None) -> list[str]:
-    return [file.path.name for file in find_files(root, wanted, filters or BidsFilters())]
+    return [file.path.name for file in find_files(root, wanted, filters or BidsFilters()).files]
 
 
 def test_tables_do_not_compete_with_scans_or_series(tmp_path: Path) -> None:

@@ -566,3 +566,16 @@ def test_killed_at_random_moments_it_ends_with_the_same_results(
 
 def _n_records(out: Path) -> int:
     return len(list(out.glob(".dtb-run/*/record.json")))
+
+
+def test_the_page_shows_everything_that_is_written(run: Run, tiny: Bundle, tmp_path: Path) -> None:
+    run()
+    root, out = tmp_path / "source", tmp_path / "out"
+    run_group(tiny, list_bids(root, TINY), out, TINY)
+    page = (Path(__file__).parents[2] / "docs" / "bids.md").read_text(encoding="utf-8")
+    shown = page.partition("## What is written\n")[2].partition("\n## ")[0]
+    names = {path.name for path in out.iterdir() if not path.name.startswith("sub-")}
+    names |= {path.name for path in (out / ".dtb-run").rglob("*.json")}
+    names -= {"task-hammer_desc-twin_timeseries.json"}  # as that of the other task
+    assert {".dtb-run", "descriptions.json", "ids.json", "record.json"} <= names
+    assert sorted(name for name in names if name not in shown) == []

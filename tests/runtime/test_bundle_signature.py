@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import subprocess
 import sys
@@ -76,7 +77,12 @@ def test_other_curves_of_the_format_work(
 ) -> None:
     key = ec.generate_private_key(curve)
     sign_bundle(tiny_copy, write_key(tmp_path / "k.pem", key))
-    verify_bundle(tiny_copy, digest_of(tiny_copy), write_public(tmp_path / "p.pem", key))
+    public = write_public(tmp_path / "p.pem", key)
+    expected = hashlib.sha256(public.read_bytes()).hexdigest()
+    assert verify_bundle(tiny_copy, digest_of(tiny_copy), public) == expected
+    other = write_public(tmp_path / "o.pem", ec.generate_private_key(curve))
+    with pytest.raises(BundleError, match="Key mismatch"):
+        verify_bundle(tiny_copy, digest_of(tiny_copy), other)
 
 
 def test_the_tools_own_command_verifies_it(tiny_copy: Path, private: Path, public: Path) -> None:

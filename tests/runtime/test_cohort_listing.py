@@ -10,7 +10,10 @@ import pytest
 from dtb_runtime.bundle import Bundle
 from dtb_runtime.cohort_listing import CohortListing, list_cohort
 from dtb_runtime.errors import CohortError
+from dtb_runtime.hashed_ids import hashed
 from dtb_runtime.score_rows import atlas_notes
+
+from .bids_trees import xcp_d_files
 
 
 def touch(folder: Path, *names: str) -> Path:
@@ -253,3 +256,98 @@ def test_rows_of_participants_tsv_that_disagree_are_that_persons_problem(tmp_pat
     found = problems(list_cohort(tmp_path, columns=("notes",)))
     assert found.keys() == {"sub-01", "sub-02"}
     assert "different notes." in found["sub-01"]
+
+
+# ---- names of other programs
+
+
+def test_labels_before_a_suffix_are_ids(tmp_path: Path) -> None:
+    touch(tmp_path, "A01_timeseries.tsv", "A02_timeseries.npy", "A03_connectome.npy")
+    touch(tmp_path, "A04_relmat.tsv", "A05_boldmap.nii.gz", "A 06_timeseries.npy", "A07.npy")
+    series = list_cohort(tmp_path, timeseries=True)
+    assert labels(series) == ["A 06_timeseries", "sub-A01", "sub-A02", "sub-A07"]
+    assert problems(series).keys() == {"A 06_timeseries"}  # no label, so nobody's
+    matrices = list_cohort(tmp_path)
+    assert labels(matrices) == ["A 06_timeseries", "sub-A03", "sub-A04", "sub-A07"]
+    assert matrices.left_out == (
+        "3 files (1 _boldmap.nii.gz, 1 _timeseries.npy, 1 _timeseries.tsv) of the folder, by "
+        "their names."
+    )
+
+
+def test_names_of_conn_are_those_of_subjects(tmp_path: Path) -> None:
+    touch(tmp_path, *(f"resultsROI_Subject00{n}_Condition001.mat" for n in (1, 2, 3)))
+    touch(tmp_path, "resultsROI_Condition001.mat", "_list_conditions.mat", "_list_sources.txt")
+    touch(tmp_path, "BETA_Subject001_Condition001_Source001.nii")
+    listing = list_cohort(tmp_path)
+    assert labels(listing) == ["sub-Subject001", "sub-Subject002", "sub-Subject003"]
+    assert not problems(listing)
+    assert listing.left_out == "4 files (2 .mat, 1 .nii, 1 .txt) of the folder, by their names."
+    touch(tmp_path, "resultsROI_Subject002_Condition002.mat")
+    (problem,) = problems(list_cohort(tmp_path)).values()
+    assert problem == (
+        "There are 2 files: resultsROI_Subject002_Condition001.mat, "
+        "resultsROI_Subject002_Condition002.mat. They are of CONN's conditions 001, 002. Keep "
+        "those of rest in a folder of their own, or say which in a table with the columns "
+        "participant_id and path."
+    )
+    with pytest.raises(CohortError, match=r"It holds 8 files \(6 \.mat, 1 \.nii, 1 \.txt\)\."):
+        list_cohort(tmp_path, timeseries=True)  # they are matrices
+
+
+def test_xcp_ds_matrices_as_cifti_are_taken_where_there_is_no_table(tmp_path: Path) -> None:
+    xcp_d_files(tmp_path)
+    for path in tmp_path.rglob("*300volumes*"):
+        path.unlink()
+    (entry,) = list_cohort(tmp_path, parcellation="glasser360").entries
+    assert entry.path is not None and "seg-Glasser_stat" in entry.path.name
+    assert entry.path.name.endswith("_relmat.tsv")
+    for path in tmp_path.rglob("*_relmat.tsv"):
+        path.unlink()
+    listing = list_cohort(tmp_path, parcellation="glasser360")
+    (entry,) = listing.entries
+    assert entry.path is not None and "seg-Glasser_den-91k_stat" in entry.path.name
+    assert entry.path.name.endswith("_stat-pearsoncorrelation_boldmap.pconn.nii")
+    assert listing.kinds_left_out == {
+        "_bold.tsv": 6,
+        "_boldmap.dscalar.nii": 2,
+        "_boldmap.pscalar.nii": 2,
+        "_timeseries.tsv": 2,
+        "_timeseries.ptseries.nii": 2,
+        "_bold.dtseries.nii": 2,
+        "_design.tsv": 1,
+        "_motion.tsv": 1,
+        "_outliers.tsv": 1,
+        "_qc.hdf5": 1,
+    }
+    assert listing.left_out == (
+        "20 files (6 _bold.tsv, 2 _bold.dtseries.nii, 2 _boldmap.dscalar.nii, 2 "
+        "_boldmap.pscalar.nii, 2 _timeseries.ptseries.nii, 2 _timeseries.tsv, 4 others) of the "
+        "folder, by their names."
+    )
+
+
+# ---- what is not taken
+
+
+def test_what_is_left_out_is_counted_by_kind(tmp_path: Path) -> None:
+    touch(tmp_path, "sub-01_connectome.npy", "sub-01_connectome.json", "participants.tsv", ".x.md")
+    touch(tmp_path, "dataset_description.json", "README.md")
+    assert list_cohort(tmp_path).left_out is None
+    touch(tmp_path, "a.xlsx", "b.xlsx", "John.Smith", "notes", "sub-02_timeseries.tsv")
+    listing = list_cohort(tmp_path)
+    assert listing.left_out == (
+        "5 files (2 .xlsx, 2 without a known ending, 1 _timeseries.tsv) of the folder, by their "
+        "names."
+    )
+    hidden = hashed(listing, b"5f0c1d7e9a8b4632")  # an ending may be part of a name
+    assert hidden.left_out == "5 files of the folder, by their names."
+
+
+def test_a_folder_of_series_only_says_how_to_read_them(tmp_path: Path) -> None:
+    touch(tmp_path, "sub-01_timeseries.tsv", "sub-02_timeseries.tsv")
+    with pytest.raises(CohortError) as caught:
+        list_cohort(tmp_path)
+    hint = "It holds 2 files (2 _timeseries.tsv). For time series pass --timeseries. Give another"
+    assert hint in str(caught.value)
+    assert len(list_cohort(tmp_path, timeseries=True).entries) == 2

@@ -31,6 +31,7 @@ from dtb_runtime.scored_person import ScoredPerson
 from dtb_runtime.scoring import ScoreSettings
 
 People = Callable[[int], NDArray[np.float64]]
+N, N_BROKEN = 40, 4
 RUN = """
 import sys
 from pathlib import Path
@@ -45,11 +46,11 @@ if __name__ == "__main__":
 
 @pytest.fixture(scope="module")
 def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Sixty people, of whom six are broken."""
+    """Forty people, of whom four are broken: three batches."""
     from .conftest import make_correlations
 
     folder = tmp_path_factory.mktemp("cohort")
-    for number in range(60):
+    for number in range(N):
         path = folder / f"sub-{number:03d}.npy"
         np.save(path, make_correlations(number))
         if number % 10 == 7:
@@ -67,6 +68,14 @@ def run(tiny: Bundle, cohort: Path) -> Callable[..., CohortRun]:
     return score
 
 
+@pytest.fixture(scope="module")
+def finished(tiny: Bundle, cohort: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the cohort's run, not to be changed."""
+    out = tmp_path_factory.mktemp("finished") / "out"
+    score_cohort(tiny, list_cohort(cohort), out)
+    return out
+
+
 def tables(out: Path) -> dict[str, bytes]:
     names = ("cohort.tsv", "cohort.json", "cohort.parquet")
     return {p.name: p.read_bytes() for p in out.iterdir() if p.name in names}
@@ -77,13 +86,13 @@ def test_processes_change_no_byte_and_bad_people_cost_a_row_each(
 ) -> None:
     alone, several = run(tmp_path / "1"), run(tmp_path / "3", jobs=3)
     assert tables(tmp_path / "1") == tables(tmp_path / "3")
-    assert (alone.n_people, alone.n_failed, alone.n_before) == (60, 6, 0)
+    assert (alone.n_people, alone.n_failed, alone.n_before) == (N, N_BROKEN, 0)
     assert several.first_error == alone.first_error
     assert alone.first_error.startswith("sub-(hidden).npy is cut short")
     lines = (tmp_path / "1" / "cohort.tsv").read_text().splitlines()
     header = lines[0].split("\t")
     rows = [dict(zip(header, line.split("\t"), strict=True)) for line in lines[1:]]
-    assert [row["participant_id"] for row in rows] == [f"sub-{n:03d}" for n in range(60)]
+    assert [row["participant_id"] for row in rows] == [f"sub-{n:03d}" for n in range(N)]
     for number, row in enumerate(rows):
         assert (row["status"] == "failed") == (number % 10 == 7)
         assert (row["error"] == "n/a") == (row["status"] == "ok")
@@ -96,11 +105,10 @@ def test_processes_change_no_byte_and_bad_people_cost_a_row_each(
     }
 
 
-def test_parquet_holds_what_the_table_says(run: Callable[..., CohortRun], tmp_path: Path) -> None:
+def test_parquet_holds_what_the_table_says(finished: Path) -> None:
     parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is an extra")
-    run(tmp_path)
-    read = parquet.read_table(tmp_path / "cohort.parquet").to_pylist()
-    lines = (tmp_path / "cohort.tsv").read_text().splitlines()
+    read = parquet.read_table(finished / "cohort.parquet").to_pylist()
+    lines = (finished / "cohort.tsv").read_text().splitlines()
     header = lines[0].split("\t")
     assert list(read[0]) == header
     for row, line in zip(read, lines[1:], strict=True):
@@ -113,30 +121,31 @@ def test_parquet_holds_what_the_table_says(run: Callable[..., CohortRun], tmp_pa
 
 
 def test_what_is_done_is_not_done_again(
-    run: Callable[..., CohortRun], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Callable[..., CohortRun],
+    finished: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    undisturbed = tmp_path / "whole"
-    run(undisturbed)
     scored: list[str] = []
 
     def stop(done: int, _: int, person: ScoredPerson | None) -> None:
         if person is None:
             return
         scored.append(person.participant_id)
-        if done == 23:
+        if done == 13:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path / "out", on_scored=stop)
     assert [p.name for p in (tmp_path / "out").iterdir()] == [JOURNAL_FILE]
     again = run(tmp_path / "out", on_scored=stop)
-    assert again.n_before == 23
-    assert len(scored) == len(set(scored)) == 60
-    assert tables(tmp_path / "out") == tables(undisturbed)
+    assert again.n_before == 13
+    assert len(scored) == len(set(scored)) == N
+    assert tables(tmp_path / "out") == tables(finished)
     # Once it has ended there is nothing to do.
     monkeypatch.setattr("dtb_runtime.score_workers.Workers.score", None)
     ended = run(tmp_path / "out")
-    assert (ended.n_people, ended.n_failed, ended.n_before) == (60, 6, 60)
+    assert (ended.n_people, ended.n_failed, ended.n_before) == (N, N_BROKEN, N)
     assert ended.first_error == again.first_error
 
 
@@ -160,7 +169,7 @@ def test_whose_file_has_changed_is_scored_again_and_nobody_else(
     assert not (tmp_path / "out" / "run.json").exists()
     again = run(tmp_path / "out", mended, on_scored=stop)
     assert scored == ["sub-007", "sub-012"]
-    assert (again.n_before, again.n_failed, again.was_ended) == (59, 6, False)
+    assert (again.n_before, again.n_failed, again.was_ended) == (N - 1, N_BROKEN, False)
     run(tmp_path / "fresh", mended)
     assert tables(tmp_path / "out") == tables(tmp_path / "fresh")
     assert run(tmp_path / "out", mended).was_ended
@@ -170,26 +179,25 @@ def test_after_fail_fast_a_mended_file_comes_first(
     run: Callable[..., CohortRun], cohort: Path, tmp_path: Path
 ) -> None:
     mended = shutil.copytree(cohort, tmp_path / "mended")
-    with pytest.raises(FirstFailureError, match="Person 8 of 60"):
+    with pytest.raises(FirstFailureError, match=f"Person 8 of {N}"):
         run(tmp_path / "out", mended, fail_fast=True)
     np.save(mended / "sub-007.npy", np.load(mended / "sub-000.npy"))
-    with pytest.raises(FirstFailureError, match="Person 18 of 60"):
+    with pytest.raises(FirstFailureError, match=f"Person 18 of {N}"):
         run(tmp_path / "out", mended, fail_fast=True)
-    assert run(tmp_path / "out", mended).n_failed == 5
+    assert run(tmp_path / "out", mended).n_failed == N_BROKEN - 1
 
 
 @pytest.mark.parametrize("name", ["cohort.tsv", "cohort.json"])
 @pytest.mark.parametrize("is_removed", [True, False])
 def test_tables_that_are_gone_are_written_again_and_changed_ones_are_not_replaced(
     run: Callable[..., CohortRun],
+    finished: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     name: str,
     is_removed: bool,
 ) -> None:
-    out = tmp_path / "out"
-    first = run(out)
-    assert not first.was_ended
+    out = shutil.copytree(finished, tmp_path / "out")
     assert run(out).was_ended
     path = out / name
     good = path.read_bytes()
@@ -203,15 +211,19 @@ def test_tables_that_are_gone_are_written_again_and_changed_ones_are_not_replace
         path.unlink()
     monkeypatch.setattr("dtb_runtime.score_workers.Workers.score", lambda *_: (_ for _ in ()))
     again = run(out)
-    assert (again.was_ended, again.n_before) == (False, 60)
+    assert (again.was_ended, again.n_before) == (False, N)
     assert path.read_bytes() == good
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_killed_at_random_moments_it_ends_with_the_same_bytes(
-    run: Callable[..., CohortRun], cohort: Path, tiny_folder: Path, tmp_path: Path, jobs: int
+    run: Callable[..., CohortRun],
+    cohort: Path,
+    finished: Path,
+    tiny_folder: Path,
+    tmp_path: Path,
+    jobs: int,
 ) -> None:
-    run(tmp_path / "whole")
     out = tmp_path / "out"
     command = [sys.executable, "-c", RUN, str(tiny_folder), str(cohort), str(out), str(jobs)]
     rng = np.random.default_rng(jobs)
@@ -228,13 +240,13 @@ def test_killed_at_random_moments_it_ends_with_the_same_bytes(
         kills += 1
     assert kills
     run(out)
-    assert tables(out) == tables(tmp_path / "whole")
-    assert _n_lines(out) == 1 + 60  # nobody was written down twice
+    assert tables(out) == tables(finished)
+    assert _n_lines(out) == 1 + N  # nobody was written down twice
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="it looks into /proc")
 def test_workers_end_when_the_process_that_began_them_is_killed(
-    run: Callable[..., CohortRun], cohort: Path, tiny_folder: Path, tmp_path: Path
+    run: Callable[..., CohortRun], cohort: Path, finished: Path, tiny_folder: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
     command = [sys.executable, "-c", RUN, str(tiny_folder), str(cohort), str(out), "2"]
@@ -250,8 +262,7 @@ def test_workers_end_when_the_process_that_began_them_is_killed(
         time.sleep(0.05)
     assert not any(map(_is_alive, workers))
     run(out)
-    run(tmp_path / "whole")
-    assert tables(out) == tables(tmp_path / "whole")
+    assert tables(out) == tables(finished)
 
 
 def _session(leader: int) -> list[int]:
@@ -283,7 +294,8 @@ def test_a_worker_that_dies_is_replaced_and_its_people_come_again(
 ) -> None:
     entries = list_cohort(cohort).entries
     expected = list(tiny.score(entries))
-    with Workers(WorkerPlan.of(tiny, ScoreSettings()), 2) as workers:
+    plan = replace(WorkerPlan.of(tiny, ScoreSettings()), at_once=2)  # so that work remains
+    with Workers(plan, 2) as workers:
         found = []
         for person in workers.score(entries):
             found.append(person)
@@ -294,9 +306,9 @@ def test_a_worker_that_dies_is_replaced_and_its_people_come_again(
 
 
 def test_another_cohort_or_bundle_does_not_overwrite(
-    run: Callable[..., CohortRun], cohort: Path, tmp_path: Path
+    run: Callable[..., CohortRun], cohort: Path, finished: Path, tmp_path: Path
 ) -> None:
-    run(tmp_path / "out")
+    shutil.copytree(finished, tmp_path / "out")
     before = tables(tmp_path / "out")
     fewer = shutil.copytree(cohort, tmp_path / "fewer")
     with pytest.raises(
@@ -313,7 +325,9 @@ def test_fail_fast_stops_and_keeps_what_was_done(
     run: Callable[..., CohortRun], tmp_path: Path
 ) -> None:
     for _ in range(2):
-        with pytest.raises(FirstFailureError, match=r"Person 8 of 60, in .* failed: .* The 8 rows"):
+        with pytest.raises(
+            FirstFailureError, match=rf"Person 8 of {N}, in .* failed: .* The 8 rows"
+        ):
             run(tmp_path, fail_fast=True)
     assert run(tmp_path).n_before == 8
 
@@ -330,14 +344,14 @@ def test_people_may_come_and_go(
     (grown / "sub-003.npy").rename(tmp_path / "kept.npy")
     run(tmp_path / "out", grown)
     (tmp_path / "kept.npy").rename(grown / "sub-003.npy")
-    (grown / "sub-059.npy").unlink()
+    (grown / f"sub-{N - 1:03d}.npy").unlink()
     (grown / "participants.tsv").write_text("participant_id\tage\tsex\nsub-004\t30\tfemale\n")
     again = run(tmp_path / "out", grown)
     # One is new, and everybody has an age and a sex now, or none known.
-    assert (again.n_people, again.was_ended) == (59, False)
-    (grown / "sub-058.npy").unlink()
+    assert (again.n_people, again.was_ended) == (N - 1, False)
+    (grown / f"sub-{N - 2:03d}.npy").unlink()
     once_more = run(tmp_path / "out", grown)
-    assert (once_more.n_people, once_more.n_before) == (58, 58)
+    assert (once_more.n_people, once_more.n_before) == (N - 2, N - 2)
     run(tmp_path / "fresh", grown)
     assert tables(tmp_path / "out") == tables(tmp_path / "fresh")
 
@@ -357,17 +371,20 @@ def test_tables_of_somebody_else_are_not_replaced(
 
 
 def test_tables_that_are_left_out_do_not_stay_from_before(
-    run: Callable[..., CohortRun], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Callable[..., CohortRun],
+    finished: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     pytest.importorskip("pyarrow", reason="pyarrow is an extra")
-    run(tmp_path)
+    shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
     with monkeypatch.context() as patch:
         patch.setattr("dtb_runtime.cohort_run._pyarrow", lambda: None)
         run(tmp_path, force=True)
         assert not (tmp_path / "cohort.parquet").exists()
         assert run(tmp_path).was_ended
     # Once it is installed, the same command adds it.
-    assert run(tmp_path).n_before == 60
+    assert run(tmp_path).n_before == N
     assert (tmp_path / "cohort.parquet").exists()
 
 
@@ -381,10 +398,10 @@ def test_a_folder_that_cannot_be_written_ends_the_run_and_not_the_people(
     with pytest.raises(OutputError, match="people"):
         score_cohort(tiny, list_cohort(cohort), out, settings)
     (out / "people").unlink()
-    assert score_cohort(tiny, list_cohort(cohort), out, settings).n_failed == 6
+    assert score_cohort(tiny, list_cohort(cohort), out, settings).n_failed == N_BROKEN
     # Files of one person that are gone are written again, and those of nobody else.
     shutil.rmtree(out / "people" / "sub-001")
-    assert score_cohort(tiny, list_cohort(cohort), out, settings).n_before == 59
+    assert score_cohort(tiny, list_cohort(cohort), out, settings).n_before == N - 1
     assert (out / "people" / "sub-001").is_dir()
     assert not (out / "people" / "sub-007").exists()
 
@@ -407,8 +424,9 @@ def test_all_workers_have_one_thread(
     if not Path("/proc/self/environ").exists():
         pytest.skip("it looks into /proc")
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "7")
-    with Workers(WorkerPlan.of(tiny, ScoreSettings()), 3) as workers:
-        list(workers.score(list_cohort(cohort).entries))
+    plan = replace(WorkerPlan.of(tiny, ScoreSettings()), at_once=2)
+    with Workers(plan, 2) as workers:
+        list(workers.score(list_cohort(cohort).entries[:8]))
         assert workers._pool is not None
         pids = list(workers._pool._processes)
         found = [Path(f"/proc/{pid}/environ").read_bytes().split(b"\0") for pid in pids]
@@ -438,7 +456,7 @@ def test_a_disk_that_is_full_ends_the_run_with_a_sentence(
         [sys.executable, "-c", RUN, str(tiny_folder), str(cohort), str(out), "1"], check=True
     )
     assert again.returncode == 0
-    assert _n_lines(out) == 61
+    assert _n_lines(out) == 1 + N
 
 
 def test_results_do_not_go_into_the_cohort(

@@ -54,7 +54,14 @@ def test_an_empty_diagonal_is_set_and_said(
 ) -> None:
     np.fill_diagonal(matrix, value)
     connectome = Connectome.from_matrix(matrix, fisher_z=is_z, source="c.npy")
-    assert connectome.notes == (f"The diagonal of c.npy was {name} and was set to 1.",)
+    doubt = (
+        f"A diagonal of {name} does not tell r from Fisher z: c.npy was taken for r. Pass "
+        "--fisher-z (fisher_z=True) if it is z.",
+    )
+    assert connectome.notes == (
+        f"The diagonal of c.npy was {name} and was set to 1.",
+        *(() if is_z else doubt),
+    )
     np.testing.assert_array_equal(np.diagonal(connectome.correlations), 1)
 
 
@@ -88,6 +95,28 @@ def test_an_asymmetric_matrix_is_refused_with_its_worst_pair(matrix: NDArray[np.
         Connectome.from_matrix(matrix)
     with pytest.raises(ConnectomeError, match="regions 'L_M1' and 'R_M1' is"):
         Connectome.from_matrix(matrix, labels=LABELS)
+
+
+@pytest.mark.parametrize("empty", [0.0, np.nan])
+@pytest.mark.parametrize("may_impute", [False, True])
+def test_one_triangle_is_named_as_such(
+    matrix: NDArray[np.float64], empty: float, may_impute: bool
+) -> None:
+    below = np.tril(np.ones(matrix.shape, dtype=bool), -1)
+    upper, lower = np.where(below, empty, matrix), np.where(below.T, empty, matrix)
+    with pytest.raises(ConnectomeError, match=r"filled above .* half = numpy\.triu\(matrix, 1\)"):
+        Connectome.from_matrix(upper, may_impute=may_impute)
+    with pytest.raises(ConnectomeError, match=r"filled below .* half = numpy\.tril\(matrix, -1\)"):
+        Connectome.from_matrix(lower, may_impute=may_impute)
+    for half in (np.triu(upper, 1), np.tril(lower, -1)):  # as the sentence advises
+        found = Connectome.from_matrix(half + half.T).correlations
+        np.testing.assert_allclose(found, matrix, atol=1e-7)
+
+
+def test_zeros_in_both_triangles_are_no_single_one(matrix: NDArray[np.float64]) -> None:
+    matrix[0, 4] = matrix[4, 0] = 0.0
+    assert Connectome.from_matrix(matrix).n_regions == 5
+    assert Connectome.from_matrix(np.eye(5)).n_regions == 5
 
 
 def test_not_a_number_is_refused_with_its_place(matrix: NDArray[np.float64]) -> None:
@@ -207,6 +236,28 @@ def test_another_size_with_labels_lists_them(matrix: NDArray[np.float64]) -> Non
     connectome = Connectome.from_matrix(matrix, labels=LABELS)
     with pytest.raises(ConnectomeError, match=r"missing L_S1; unknown R_V1, R_M1\. Parcellate"):
         connectome.aligned(("L_V1", "L_M1", "R_S1", "L_S1"), "four")
+
+
+@pytest.mark.parametrize("n_timepoints", [50, 4])
+def test_columns_that_are_no_regions_are_named(rng: np.random.Generator, n_timepoints: int) -> None:
+    names = ("time", "V1_L", "V1_R", "M1_L", "M1_R", "csf")
+    found = Connectome.from_timeseries(
+        rng.normal(size=(n_timepoints, 6)), labels=names, source="s.csv"
+    )
+    with pytest.raises(
+        ConnectomeError,
+        match=r"s\.csv holds time series of 6 regions, but .* 4 x 4 \(parcellation 'four'\): "
+        r"unknown time, csf; all others fit\. Save it without them\.$",
+    ):
+        found.aligned(("L_V1", "R_V1", "L_M1", "R_M1"), "four")
+
+
+def test_a_hemisphere_at_the_end_of_names_is_found_and_said(matrix: NDArray[np.float64]) -> None:
+    names = [f"{label[2:]}_{label[0]}" for label in LABELS]
+    found = Connectome.from_matrix(matrix, labels=names).aligned(LABELS[::-1], "five")
+    expected = Connectome.from_matrix(matrix).correlations[::-1, ::-1]
+    np.testing.assert_array_equal(found.correlations, expected)
+    assert "and to where the hemisphere stands, such as 'S1_R' for 'R_S1'" in found.notes[-1]
 
 
 def test_other_labels_are_listed(matrix: NDArray[np.float64]) -> None:
@@ -408,7 +459,7 @@ def test_changes_in_the_last_digits_are_no_signal(rng: np.random.Generator) -> N
 def test_a_diagonal_of_rounding_errors_is_zero(matrix: NDArray[np.float64]) -> None:
     connectome = Connectome.from_matrix(matrix - np.eye(5) - 2e-16)
     assert np.all(np.diag(connectome.correlations) == 1.0)
-    assert connectome.notes == ("The diagonal of array was 0 and was set to 1.",)
+    assert connectome.notes[0] == "The diagonal of array was 0 and was set to 1."
 
 
 def test_a_file_name_becomes_one_line_that_can_be_written(
@@ -417,9 +468,11 @@ def test_a_file_name_becomes_one_line_that_can_be_written(
     path = tmp_path / "sub-01\n\x1b[31m\udcff\u00e9.npy"
     with path.open("wb") as file:
         np.save(file, matrix - np.eye(5))
-    (note,) = read_connectome(path).notes
-    assert "sub-01\\n\\x1b[31m\\udcff\u00e9.npy" in note
-    note.encode()
+    notes = read_connectome(path).notes
+    assert len(notes) == 2
+    for note in notes:
+        assert "sub-01\\n\\x1b[31m\\udcff\u00e9.npy" in note
+        note.encode()
 
 
 def test_masked_values_are_not_unmasked(matrix: NDArray[np.float64]) -> None:

@@ -211,42 +211,98 @@ def refusal(folder: Path, strategy: str = "simple", scan: str = SCAN) -> str:
 
 def test_missing_confounds_are_one_sentence(folder: Path) -> None:
     (folder / TABLE).unlink()
-    text = refusal(folder)
-    assert text.startswith(
-        f"The confounds of {SCAN} for the strategy 'simple' cannot be read (Could not find "
-    )
-    assert text.endswith(
-        "with its ..._desc-confounds_timeseries.tsv and .json beside it. Or drop --denoise."
+    assert refusal(folder) == (
+        f"There is no table of confounds beside {SCAN}, expected {TABLE} and its .json in the same "
+        "folder. Copy both there from fMRIPrep's output, or drop --denoise."
     )
 
 
-def test_another_name_is_refused(folder: Path) -> None:
+def test_several_tables_are_one_sentence(folder: Path, columns: dict[str, Any]) -> None:
+    other = "sub-01_desc-confounds_timeseries.tsv"
+    write_table(folder, columns, other)
+    assert f"may be its own: {other}, {TABLE}. Keep one" in refusal(folder)
+
+
+@pytest.mark.parametrize("strategy", DENOISING)
+def test_another_name_is_refused(folder: Path, strategy: str) -> None:
     (folder / SCAN).rename(folder / "rest.nii.gz")
-    assert "Expected a scan named as fMRIPrep does" in refusal(folder, scan="rest.nii.gz")
+    text = refusal(folder, strategy, scan="rest.nii.gz")
+    kind = "smoothAROMAnonaggr" if strategy == "ica_aroma" else "preproc"
+    assert text.startswith(
+        f"rest.nii.gz is not named as fMRIPrep names a scan for --denoise {strategy}, expected "
+        f"sub-..._desc-{kind}_bold.nii.gz"
+    )
+
+
+def test_names_that_nothing_needs_are_refused(folder: Path) -> None:
+    (folder / SCAN).rename(folder / "rest.nii.gz")
     name = "_".join(f"a{i}-1" for i in range(25)) + "_desc-preproc_bold.nii.gz"
     (folder / "rest.nii.gz").rename(folder / name)
     assert "is not named as fMRIPrep does" in refusal(folder, scan=name)
 
 
 @pytest.mark.parametrize(
-    ("strategy", "missing"), [("simple", "csf"), ("scrubbing", "std_dvars"), ("compcor", "json")]
+    ("strategy", "missing", "said"),
+    [
+        ("simple", "csf", "csf"),
+        ("simple", "trans_x_p", "trans_x_power2"),
+        ("scrubbing", "std_dvars", "std_dvars"),
+        ("scrubbing", "framewise", "framewise_displacement"),
+        ("scrubbing", "csf_d", "csf_derivative1, csf_derivative1_power2"),
+        ("compcor", "a_comp", "a_comp_cor_00"),
+        ("compcor", "rot_z", "rot_z, rot_z_derivative1, rot_z_power2, rot_z_derivative1_power2"),
+    ],
 )
-def test_confounds_that_a_strategy_needs_are_named(
-    folder: Path, columns: dict[str, Any], strategy: str, missing: str
+def test_columns_that_a_strategy_needs_are_named(
+    folder: Path, columns: dict[str, Any], strategy: str, missing: str, said: str
 ) -> None:
-    if missing == "json":
-        (folder / TABLE).with_suffix(".json").unlink()
-    else:
-        write_table(folder, {k: v for k, v in columns.items() if not k.startswith(missing)})
-    assert missing in refusal(folder, strategy)
+    write_table(folder, {k: v for k, v in columns.items() if not k.startswith(missing)})
+    assert refusal(folder, strategy) == (
+        f"{TABLE} lacks {said}, which the strategy '{strategy}' needs. Give the table as fMRIPrep "
+        "wrote it, choose another strategy, or drop --denoise."
+    )
+
+
+def test_aroma_needs_white_matter_and_csf(folder: Path, columns: dict[str, Any]) -> None:
+    write_table(folder, {k: v for k, v in columns.items() if not k.startswith("white")})
+    text = refusal(folder, "ica_aroma", SCAN.replace("preproc", "smoothAROMAnonaggr"))
+    assert text.startswith(f"{TABLE} lacks white_matter, which the strategy 'ica_aroma' needs.")
+
+
+def test_a_missing_sidecar_is_named(folder: Path) -> None:
+    sidecar = (folder / TABLE).with_suffix(".json")
+    sidecar.unlink()
+    text = refusal(folder, "compcor")
+    assert text.startswith(f"There is no {sidecar.name} beside {TABLE}, which the strategy 'comp")
+
+
+def test_what_nobody_foresaw_is_in_nilearns_words(folder: Path) -> None:
+    (folder / TABLE).with_suffix(".json").write_text("{}")
+    assert "for the strategy 'compcor' cannot be read (" in refusal(folder, "compcor")
+
+
+def test_a_column_that_nilearn_can_do_without_is_not_missed(
+    folder: Path, columns: dict[str, Any]
+) -> None:
+    """What we say is missing is said only where nilearn fails."""
+    unused = ("cosine", "std_dvars", "csf_", "white_matter_", "a_comp", "aroma")
+    write_table(folder, {k: v for k, v in columns.items() if not k.startswith(unused)})
+    assert np.isfinite(read(folder, "simple").values).all()
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"\xff\xfe\0", b"a\tb\n1\n1\t2\t3\n", b"transX\n1\n", b"csf\nx\ny\n"]
+    ("content", "said"),
+    [
+        (b"", "cannot be read"),
+        (b"\xff\xfe\0", "cannot be read"),
+        (b"a\tb\n1\n1\t2\t3\n", "cannot be read"),
+        (b"transX\n1\n", "lacks trans_x, trans_x_derivative1"),
+        (b"csf\nx\ny\n", "lacks trans_x, trans_x_derivative1"),
+    ],
 )
-def test_damaged_confounds_are_refused(folder: Path, content: bytes) -> None:
+def test_damaged_confounds_are_refused(folder: Path, content: bytes, said: str) -> None:
     (folder / TABLE).write_bytes(content)
-    assert "cannot be read" in refusal(folder)
+    assert said in refusal(folder)
 
 
 def test_confounds_of_another_scan_are_refused(folder: Path, columns: dict[str, Any]) -> None:

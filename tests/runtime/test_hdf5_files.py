@@ -106,13 +106,22 @@ def test_a_named_data_set_is_read(tmp_path: Path) -> None:
         assert raw.kind == "connectome"
     with pytest.raises(ConnectomeError, match="holds both 'one/connectome' and 'two/connectome'"):
         read(path)
-    with pytest.raises(ConnectomeError, match=r"no data set 'two/c' in c\.h5: 'two/c' is not"):
+    with pytest.raises(
+        ConnectomeError,
+        match=r"no data set 'two/c' in c\.h5: 'two/c' is not .* "
+        r"--variable: one/connectome \(data set of numbers, 4 x 3\), two/connectome \(.*\)\.$",
+    ):
         read(path, "two/c")
     with pytest.raises(ConnectomeError, match=r"'two/connectome/x' is not there"):
         read(path, "two/connectome/x")
     for name in ("two", "/"):
         with pytest.raises(ConnectomeError, match="is a group, not a data set"):
             read(path, name)
+    with pytest.raises(ConnectomeError, match=r"in it with --variable: two/connectome \(.*\)\.$"):
+        read(path, "two")
+    many = holding(tmp_path / "many.h5", **{f"c{i:03d}": VALUES for i in range(500)})
+    with pytest.raises(ConnectomeError, match=r"c009 \(.*\) and 490 more\.$"):
+        read(many, "c")
     both = holding(tmp_path / "both.h5", a=VALUES, b__c=VALUES)
     with pytest.raises(ConnectomeError, match=r"b/c \(data set of numbers, 4 x 3\); expected"):
         read(both)
@@ -269,6 +278,8 @@ def test_a_link_beside_a_named_data_set_is_left_alone(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read(path, "fc").values, VALUES)
     with pytest.raises(ConnectomeError, match="is a link"):
         read(path)
+    with pytest.raises(ConnectomeError, match=r"'c' is not there\. Name one .* --variable\.$"):
+        read(path, "c")
 
 
 def test_a_link_in_the_place_of_labels_is_refused(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -43,6 +44,7 @@ from dtb_runtime.scored_person import ScoredPerson
 
 Floats = NDArray[np.float64]
 N = 12
+FEW = (0, 1, 2, 3, 7)
 TABLES = ("trial.tsv", "trial_columns.json", "trial.json", "baseline.tsv")
 RUN = """
 import sys
@@ -55,8 +57,8 @@ from dtb_runtime.plan import plan_of_text
 if __name__ == "__main__":
     bundle, cohort, out, plan = sys.argv[1:]
     loaded, content = load_bundle(bundle, device="cpu"), Path(plan).read_bytes()
-    goals = plan_of_text(content, plan, loaded).goals
-    settings = TrialSettings(goals, (), ("common",), content)
+    of_plan = plan_of_text(content, plan, loaded)
+    settings = TrialSettings(of_plan.goals, of_plan.holds, ("common",), content)
     run_trial(loaded, list_cohort(cohort), out, settings, jobs=2)
 """
 
@@ -71,6 +73,15 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
         path = folder / f"sub-{number:02d}.npy"
         np.save(path, make_correlations(number))
     (folder / "sub-07.npy").write_bytes(b"nothing")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def few(cohort: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Five of them, the last of whom is the broken one."""
+    folder = tmp_path_factory.mktemp("few")
+    for number in FEW:
+        shutil.copy(cohort / f"sub-{number:02d}.npy", folder)
     return folder
 
 
@@ -108,6 +119,24 @@ def run(tiny: Bundle, cohort: Path, settings: TrialSettings) -> Callable[..., Co
     return trial
 
 
+@pytest.fixture(scope="module")
+def finished(
+    tiny: Bundle,
+    cohort: Path,
+    settings: TrialSettings,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[Path, CohortRun]:
+    """The folder of the cohort's trial, not to be changed, and how it went."""
+    out = tmp_path_factory.mktemp("finished") / "out"
+    return out, run_trial(tiny, list_cohort(cohort), out, settings)
+
+
+@pytest.fixture
+def ended(finished: tuple[Path, CohortRun], tmp_path: Path) -> Path:
+    """A copy of that folder."""
+    return Path(shutil.copytree(finished[0], tmp_path / "ended"))
+
+
 def tables(out: Path) -> dict[str, bytes]:
     return {name: (out / name).read_bytes() for name in TABLES}
 
@@ -118,17 +147,16 @@ def rows_of(path: Path) -> list[dict[str, str]]:
 
 
 def test_a_row_is_what_the_plan_does_in_the_person(
-    run: Callable[..., CohortRun],
+    finished: tuple[Path, CohortRun],
     tiny: Bundle,
     plan: Plan,
     settings: TrialSettings,
     cohort: Path,
-    tmp_path: Path,
 ) -> None:
-    done = run(tmp_path / "out")
+    out, done = finished
     assert (done.n_people, done.n_failed) == (N, 1)
     assert done.first_error.startswith("sub-(hidden).npy is not a NumPy array file")
-    rows = rows_of(tmp_path / "out" / "trial.tsv")
+    rows = rows_of(out / "trial.tsv")
     assert [row["participant_id"] for row in rows] == [f"sub-{n:02d}" for n in range(N)]
     assert rows[7]["status"] == "failed"
     assert rows[7]["reaction_time_before"] == "n/a"
@@ -153,7 +181,7 @@ def test_a_row_is_what_the_plan_does_in_the_person(
     for arm, value in expected.items():
         assert float(row[column("reaction_time", arm)]) == pytest.approx(value, rel=1e-5)
     assert float(row["common_size_r"]) == pytest.approx(tried.size, rel=1e-5)
-    described = json.loads((tmp_path / "out" / "trial_columns.json").read_text())
+    described = json.loads((out / "trial_columns.json").read_text())
     assert set(row) <= set(described)
     assert float(row["common_size_sd"]) == pytest.approx(tried.size_sd, rel=1e-5)
     assert float(row["dose_2_share_possible"]) == pytest.approx(tried.dose_shares[1], rel=1e-5)
@@ -166,11 +194,9 @@ def test_a_row_is_what_the_plan_does_in_the_person(
     assert "random change" in described["reaction_time_sham_common"]["Description"]
 
 
-def test_effects_are_the_paper_formula(
-    run: Callable[..., CohortRun], settings: TrialSettings, tmp_path: Path
-) -> None:
-    run(tmp_path)
-    rows = [row for row in rows_of(tmp_path / "trial.tsv") if row["status"] == "ok"]
+def test_effects_are_the_paper_formula(finished: tuple[Path, CohortRun]) -> None:
+    out, _ = finished
+    rows = [row for row in rows_of(out / "trial.tsv") if row["status"] == "ok"]
     before = np.array([float(row["reaction_time_before"]) for row in rows])
     after = np.array([float(row["reaction_time_common"]) for row in rows])
     effects = (before - after) / before.std(ddof=1)
@@ -178,7 +204,7 @@ def test_effects_are_the_paper_formula(
     np.testing.assert_allclose(found, effects, rtol=1e-3, atol=1e-4)
     responds = [float(row["responder_common"]) for row in rows]
     assert responds == (before - after >= 0.01).astype(float).tolist()  # half of the goal
-    summary = json.loads((tmp_path / "trial.json").read_text())
+    summary = json.loads((out / "trial.json").read_text())
     assert summary["rule"] == "responder: reaction_time falls by at least 0.01 (0.5 of the goal)"
     of = summary["arms"]["common"]["goals"]["reaction_time"]
     assert of["n"] == len(rows)
@@ -280,29 +306,29 @@ def test_who_loses_the_indicator_does_not_respond(settings: TrialSettings) -> No
 
 
 def test_another_rule_for_responders_forecasts_nobody_again(
-    run: Callable[..., CohortRun], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Callable[..., CohortRun], ended: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run(tmp_path)
     monkeypatch.setattr("dtb_runtime.arm_scoring.TrialScorer.score", None)
-    again = run(tmp_path, responder_share=0.9)
+    again = run(ended, responder_share=0.9)
     assert (again.was_ended, again.n_before) == (False, N)
-    summary = json.loads((tmp_path / "trial.json").read_text())
+    summary = json.loads((ended / "trial.json").read_text())
     assert summary["rule"].endswith("by at least 0.018 (0.9 of the goal)")
-    assert run(tmp_path, responder_share=0.9).was_ended
+    assert run(ended, responder_share=0.9).was_ended
     with pytest.raises(UsageError, match="share of the goal above 0"):
-        run(tmp_path, responder_share=0.0)
+        run(ended, responder_share=0.0)
 
 
-def test_what_nothing_was_given_for_is_said(run: Callable[..., CohortRun], tmp_path: Path) -> None:
-    done = run(tmp_path)
-    assert done.left_out == (
+def test_what_nothing_was_given_for_is_said(
+    run: Callable[..., CohortRun], finished: tuple[Path, CohortRun], ended: Path
+) -> None:
+    assert finished[1].left_out == (
         "the prediction of responses: the caller gave nothing that makes it",
         "trial.svg: the caller gave nothing that makes it",
     )
     helpers = TrialHelpers(lambda _, features: {"n": len(features)}, lambda *_: b"<svg/>")
-    again = run(tmp_path, helpers=helpers)
+    again = run(ended, helpers=helpers)
     assert (again.was_ended, again.n_before, again.left_out) == (False, N, ())
-    assert (tmp_path / "trial.svg").read_bytes() == b"<svg/>"
+    assert (ended / "trial.svg").read_bytes() == b"<svg/>"
 
 
 def test_nobody_is_counted_twice(
@@ -317,9 +343,8 @@ def test_nobody_is_counted_twice(
 
 
 def test_processes_and_interruptions_change_no_byte(
-    run: Callable[..., CohortRun], tmp_path: Path
+    run: Callable[..., CohortRun], finished: tuple[Path, CohortRun], tmp_path: Path
 ) -> None:
-    run(tmp_path / "whole")
     tried: list[str] = []
 
     def stop(done: int, _: int, person: ScoredPerson | None) -> None:
@@ -332,70 +357,70 @@ def test_processes_and_interruptions_change_no_byte(
         run(tmp_path / "out", on_scored=stop)
     names = {path.name for path in (tmp_path / "out").iterdir()}
     assert names == {JOURNAL_FILE, COMMON_FILE}
-    again = run(tmp_path / "out", jobs=3, on_scored=stop)
+    again = run(tmp_path / "out", jobs=2, on_scored=stop)
     assert again.n_before == 5
     assert len(tried) == len(set(tried)) == N
-    assert tables(tmp_path / "out") == tables(tmp_path / "whole")
+    assert tables(tmp_path / "out") == tables(finished[0])
     ended = run(tmp_path / "out")
     assert ended.was_ended
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="there is no SIGKILL here")
 def test_a_killed_trial_goes_on(
-    run: Callable[..., CohortRun],
+    finished: tuple[Path, CohortRun],
     tiny_folder: Path,
     cohort: Path,
-    tiny: Bundle,
-    plan: Plan,
+    settings: TrialSettings,
     tmp_path: Path,
 ) -> None:
-    bare = replace(plan, holds=())
-    (tmp_path / "plan.json").write_bytes(bare.to_bytes(tiny))
+    (tmp_path / "plan.json").write_bytes(settings.common or b"")
     (tmp_path / "run.py").write_text(RUN)
     words = [tiny_folder, cohort, tmp_path / "out", tmp_path / "plan.json"]
     command = [sys.executable, str(tmp_path / "run.py"), *map(str, words)]
     process = subprocess.Popen(command)
     journal = tmp_path / "out" / JOURNAL_FILE
-    for _ in range(600):
+    while process.poll() is None:
         if journal.exists() and journal.read_bytes().count(b"\n") > 3:
             break
-        time.sleep(0.05)
+        time.sleep(0.02)
     process.kill()
     process.wait()
     assert 0 < journal.read_bytes().count(b"\n") - 1 < N
     assert not (tmp_path / "out" / "run.json").exists()
     assert subprocess.run(command, check=False).returncode == 0
-    settings = TrialSettings(bare.goals, (), ("common",), bare.to_bytes(tiny))
-    run(tmp_path / "whole", settings=settings)
-    assert tables(tmp_path / "out") == tables(tmp_path / "whole")
+    assert tables(tmp_path / "out") == tables(finished[0])
 
 
 def test_another_trial_is_not_gone_on_with(
-    run: Callable[..., CohortRun], settings: TrialSettings, plan: Plan, tiny: Bundle, tmp_path: Path
+    run: Callable[..., CohortRun],
+    settings: TrialSettings,
+    plan: Plan,
+    tiny: Bundle,
+    few: Path,
+    tmp_path: Path,
 ) -> None:
-    run(tmp_path)
+    run(tmp_path, few)
     with pytest.raises(OutputError, match="other settings"):
-        run(tmp_path, settings=replace(settings, doses=(0.25,)))
+        run(tmp_path, few, settings=replace(settings, doses=(0.25,)))
     other = replace(plan, change=ConnectomeChange("edges", plan.change.places, -plan.change.sizes))
     before = (tmp_path / COMMON_FILE).read_bytes()
     with pytest.raises(OutputError, match=r"other settings: common\); nothing was written"):
-        run(tmp_path, settings=replace(settings, common=other.to_bytes(tiny)))
+        run(tmp_path, few, settings=replace(settings, common=other.to_bytes(tiny)))
     assert (tmp_path / COMMON_FILE).read_bytes() == before
     with pytest.raises(OutputError, match=r"other settings: seed\)"):
-        run(tmp_path, settings=replace(settings, seed=1))
-    run(tmp_path, settings=replace(settings, common=other.to_bytes(tiny)), force=True)
+        run(tmp_path, few, settings=replace(settings, seed=1))
+    run(tmp_path, few, settings=replace(settings, common=other.to_bytes(tiny)), force=True)
     (tmp_path / COMMON_FILE).write_text("{}")
     with pytest.raises(PlanError, match="has changed since the trial began"):
-        run(tmp_path, settings=replace(settings, common=None))
+        run(tmp_path, few, settings=replace(settings, common=None))
     with pytest.raises(OutputError, match=r"common_plan\.json has changed since it was written"):
-        run(tmp_path, settings=replace(settings, common=other.to_bytes(tiny)))
+        run(tmp_path, few, settings=replace(settings, common=other.to_bytes(tiny)))
 
 
 def test_force_removes_nothing_before_the_new_trial_can_begin(
-    run: Callable[..., CohortRun], settings: TrialSettings, tiny: Bundle, tmp_path: Path
+    run: Callable[..., CohortRun], settings: TrialSettings, ended: Path, tmp_path: Path
 ) -> None:
-    out = tmp_path / "out"
-    run(out)
+    out = ended
     before = tables(out)
     broken = tmp_path / "broken"
     broken.mkdir()
@@ -414,7 +439,7 @@ def test_force_removes_nothing_before_the_new_trial_can_begin(
 
 
 def test_a_common_plan_is_that_of_its_journal(
-    run: Callable[..., CohortRun], settings: TrialSettings, tmp_path: Path
+    run: Callable[..., CohortRun], settings: TrialSettings, few: Path, tmp_path: Path
 ) -> None:
     pytest.importorskip("torch", reason="a new plan takes gradients")
     new = replace(settings, common=None, doses=())
@@ -424,14 +449,14 @@ def test_a_common_plan_is_that_of_its_journal(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run(tmp_path / "out", settings=new, on_scored=stop)
+        run(tmp_path / "out", few, settings=new, on_scored=stop)
     kept = (tmp_path / "out" / COMMON_FILE).read_bytes()
     (tmp_path / "out" / COMMON_FILE).unlink()
-    run(tmp_path / "out", settings=new)  # the cohort is as it was, and so is the plan
+    run(tmp_path / "out", few, settings=new)  # the cohort is as it was, and so is the plan
     assert (tmp_path / "out" / COMMON_FILE).read_bytes() == kept
     (tmp_path / "out" / COMMON_FILE).unlink()
     with pytest.raises(PlanError, match="or was that of other settings"):
-        run(tmp_path / "out", settings=replace(new, limits=ChangeLimits(edges=3)))
+        run(tmp_path / "out", few, settings=replace(new, limits=ChangeLimits(edges=3)))
 
 
 @pytest.mark.parametrize(
@@ -511,10 +536,10 @@ def test_files_of_nobody_else_are_removed(
 
 
 def test_own_files_are_those_of_an_intervention(
-    run: Callable[..., CohortRun], settings: TrialSettings, tmp_path: Path
+    run: Callable[..., CohortRun], settings: TrialSettings, few: Path, tmp_path: Path
 ) -> None:
     people = tmp_path / "out" / "people"
-    run(tmp_path / "out", settings=replace(settings, files=str(people)))
+    run(tmp_path / "out", few, settings=replace(settings, files=str(people)))
     assert not (people / "sub-07").exists()
     folder = people / "sub-03" / "common"
     assert {"plan.json", "connectome.npy", "edges.tsv"} <= {p.name for p in folder.iterdir()}
@@ -533,6 +558,30 @@ def test_the_mean_connectome_leaves_out_whom_it_must(
     (tmp_path / "sub-01.npy").write_bytes(b"nothing")
     with pytest.raises(CohortError, match=r"No connectome of .* can be read"):
         mean_connectome(tiny, list_cohort(tmp_path), settings)
+
+
+@pytest.mark.parametrize("lacking", [["sub-02"], ["sub-01", "sub-02"]], ids=["one", "everybody"])
+def test_a_missing_package_leaves_nobody_out_of_the_mean(
+    tiny: Bundle,
+    settings: TrialSettings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    lacking: list[str],
+) -> None:
+    """The plan stays: with fewer people it would be another one than where the package is."""
+    from .conftest import make_correlations
+
+    for number in (1, 2):
+        name = f"sub-{number:02d}"
+        if name in lacking:
+            (tmp_path / f"{name}.pconn.nii").write_bytes(b"nothing")
+        else:
+            np.save(tmp_path / f"{name}.npy", make_correlations(number))
+    monkeypatch.setitem(sys.modules, "nibabel", None)
+    listing = list_cohort(tmp_path)
+    assert len(listing.entries) == 2
+    with pytest.raises(MissingDependencyError, match=r"nibabel.*pip install nibabel"):
+        mean_connectome(tiny, listing, settings)
 
 
 def test_baseline_features_are_means_over_edges(tiny: Bundle) -> None:

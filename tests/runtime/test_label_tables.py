@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dtb_runtime.errors import ConnectomeError
-from dtb_runtime.label_tables import read_label_table
+from dtb_runtime.label_tables import names_of_regions, read_label_table
 
 
 def write(folder: Path, name: str, *lines: str) -> Path:
@@ -71,6 +71,24 @@ def test_what_is_no_such_table_is_refused(
 ) -> None:
     with pytest.raises(ConnectomeError, match=message):
         read_label_table(write(tmp_path, name, *lines))
+
+
+def test_regions_of_an_image_without_a_name_are_refused(tmp_path: Path) -> None:
+    path = write(tmp_path, "a.tsv", "index\tname", "0\tbackground", "1\tV1", "2\tV2", "9\tV9")
+    assert dict(names_of_regions([1, 9], path, "i.nii")) == {1: "V1", 2: "V2", 9: "V9"}
+    message = r"^i\.nii has regions that a\.tsv does not name: 4, 5\. Give the table of this label"
+    with pytest.raises(ConnectomeError, match=message):
+        names_of_regions([1, 4, 5], path, "i.nii")
+
+
+def test_a_table_that_counts_from_0_is_named_as_such(tmp_path: Path) -> None:
+    path = write(tmp_path, "a.tsv", "index\tname", "0\tV1", "1\tV2", "2\tV3")
+    message = r"does not name: 3\. a\.tsv seems to count from 0, which it names 'V1', and the image"
+    with pytest.raises(ConnectomeError, match=message):
+        names_of_regions([1, 2, 3], path, "i.nii")
+    whole = write(tmp_path, "b.tsv", "index\tname", "1\tV1", "2\tV2")
+    with pytest.raises(ConnectomeError, match=r"does not name: 3\. Give the table of this"):
+        names_of_regions([1, 2, 3], whole, "i.nii")
 
 
 def test_missing_and_binary_tables_are_refused(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from dtb_runtime.connectome import Connectome
 from dtb_runtime.errors import ConnectomeError, MissingDependencyError
 from dtb_runtime.matlab_files import read_matlab
 from dtb_runtime.raw_array import RawArray
+from dtb_runtime.readers import read_array
 from dtb_runtime.reading import Reading
 
 h5py = pytest.importorskip("h5py", reason="h5py is an extra")
@@ -94,9 +95,13 @@ class V73:
         """A cell array of char, 1 x n."""
         data_set = self.file.create_dataset(name, (len(texts), 1), h5py.ref_dtype)
         for place, text in enumerate(texts):
-            one = self.text(f"#refs#/{name}{place}", (text,))
+            one = self.text(f"#refs#/{name.replace('/', '_')}{place}", (text,))
             data_set[place, 0] = one.ref
         data_set.attrs["MATLAB_class"] = np.bytes_("cell")
+
+    def struct(self, name: str) -> None:
+        """A struct, whose fields are what is written as ``name/field``."""
+        self.file.create_group(name).attrs["MATLAB_class"] = np.bytes_("struct")
 
     def close(self) -> Path:
         """The finished file."""
@@ -185,6 +190,12 @@ def test_conn_files_that_do_not_fit_are_refused(
 ) -> None:
     with pytest.raises(ConnectomeError, match=message):
         read(saved(tmp_path / "c.mat", **conn(**changes)))
+
+
+def test_a_group_file_of_conn_is_named_as_such(tmp_path: Path) -> None:
+    path = saved(tmp_path / "resultsROI_Condition001.mat", **conn(Z=np.zeros((3, 3, 20))))
+    with pytest.raises(ConnectomeError, match=r"is 3 x 3 x 20, as in CONN's file of a whole group"):
+        read(path)
 
 
 # ---- a matrix by name
@@ -312,6 +323,125 @@ def test_labels_that_are_no_text_are_refused(tmp_path: Path) -> None:
     mixed = np.array([["a", np.ones(2), "c"]], dtype=object)
     with pytest.raises(ConnectomeError, match=r"\[labels\], cell 2 holds no text"):
         read(saved(tmp_path / "c.mat", fc=VALUES, labels=mixed))
+
+
+# ---- fields of structs
+
+
+def with_structs(path: Path, version: str) -> Path:
+    """A file whose matrices stand in structs, one of them in another."""
+    if version == "7":
+        deep = {"timeseries": VALUES * 2, "labels": cells(("a", "b", "c")), "note": "hello"}
+        return saved(path, sub={"fc": VALUES, "labels": cells(NAMES), "deep": deep, "n": 3})
+    writer = V73(path)
+    writer.struct("sub")
+    writer.matrix("sub/fc", VALUES)
+    writer.cells("sub/labels", NAMES)
+    writer.matrix("sub/n", np.array([[3]]))
+    writer.struct("sub/deep")
+    writer.matrix("sub/deep/timeseries", VALUES * 2)
+    writer.cells("sub/deep/labels", ("a", "b", "c"))
+    writer.text("sub/deep/note", ("hello",))
+    return writer.close()
+
+
+@pytest.mark.parametrize("version", ["7", "7.3 imitated"])
+def test_a_field_of_a_struct_is_read_by_its_name(tmp_path: Path, version: str) -> None:
+    path = with_structs(tmp_path / "c.mat", version)
+    raw = read(path, "sub.fc")
+    np.testing.assert_array_equal(raw.values, VALUES)
+    assert (raw.labels, raw.kind) == (NAMES, None)
+    raw = read(path, "sub.deep.timeseries")
+    np.testing.assert_array_equal(raw.values, VALUES * 2)
+    assert (raw.labels, raw.kind) == (("a", "b", "c"), "timeseries")
+
+
+@pytest.mark.parametrize("version", ["7", "7.3 imitated"])
+@pytest.mark.parametrize(
+    ("variable", "message"),
+    [
+        (None, r"holds sub \(struct, .*--variable \(a field of a struct as sub\.FIELD\)\.$"),
+        ("sub", r"\[sub\] is a struct, .*with --variable: .*sub\.fc \(matrix of .*, 4 x 3\)"),
+        ("sub.deep", r"\[sub\.deep\] is a struct, .*with --variable: .*sub\.deep\.timeseries \("),
+        ("sub.fd", r"no variable 'sub\.fd' in c\.mat, which holds .*sub\.fc \(matrix of"),
+        ("sub.fc.x", r"no variable 'sub\.fc\.x' in c\.mat, which holds"),
+        ("sub.labels", r"\[sub\.labels\] is a cell array, expected a matrix"),
+        ("sub.deep.note", r"\[sub\.deep\.note\] is a char array, expected a matrix"),
+        ("sub.n", r"is 1 x 1|no field"),
+        (".", r"no variable '\.' in c\.mat, which holds sub"),
+    ],
+)
+def test_what_else_stands_in_a_struct_is_told(
+    tmp_path: Path, version: str, variable: str | None, message: str
+) -> None:
+    path = with_structs(tmp_path / "c.mat", version)
+    if variable == "sub.n":
+        assert read(path, variable).values.tolist() == [[3.0]]  # refused as no connectome
+        return
+    with pytest.raises(ConnectomeError, match=message):
+        read(path, variable)
+
+
+@pytest.mark.parametrize("name", ["roi_names", "labels"])
+def test_names_beside_a_struct_are_not_ignored(tmp_path: Path, name: str) -> None:
+    path = saved(tmp_path / "c.mat", sub={"fc": VALUES}, **{name: cells(NAMES)})
+    with pytest.raises(ConnectomeError, match=rf"in '{name}', .*Rename it to sub\.labels, or"):
+        read(path, "sub.fc")
+
+
+def test_arrays_of_structs_have_no_fields_to_name(tmp_path: Path) -> None:
+    people = np.zeros((1, 2), dtype=[("fc", object)])
+    people["fc"][0] = [VALUES, VALUES]
+    path = saved(tmp_path / "c.mat", people=people, sub={"people": people})
+    for name in ("people", "sub.people"):
+        with pytest.raises(ConnectomeError, match=rf"\[{name}\] is an array of 1 x 2 structs"):
+            read(path, f"{name}.fc")
+
+
+def test_a_struct_under_a_name_of_a_matrix_is_refused(tmp_path: Path) -> None:
+    path = saved(tmp_path / "c.mat", connectome={"fc": VALUES})
+    with pytest.raises(ConnectomeError, match=r"with --variable: connectome\.FIELD\.$"):
+        read(path)
+
+
+def test_sparse_fields_and_odd_ones(tmp_path: Path) -> None:
+    sub = {"fc": sparse.csc_matrix(VALUES), "big": np.ones((2, 3, 4)), "none": {}}
+    path = saved(tmp_path / "c.mat", sub=sub)
+    np.testing.assert_array_equal(read(path, "sub.fc").values, VALUES)
+    with pytest.raises(ConnectomeError, match=r"c\.mat\[sub\.big\] is 2 x 3 x 4"):
+        read(path, "sub.big")
+    with pytest.raises(ConnectomeError, match=r"\[sub\.none\] is a"):
+        read(path, "sub.none")
+
+
+def test_links_in_a_struct_of_version_7_3_are_refused(tmp_path: Path) -> None:
+    writer = V73(tmp_path / "c.mat")
+    writer.struct("sub")
+    writer.file["sub/fc"] = h5py.ExternalLink("other.mat", "/fc")
+    with pytest.raises(ConnectomeError, match=r"'sub\.fc' in c\.mat is a link to elsewhere"):
+        read(writer.close(), "sub.fc")
+
+
+def test_structs_by_matlab_are_read(by_matlab: Path) -> None:
+    path = by_matlab / "teststruct_7.4_GLNX86.mat"
+    raw = read(path, "teststruct.doublefield")
+    np.testing.assert_allclose(raw.values, [[np.sqrt(2), np.e, np.pi]], rtol=1e-15)
+
+
+def test_a_damaged_struct_is_one_sentence(tmp_path: Path, rng: np.random.Generator) -> None:
+    """Also where scipy crashes at it: it is read in a process of its own."""
+    path = tmp_path / "c.mat"
+    scipy_io.savemat(path, {"sub": {"fc": VALUES, "labels": cells(NAMES)}})
+    whole = path.read_bytes()
+    n_refused = 0
+    for place in (*range(144, 168, 4), len(whole) // 2):  # dimensions, and lengths of names
+        path.write_bytes(whole[:place] + rng.bytes(4) + whole[place + 4 :])
+        try:
+            assert read_array(path, Reading(variable="sub.fc")).values.size
+        except ConnectomeError as error:
+            assert str(error).isprintable()
+            n_refused += 1
+    assert n_refused > 2
 
 
 # ---- version 7.3, imitated

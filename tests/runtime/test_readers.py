@@ -13,6 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from dtb_runtime import plain_files
+from dtb_runtime.connectome import Connectome, read_connectome
 from dtb_runtime.errors import ConnectomeError
 from dtb_runtime.readers import READERS, read_array
 from dtb_runtime.reading import Reading
@@ -62,6 +63,25 @@ def test_bare_numbers_are_read(tmp_path: Path, suffix: str) -> None:
 def test_txt_may_have_commas_or_blanks(tmp_path: Path, delimiter: str) -> None:
     raw = read_array(write_lines(tmp_path / "c.txt", rows_of(VALUES, delimiter)))
     np.testing.assert_array_equal(raw.values, VALUES)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".txt"])
+@pytest.mark.parametrize("header", ["", ";L_V1;R_V1;M1 left", ';"L_V1";"R_V1";"M1 left"'])
+def test_semicolons_are_read_where_a_comma_would_be(
+    tmp_path: Path, suffix: str, header: str
+) -> None:
+    lines = rows_of(VALUES, ";")
+    if header:
+        lines = [header, *(f"{name};{line}" for name, line in zip("abcd", lines, strict=True))]
+    raw = read_array(write_lines(tmp_path / f"c{suffix}", lines))
+    np.testing.assert_array_equal(raw.values, VALUES)
+    assert raw.labels == (NAMES if header else None)
+
+
+def test_a_semicolon_in_a_name_separates_nothing(tmp_path: Path) -> None:
+    lines = ['"a;b","c;d"', "1,0.5", "0.5,1"]
+    raw = read_array(write_lines(tmp_path / "c.csv", lines))
+    assert raw.labels == ("a;b", "c;d")
 
 
 def test_what_numpy_savetxt_writes_is_read(tmp_path: Path) -> None:
@@ -182,6 +202,19 @@ def test_missing_files_folders_and_unknown_endings_are_refused(tmp_path: Path) -
         read_array(tmp_path / "c")
     with pytest.raises(ConnectomeError, match=r"cannot be read|no file"):
         read_array(tmp_path / ("x" * 5000 + ".npy"))
+
+
+@pytest.mark.parametrize(
+    "name", ["c.csv.gz", "c.tsv.GZ", "c.npy.bz2", "c.pconn.nii.xz", "c.h5.zip"]
+)
+def test_a_packed_file_is_to_be_unpacked(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"x")
+    unpacked = re.escape(name.rpartition(".")[0])
+    with pytest.raises(ConnectomeError, match=rf"only \.nii\.gz is read\. Unpack it: {unpacked}\."):
+        read_array(tmp_path / name)
+    (tmp_path / "c.doc.gz").write_bytes(b"x")
+    with pytest.raises(ConnectomeError, match=r"ending '\.gz', expected one of \.npy"):
+        read_array(tmp_path / "c.doc.gz")
 
 
 @pytest.mark.parametrize("suffix", READERS)
@@ -344,7 +377,9 @@ def test_an_archive_of_something_else_is_refused(tmp_path: Path) -> None:
         ("c.csv", ["1,0.5", "0.5,x"], "'x' in row 2 of the numbers, column 2, is not a number"),
         ("c.csv", ["a,1,0.5", "b,0.5,x"], "'x' in row 2 of the numbers, column 3"),
         ("c.csv", ["1,0.5", "0.5"], "row 2 of the numbers has 1 values, but row 1 has 2"),
-        ("c.csv", ["1;0.5", "0.5;1"], "'0.5;1' in row 1 .* separate values as the file's ending"),
+        ("c.tsv", ["1;0.5", "0.5;1"], "'0.5;1' in row 1 .* separate values as the file's ending"),
+        ("c.csv", ["1;0,5", "0,5;1"], r"decimals with a comma \('0,5' in its last row\)\. Write"),
+        ("c.txt", ['"a";"b"', '1;"-0,5"', "-5,0E-1;1"], "'-5,0E-1' in its last row"),
         ("c.tsv", ["a\tb", "1,0\t0,5"], "'0,5' in row 1 .* decimals with a point"),
         ("c.csv", ["a,b,c"], "a header but no numbers under it"),
         ("c.csv", ["# only", "# this"], "holds only comments"),
@@ -449,6 +484,111 @@ def test_an_array_is_read_by_the_name_that_is_given(tmp_path: Path) -> None:
         read_array(path, Reading(variable="no"))
 
 
+# ---- one triangle of a matrix, as a list
+
+
+@pytest.mark.parametrize(
+    ("suffix", "n"),
+    [(suffix, 66) for suffix in (".npy", ".npz", ".csv", ".tsv", ".txt")]
+    + [(".npy", 64620), (".txt", 64620), (".npy", 124750), (".csv", 124750)],
+)
+@pytest.mark.parametrize("shape", [(1, -1), (-1, 1), (-1,)])
+def test_a_triangle_as_a_list_is_named_as_such(
+    tmp_path: Path, suffix: str, n: int, shape: tuple[int, ...]
+) -> None:
+    path, numbers = tmp_path / f"c{suffix}", np.full(n, 0.5).reshape(shape)
+    if suffix == ".npy":
+        np.save(path, numbers)
+    elif suffix == ".npz":
+        np.savez(path, numbers, who=np.array("me"))
+    else:
+        delimiter = {".csv": ",", ".tsv": "\t"}.get(suffix, " ")
+        path.write_text((delimiter if shape[0] == 1 else "\n").join(["0.5"] * n))
+    n_regions = {66: 12, 64620: 360, 124750: 500}[n]
+    message = (
+        f"is a list of {n} numbers, as many as one triangle of a {n_regions} x {n_regions} matrix "
+        rf"has \(or of {n_regions - 1} x {n_regions - 1} with its diagonal\)"
+    )
+    with pytest.raises(ConnectomeError, match=message):
+        read_connectome(path)
+
+
+def test_the_advice_for_triangles_makes_the_matrix(rng: np.random.Generator) -> None:
+    distance = pytest.importorskip("scipy.spatial.distance")
+    matrix = np.corrcoef(rng.normal(size=(8, 30)))
+    numbers = matrix[np.triu_indices(8, k=1)]
+    whole = distance.squareform(numbers)
+    found = Connectome.from_matrix(whole)
+    np.testing.assert_allclose(found.correlations, matrix, atol=1e-7)
+    with pytest.raises(ConnectomeError, match=r"scipy\.spatial\.distance\.squareform"):
+        Connectome.from_matrix(numbers)
+
+
+@pytest.mark.parametrize("shape", [(3,), (12,), (1, 500), (67, 1)])
+def test_other_lists_are_not_taken_for_a_triangle(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    np.save(tmp_path / "c.npy", np.zeros(shape))
+    with pytest.raises(ConnectomeError) as caught:
+        read_connectome(tmp_path / "c.npy")
+    assert "triangle" not in str(caught.value)
+
+
+# ---- time series that are regions by time
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".npz"])
+def test_series_are_turned_where_names_say_so(
+    tmp_path: Path, suffix: str, rng: np.random.Generator
+) -> None:
+    series = rng.normal(size=(40, 3))
+    path = tmp_path / f"s{suffix}"
+    if suffix == ".csv":
+        lines = [f"{name},{row}" for name, row in zip(NAMES, rows_of(series.T, ","), strict=True)]
+        write_lines(path, lines)
+    else:
+        np.savez(path, timeseries=series.T, labels=np.array(NAMES))
+    found = read_connectome(path, Reading(timeseries=suffix == ".csv"))
+    np.testing.assert_allclose(found.correlations, np.corrcoef(series.T), atol=1e-6)
+    assert (found.labels, found.n_timepoints) == (NAMES, 40)
+    assert found.notes == (
+        f"{path.name} names its 3 rows (L_V1, R_V1, M1 left) and not its 40 columns, so it was "
+        "taken for regions by time and turned.",
+    )
+
+
+def test_series_are_left_as_they_are_where_names_do_not_tell(
+    tmp_path: Path, rng: np.random.Generator
+) -> None:
+    series = rng.normal(size=(3, 3))
+    np.savez(tmp_path / "s.npz", timeseries=series, labels=np.array(NAMES))
+    np.testing.assert_array_equal(read_array(tmp_path / "s.npz").values, series)
+    np.savez(tmp_path / "s.npz", timeseries=series[:2], labels=np.array([*NAMES, "x"]))
+    with pytest.raises(ConnectomeError, match="has 4 labels for 3 regions"):
+        read_connectome(tmp_path / "s.npz")
+    lines = [f"t{i},{row}" for i, row in enumerate(rows_of(VALUES, ","))]
+    raw = read_array(
+        write_lines(tmp_path / "c.csv", ["time,a,b,c", *lines]), Reading(timeseries=True)
+    )
+    assert (raw.labels, raw.values.shape, raw.notes) == (("a", "b", "c"), (4, 3), ())
+
+
+def test_runs_are_averaged_as_the_documentation_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rng: np.random.Generator
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    matrices = [np.corrcoef(rng.normal(size=(3, 30))) for _ in range(2)]
+    for run, matrix in enumerate(matrices, start=1):
+        lines = ["\t".join(NAMES), *rows_of(matrix, "\t")]
+        write_lines(tmp_path / f"sub-01_run-{run}_relmat.tsv", lines)
+    page = (Path(__file__).parents[2] / "docs" / "files.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"^```python\n(.*?)^```$", page, flags=re.MULTILINE | re.DOTALL)
+    exec(compile(block, "files.md", "exec"), {})
+    found = read_connectome("sub-01.npz")
+    off_diagonal = ~np.eye(3, dtype=bool)
+    expected = np.tanh(sum(np.arctanh(m[off_diagonal]) for m in matrices) / 2)
+    np.testing.assert_allclose(found.correlations[off_diagonal], expected, atol=1e-6)
+    assert (found.labels, found.notes) == (NAMES, ())
+
+
 def test_two_connectomes_in_one_archive_are_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "c.npz", connectome=VALUES, correlations=VALUES / 2)
     with pytest.raises(ConnectomeError, match="holds both 'connectome' and 'correlations'"):
@@ -469,8 +609,8 @@ def test_a_quote_that_is_never_closed_swallows_no_rows(tmp_path: Path) -> None:
 
 
 def test_a_long_bad_cell_is_shown_in_part(tmp_path: Path) -> None:
-    lines = [";".join(["0.5"] * 400)] * 2
-    with pytest.raises(ConnectomeError, match=r"'0\.5;.*\.\.\.' in row 1") as caught:
+    lines = ["|".join(["0.5"] * 400)] * 2
+    with pytest.raises(ConnectomeError, match=r"'0\.5\|.*\.\.\.' in row 1") as caught:
         read_array(write_lines(tmp_path / "c.csv", lines))
     assert len(str(caught.value)) < 250
 
