@@ -12,7 +12,7 @@ SOURCES := $(shell find $(FOLDERS) -not -name '__pycache__' -not -name '*.pyc') 
 EXAMPLE = examples/sub-example_atlas-tcp434_connectome.npy
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint types wheel results bench interventions clean
+.PHONY: help demo test lint types wheel results bench interventions serving browser clean
 
 help:
 	@echo "make demo     install the lean [cpu] extra and forecast an example participant"
@@ -23,10 +23,13 @@ help:
 	@echo "make results  run every evaluation (hours) and write docs/RESULTS.md"
 	@echo "make bench    measure how fast everything is and write docs/PERFORMANCE.md"
 	@echo "make interventions  measure what plans do and write docs/INTERVENTIONS.md"
+	@echo "make serving  measure the service under load and write docs/SERVING.md"
+	@echo "make browser  look at a report in a browser (needs a Chromium)"
 	@echo "make clean    remove the virtual environments and what was built"
 
 demo: .venv-demo/installed
 	.venv-demo/bin/dtb-run predict $(EXAMPLE)
+	.venv-demo/bin/dtb-run demo --out .venv-demo/dtb-demo --force
 
 # A process for each core, each with one thread.
 test: .venv-test/ready
@@ -59,6 +62,15 @@ bench: .venv-test/ready
 interventions: .venv-test/ready
 	.venv-test/bin/python benchmarks/interventions.py $(ARGS)
 
+# On a machine that does nothing else meanwhile. One part: make serving ARGS="--only load"
+serving: .venv-test/ready
+	.venv-test/bin/python benchmarks/serving.py $(ARGS)
+
+# Adds playwright and axe to the tests' environment; tests that need a browser are skipped otherwise.
+browser: .venv-test/ready
+	.venv-test/bin/python $(PIP_INSTALL) --editable ".[browser]"
+	.venv-test/bin/python -m pytest tests/browser $(ARGS)
+
 clean:
 	rm -rf .venv-demo .venv-test .venv-lint .venv-types .venv-wheel build dist *.egg-info
 
@@ -79,7 +91,7 @@ clean:
 .venv-test/ready: .venv-test/created
 	.venv-test/bin/python $(PIP_INSTALL) torch
 	.venv-test/bin/python $(PIP_INSTALL) $(ORT)
-	.venv-test/bin/python $(PIP_INSTALL) --editable ".[torch,imaging,evaluate,cohort,cluster,figures,bids,signing,test]"
+	.venv-test/bin/python $(PIP_INSTALL) --editable ".[torch,imaging,evaluate,cohort,cluster,figures,bids,signing,serve,report,test]"
 	touch $@
 
 .venv-lint/ready: .venv-lint/created
@@ -92,7 +104,7 @@ clean:
 	touch $@
 
 .venv-types/installed: .venv-types/ready dist/built
-	.venv-types/bin/python $(PIP_INSTALL) "$$(echo dist/*.whl)[cpu,torch,imaging,evaluate,cohort,cluster,figures,bids,signing,lint]"
+	.venv-types/bin/python $(PIP_INSTALL) "$$(echo dist/*.whl)[cpu,torch,imaging,evaluate,cohort,cluster,figures,bids,signing,serve,report,lint]"
 	.venv-types/bin/python $(PIP_INSTALL) --force-reinstall --no-deps dist/*.whl
 	touch $@
 

@@ -159,13 +159,13 @@ def _forecast(
     bold.setflags(write=False)
     reports = tuple(draw.indicators for draw in parts) if len(parts) > 1 else ()
     contrasts = {} if mean.contrast is None else {definition.contrast_name: mean.contrast}
-    sample = None if seed is None else _sample(definition.name, parts, seed)
+    sample = None if seed is None else sampled_responses(definition.name, parts, seed)
     return Forecast(
         twin=twin,
         task=definition.name,
         events=run.events,
         provider=twin.bundle.provider,
-        trials=_trials(run, mean.distributions, sample),
+        trials=columns_of_trials(run, mean.distributions, sample),
         distributions=mean.distributions,
         bold=bold,
         tr_s=manifest.tr_s,
@@ -178,7 +178,7 @@ def _forecast(
     )
 
 
-def _sample(
+def sampled_responses(
     task: str, parts: list[Draw], seed: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """One response per trial: of one draw of the person, the same in every task of a seed."""
@@ -191,7 +191,7 @@ def _sample(
     return parts[who].distributions.sample(np.random.default_rng(stream))
 
 
-def _trials(
+def columns_of_trials(
     run: PreparedRun,
     distributions: TrialDistributions,
     sample: tuple[NDArray[np.int64], NDArray[np.float64]] | None,

@@ -69,7 +69,23 @@ def twin_bytes(twin: Twin) -> bytes:
 
 def read_twin(path: Path, bundle: Bundle) -> Twin:
     """Read what `Twin.save` wrote; raises `TwinError`, see `Bundle.load_twin`."""
-    about, arrays = _read(path)
+    check_is_file(path, TwinError)  # a device could be read forever
+    try:
+        size, data = read_bytes(path, MAX_FILE_BYTES)
+    except OSError as cause:
+        place = one_line(str(path))
+        raise TwinError(f"{place} cannot be read: {cause.strerror or cause}.") from cause
+    return _twin_of(data, size, path, bundle)
+
+
+def twin_of_bytes(data: bytes, name: str, bundle: Bundle) -> Twin:
+    """The same of a file's content that is in memory; `name` is what messages call it."""
+    return _twin_of(data, len(data), Path(name), bundle)
+
+
+def _twin_of(data: bytes, size: int, path: Path, bundle: Bundle) -> Twin:
+    """The twin that a file of this size holds, and this path."""
+    about, arrays = _content(data, size, path)
     path = Path(one_line(str(path)))  # from here on for messages alone
     version = about.take("twin_version")
     if version != FORMAT_VERSION:
@@ -146,14 +162,9 @@ def read_twin(path: Path, bundle: Bundle) -> Twin:
     )
 
 
-def _read(path: Path) -> tuple[JsonObject, _Arrays]:
+def _content(data: bytes, size: int, path: Path) -> tuple[JsonObject, _Arrays]:
     """What is said about the twin, and the other arrays of its file."""
-    check_is_file(path, TwinError)  # a device could be read forever
     place = one_line(str(path))
-    try:
-        size, data = read_bytes(path, MAX_FILE_BYTES)
-    except OSError as cause:
-        raise TwinError(f"{place} cannot be read: {cause.strerror or cause}.") from cause
     if size > MAX_FILE_BYTES:
         raise TwinError(f"{place} is larger than any twin. Give a file that Twin.save wrote.")
     try:

@@ -123,6 +123,7 @@ COMMANDS = [
     "bids",
     "harmonize",
     "sign",
+    "serve",
     "calibrate",
     "simulate",
     "train",

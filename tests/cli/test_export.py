@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 from dtb_runtime import load_bundle
 
 Run = Callable[..., Any]
+TINY = Path(__file__).parents[1] / "bundles" / "tiny"
 
 
 def test_a_checkpoint_becomes_a_bundle_that_predicts(
@@ -88,3 +90,67 @@ def test_a_place_that_cannot_be_written(dtb_run: Run, checkpoint: Path, tmp_path
     assert done.out == ""
     assert "blocker" in done.err
     assert blocker.read_text(encoding="utf-8") == "mine"
+
+
+def test_a_bundle_that_is_there_is_laid_out_for_triton_without_pytorch(
+    dtb_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in sys.modules if name.split(".")[0] in ("torch", "dtb_export")]:
+        monkeypatch.delitem(sys.modules, name)
+    for name in ("torch", "onnx"):
+        monkeypatch.setitem(sys.modules, name, None)
+    models = tmp_path / "models"
+    done = dtb_run("export", "--bundle", TINY, "--triton", models)
+    assert done.code == 0, done.err
+    digest = load_bundle(TINY, device="cpu").digest[:12]
+    names = ("tiny-decoder", "tiny-hypernetwork", "tiny-main")
+    assert sorted(path.name for path in models.iterdir()) == list(names)
+    assert all(f"{name}" in done.out for name in names)
+    assert f"out in {models}, digest {digest}." in done.out
+    assert "Warning: " in done.out
+    assert f"tritonserver --model-repository={models}" in done.err
+    again = dtb_run("export", "--bundle", TINY, "--triton", models, "--json")
+    assert again.code == 1
+    assert "exists already" in again.err
+    forced = dtb_run("export", "--bundle", TINY, "--triton", models, "--json", "--force")
+    result = json.loads(forced.out)
+    assert sorted(result["triton"]["models"]) == list(names)
+    assert result["folder"] == str(TINY)
+
+
+def test_a_new_bundle_is_laid_out_with_its_export(
+    dtb_run: Run, checkpoint: Path, tmp_path: Path
+) -> None:
+    bundle, models = tmp_path / "bundle", tmp_path / "models"
+    done = dtb_run("export", checkpoint, "--out", bundle, "--name", "eight", "--triton", models)
+    assert done.code == 0, done.err
+    graph = models / "eight-main" / "1" / "model.onnx"
+    assert graph.read_bytes() == (bundle / "main.onnx").read_bytes()
+    assert "Exported eight" in done.out
+    assert "Next: dtb-run inspect" in done.err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ((), "Give a CHECKPOINT and --out DIR for a new bundle, or --bundle NAME and --triton"),
+        (("--bundle", "tcp434"), "Give a CHECKPOINT and --out DIR"),
+        (("checkpoint",), "Give a CHECKPOINT and --out DIR"),
+        (("checkpoint", "--bundle", "tcp434", "--triton", "x"), "Give a CHECKPOINT and --out DIR"),
+        (("--bundle", "tcp434", "--triton", "x", "--name", "y"), "--name: the bundle of --bundle"),
+        (("--bundle", "tcp434", "--triton", "x", "--out", "y"), "--out: the bundle of --bundle"),
+        (("--bundle", "tcp433", "--triton", "x"), "Did you mean 'tcp434'?"),
+    ],
+)
+def test_what_cannot_be_exported_is_wrong_usage(
+    words: tuple[str, ...],
+    message: str,
+    dtb_run: Run,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = dtb_run("export", *words)
+    assert (done.code, done.out) == (2, "")
+    assert message in done.err
+    assert list(tmp_path.iterdir()) == []

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 HEAVY = {
+    *("fastapi", "starlette", "uvicorn", "httptools", "prometheus_client", "pydantic"),
+    *("pydantic_core", "jinja2", "matplotlib"),
     "torch",
     "onnx",
     "onnxruntime",

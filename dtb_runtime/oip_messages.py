@@ -1,0 +1,190 @@
+"""The messages of the Open Inference Protocol (version 2, REST), typed: they check and document.
+
+Requests are strict: what the protocol does not know is refused, so that nothing misspelled is
+ignored in silence.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema
+
+from .errors import DataError
+from .tables import one_line, shortened
+
+Datatype: TypeAlias = Literal[
+    "BOOL",
+    "UINT8",
+    "UINT16",
+    "UINT32",
+    "UINT64",
+    "INT8",
+    "INT16",
+    "INT32",
+    "INT64",
+    "FP16",
+    "FP32",
+    "FP64",
+    "BYTES",
+]
+"""The protocol's. The models here take and give FP32, FP64 and BYTES."""
+MAX_TENSORS = 64
+"""Named in one request: more than any model has."""
+MAX_AXES = 8
+_LARGEST = 2**63 - 1
+
+Parameter: TypeAlias = bool | int | float | str
+Parameters: TypeAlias = Annotated[dict[str, Parameter], Field(max_length=MAX_TENSORS)]
+TensorData: TypeAlias = Annotated[
+    list[Any],
+    WithJsonSchema(
+        {
+            "type": "array",
+            "title": "Tensor data",
+            "description": "Values row by row, flat or nested; null for NaN in answers.",
+            "items": {},
+        }
+    ),
+]
+_Message = TypeVar("_Message", bound=BaseModel)
+
+
+class Message(BaseModel):
+    """A request's part: strict, and without keys that nobody knows."""
+
+    # "model_" is the beginning of two of the protocol's names, and pydantic's own.
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, protected_namespaces=())
+
+
+class RequestInput(Message):
+    """One input tensor."""
+
+    name: str
+    shape: Annotated[list[Annotated[int, Field(ge=0, le=_LARGEST)]], Field(max_length=MAX_AXES)]
+    datatype: Datatype
+    parameters: Parameters | None = Field(
+        default=None,
+        description="`binary_data_size`: bytes of this tensor behind the JSON, instead of `data`.",
+    )
+    data: TensorData | None = None
+
+
+class RequestOutput(Message):
+    """One output that is asked for."""
+
+    name: str
+    parameters: Parameters | None = Field(
+        default=None, description="`binary_data`: whether it comes behind the JSON."
+    )
+
+
+class InferRequest(Message):
+    """What to run a model on."""
+
+    id: str | None = Field(default=None, description="Given back with the answer.")
+    model_name: str | None = Field(default=None, description="If given, that of the address.")
+    model_version: str | None = Field(default=None, description="If given, the one served.")
+    parameters: Parameters | None = Field(
+        default=None,
+        description="`binary_data_output`: all outputs behind the JSON. Of twins also `draws`, "
+        "`seed`, `fisher_z` and `impute`.",
+    )
+    inputs: Annotated[list[RequestInput], Field(max_length=MAX_TENSORS)]
+    outputs: Annotated[list[RequestOutput], Field(max_length=MAX_TENSORS)] | None = Field(
+        default=None, description="Those wanted; by default all that can be given."
+    )
+
+
+class ResponseOutput(BaseModel):
+    """One output tensor."""
+
+    name: str
+    shape: list[int]
+    datatype: Datatype
+    parameters: dict[str, Parameter] | None = None
+    data: TensorData | None = None
+
+
+class InferResponse(BaseModel):
+    """What a model gave."""
+
+    model_config = ConfigDict(protected_namespaces=())
+
+    model_name: str
+    model_version: str
+    id: str | None = None
+    outputs: list[ResponseOutput]
+
+
+class TensorMetadata(BaseModel):
+    """A tensor that a model takes or gives; -1 is an axis of any length."""
+
+    name: str
+    datatype: Datatype
+    shape: list[int]
+
+
+class ModelMetadata(BaseModel):
+    """A model."""
+
+    name: str
+    versions: list[str]
+    platform: str
+    inputs: list[TensorMetadata]
+    outputs: list[TensorMetadata]
+
+
+class ServerMetadata(BaseModel):
+    """The server."""
+
+    name: str
+    version: str
+    extensions: list[str]
+
+
+class ErrorMessage(BaseModel):
+    """Why there is no answer, in a sentence."""
+
+    error: str
+
+
+def checked(message: type[_Message], value: object) -> _Message:
+    """A body's value as a message.
+
+    Parameters
+    ----------
+    message : type of pydantic.BaseModel
+    value : object
+        As `service_json.read_json` gives it.
+
+    Raises
+    ------
+    DataError
+        It is something else; the sentence names the first place that is wrong.
+    """
+    try:
+        return message.model_validate(value)
+    except ValidationError as cause:
+        raise DataError(_sentence(cause)) from cause
+
+
+_PROBLEMS = {
+    "missing": "it is missing",
+    "extra_forbidden": "no such key is known",
+    "model_type": "expected an object",
+    "dict_type": "expected an object",
+    "list_type": "expected a list",
+}
+_KINDS = ("bool", "int", "float", "str")  # what pydantic calls the members of a union
+
+
+def _sentence(error: ValidationError) -> str:
+    """The first place that is wrong, and what is wrong there."""
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    *outer, last = first["loc"] or ("",)
+    problem = _PROBLEMS.get(first["type"], one_line(first["msg"]))
+    if last in _KINDS and outer:
+        last, problem = outer.pop(), "expected text, a number, true or false"
+    place = [str(part + 1) if isinstance(part, int) else shortened(part) for part in (*outer, last)]
+    return f"The request{', ' if place[-1] else ''}{', '.join(place)}: {problem}."
