@@ -20,8 +20,11 @@ ARRAY_NAMES: Mapping[str, Kind] = MappingProxyType(
 LABELS = "labels"
 """The name of the array of region names; no other is read."""
 
-LABEL_NAME = re.compile(r"label|(^|_)(names?|regions?|rois?|parcels?)$", re.IGNORECASE)
-"""Names under which region names may stand."""
+LABEL_NAME = re.compile(
+    r"label|(^|_)(names?|regions?|rois?|parcels?|nodes?|columns?|channels?|areas?|order)$",
+    re.IGNORECASE,
+)
+"""Names under which region names, or their order, may stand."""
 
 STRUCT = "struct"
 """What MATLAB calls a group of fields."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from .cifti_axes import AXIS_WORDS, read_axes
 from .connectome_checks import listed
-from .dense_atlas import read_dense_atlas, regions_of
+from .dense_atlas import check_sides, read_dense_atlas, regions_of
 from .errors import ConnectomeError
 from .fmriprep_confounds import scan_series
 from .nibabel_images import NiftiFile, library_calls, open_nifti
@@ -62,7 +62,9 @@ def read_open_cifti(file: NiftiFile, path: Path, reading: Reading) -> RawArray:
         return _parcel_matrix(file, rows, columns)
     if kinds == ("SeriesAxis", "ParcelsAxis"):
         _refuse_options(file, reading)
-        return RawArray(_all_numbers(file), _names(columns), kind="timeseries")
+        labels = _names(columns)
+        notes = _check_parcels(columns, labels, file.source)
+        return RawArray(_all_numbers(file), labels, kind="timeseries", notes=notes)
     raise ConnectomeError(
         f"{file.source} holds {AXIS_WORDS[kinds[0]]} by {AXIS_WORDS[kinds[1]]} "
         f"({size_text(file.shape)}), expected parcels by parcels (.pconn.nii), time points by "
@@ -106,7 +108,17 @@ def _parcel_matrix(file: NiftiFile, rows: Any, columns: Any) -> RawArray:
             f"{file.source} has parcels of the same names in its rows and columns that cover "
             "different grayordinates. Give a connectome: the same parcels twice."
         )
-    return RawArray(_all_numbers(file), labels, row_labels, kind="connectome")
+    notes = _check_parcels(columns, labels, file.source)
+    return RawArray(_all_numbers(file), labels, row_labels, kind="connectome", notes=notes)
+
+
+def _check_parcels(parcels: Any, labels: tuple[str, ...], source: str) -> tuple[str, ...]:
+    """See whether names fit the sides; voxels are in no structure that the file names."""
+    structures = [
+        () if len(voxels) else tuple(vertices)
+        for vertices, voxels in zip(parcels.vertices, parcels.voxels, strict=True)
+    ]
+    return check_sides(labels, structures, source)
 
 
 def _dense_series(file: NiftiFile, path: Path, axis: Any, reading: Reading) -> RawArray:

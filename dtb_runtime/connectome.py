@@ -266,10 +266,11 @@ class Connectome:
         names = checked_labels(labels, n, source) if n > 1 else None
         correlations, gaps = correlate(series, names, source, may_impute=may_impute)
         notes: tuple[str, ...] = ()
-        if n_timepoints < n:
+        if n_timepoints <= n:
+            unseen = " Nobody can see which way round they are." if n_timepoints == n else ""
             notes = (
                 f"{source} has {n_timepoints} time points for {n} regions, so its correlations "
-                "are noisy; rows must be time points.",
+                f"are noisy; rows must be time points.{unseen}",
             )
         taken_for = f"time series of {n_timepoints} points, correlated (Pearson)"
         single = _with_gaps(correlations, gaps)

@@ -132,12 +132,16 @@ def check_finite(values: NDArray[np.float64], labels: tuple[str, ...] | None, so
     n = values.shape[0]
     whole = np.flatnonzero(bad.sum(axis=1) == n - 1)
     without = f", none at all for {listed([region_name(int(r), labels) for r in whole])}"
+    advice = ""
+    if len(whole):
+        advice = (
+            " Regions without any data: --impute cohort (Reading(impute=True)), up to 5 % of them."
+        )
     raise ConnectomeError(
         f"{source}: the value at {pair_name(int(row), int(column), labels)} is "
         f"{values[row, column]} "
         f"({int(bad.sum())} such values{without if len(whole) else ''}). "
-        "Every pair of regions needs a number; nothing is filled in. "
-        "Regions without any data: --impute cohort (Reading(impute=True)), up to 5 % of them."
+        f"Every pair of regions needs a number; nothing is filled in.{advice}"
     )
 
 

@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from .demographics import Sex
+from .demographics import OLDEST, Sex
 from .errors import CohortError, UsageError
 from .tables import is_missing, one_line, to_number
 
@@ -101,7 +101,8 @@ def covariate_value(own: Mapping[str, str], name: str) -> float:
     Raises
     ------
     CohortError
-        There is none, or it is no number (``sex``: neither female nor male).
+        There is none, or it is no number (``age``: no years from 0 to 130; ``sex``: neither female
+        nor male).
     """
     cell = cell_of(own, name)
     if cell is None:
@@ -123,5 +124,10 @@ def covariate_value(own: Mapping[str, str], name: str) -> float:
     if not math.isfinite(number):
         raise CohortError(
             f"{name} is {one_line(cell)!r}, expected a number. Correct it in the cohort's table."
+        )
+    if name.lower() == "age" and not 0.0 <= number <= OLDEST:
+        raise CohortError(
+            f"{name} is {one_line(cell)!r}, expected years from 0 to {OLDEST:g}. Correct it in the "
+            "cohort's table, or leave it empty."
         )
     return number

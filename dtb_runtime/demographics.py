@@ -20,6 +20,8 @@ Sex = Literal["female", "male"]
 
 COHORT: Final = "the twins of the training cohort"
 """What a percentile is compared with unless age and sex are given and known."""
+OLDEST: Final = 130.0
+"""Most years that are taken for an age."""
 SAME_AGE_AND_SEX: Final = "the twins of people of the same age and sex in the training cohort"
 
 
@@ -113,8 +115,8 @@ def check_person(age: float | None, sex: str | None) -> None:
     UsageError
         An age that is not a number from 0 to 130, or another sex than ``female`` and ``male``.
     """
-    if age is not None and not 0.0 <= age <= 130.0:
-        raise UsageError(f"An age must be a number of years from 0 to 130, found {age}.")
+    if age is not None and not 0.0 <= age <= OLDEST:
+        raise UsageError(f"An age must be a number of years from 0 to {OLDEST:g}, found {age}.")
     if sex is not None and sex not in get_args(Sex):
         raise UsageError(
             f"The norms know the sexes {' and '.join(get_args(Sex))}, found {sex!r}. Leave it out "

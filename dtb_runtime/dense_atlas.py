@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ from .connectome_checks import listed
 from .errors import ConnectomeError
 from .nibabel_images import open_nifti
 from .raw_array import check_bytes, size_text
-from .tables import check_is_file, one_line
+from .region_names import side_of
+from .tables import check_is_file, one_line, shown
 
 _UNASSIGNED = "???"
 _GRID_TOLERANCE_MM = 1e-3
@@ -81,7 +83,57 @@ def read_dense_atlas(path: Path) -> DenseAtlas:
         raise ConnectomeError(f"{file.source} names no region. Give the atlas of the bundle.")
     place = np.minimum(np.searchsorted(ids, keys), len(ids) - 1)
     regions = np.where(ids[place] == keys, place, -1)
-    return DenseAtlas(file.source, tuple(names[int(i)] for i in ids), regions, axis, notes)
+    labels = tuple(names[int(i)] for i in ids)
+    structures = [axis.name[regions == region] for region in range(len(labels))]
+    notes += check_sides(labels, structures, file.source)
+    return DenseAtlas(file.source, labels, regions, axis, notes)
+
+
+def check_sides(
+    labels: Sequence[str], structures: Sequence[Iterable[str]], source: str
+) -> tuple[str, ...]:
+    """See whether names of hemispheres fit where the regions lie.
+
+    Parameters
+    ----------
+    labels : sequence of str
+        Names of regions.
+    structures : sequence of iterable of str
+        CIFTI-2's words for the structures that each has grayordinates in.
+    source : str
+        The file, for messages.
+
+    Returns
+    -------
+    tuple of str
+        A note where some regions lie in the other hemisphere than their names say.
+
+    Raises
+    ------
+    ConnectomeError
+        All regions that are named after a side lie in the other one: the sides are exchanged.
+    """
+    fitting, other = 0, []
+    for label, its in zip(labels, structures, strict=True):
+        side, found = side_of(label), set(map(str, its))
+        if side is None or not found:
+            continue
+        own, opposite = ("_LEFT", "_RIGHT") if side == "l" else ("_RIGHT", "_LEFT")
+        fitting += any(structure.endswith(own) for structure in found)
+        if all(structure.endswith(opposite) for structure in found):
+            other.append(label)
+    if not other:
+        return ()
+    if not fitting:
+        raise ConnectomeError(
+            f"{source}: the hemispheres are exchanged. All regions that are named after a side "
+            f"lie in the other one ({listed(other)}). Give the atlas, or what was made with it, as "
+            "its makers wrote it."
+        )
+    return (
+        f"In {source}, {len(other)} regions lie in the other hemisphere than their names say, such "
+        f"as {shown(other[0])}.",
+    )
 
 
 def regions_of(axis: Any, atlas: DenseAtlas, source: str) -> NDArray[np.intp]:

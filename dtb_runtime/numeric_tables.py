@@ -187,7 +187,7 @@ def _read_cells(
     if header is None:
         header = _commented_header(filled, delimiter, n_cells)
     first = [row[:2] for row in islice(_cells(lines, delimiter, source), n_above, None)]
-    row_labels = _index(first, header, n_cells)
+    row_labels = _index(first, header, n_cells, source)
     if header is not None and row_labels is not None and len(header) == n_cells:
         header = header[1:]  # the corner above the index column
     body = islice(_cells(lines, delimiter, source), n_above, None)
@@ -226,11 +226,20 @@ def _commented_header(lines: list[str], delimiter: str | None, n_columns: int) -
     above, below = lines[:first_row][::-1], lines[first_row:]
     for line in (*above, *(line for line in below if line.startswith("#"))):
         text = line.lstrip("#").strip()
-        for separator in (*filter(None, [delimiter]), "\t", ",", None):
+        for separator in (*filter(None, [delimiter]), "\t", ",", ";", None):
             names = [name.strip() for name in text.split(separator, n_columns)]
             if len(names) == n_columns > 1 and not any(_is_number(name) for name in names):
                 return names
+    # One name a line.
+    names = [line.lstrip("#").strip() for line in above[::-1]]
+    if len(names) == n_columns > 1 and all(map(_is_name, names)):
+        return names
     return None
+
+
+def _is_name(cell: str) -> bool:
+    """Whether it is one word, and no number."""
+    return len(cell.split()) == 1 and not _is_number(cell)
 
 
 def _is_number(cell: str) -> bool:
@@ -274,7 +283,9 @@ def _is_id(cell: str) -> bool:
     return cell.isdecimal() and len(cell) <= _MAX_DIGITS
 
 
-def _index(first: list[list[str]], header: list[str] | None, n_cells: int) -> list[str] | None:
+def _index(
+    first: list[list[str]], header: list[str] | None, n_cells: int, source: str
+) -> list[str] | None:
     """The first cell of every row if these are names; `first` has the two first of each."""
     if any(len(row) < 2 for row in first):
         return None
@@ -283,6 +294,13 @@ def _index(first: list[list[str]], header: list[str] | None, n_cells: int) -> li
     # Above an index, pandas writes an empty corner, and R none.
     is_pandas = header is not None and header[0] == ""
     is_r = header is not None and len(header) == n_cells - 1 and _counts(names)
+    if is_pandas and header is not None and names != header[1:]:
+        words = [name for name in names if not _is_number(name)]
+        if words and len(words) < len(names) / 2:
+            raise ConnectomeError(
+                f"{source} has a row {shown(words[0])} among rows that are counted. If it sums up "
+                "the others, as a mean does, leave it out."
+            )
     return names if are_names or is_pandas or is_r else None
 
 

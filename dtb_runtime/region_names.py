@@ -124,15 +124,27 @@ def _ends_alike(words_of: Callable[[str], _Words]) -> Callable[[_Names, _Names],
 def _links(longer: Sequence[_Words], shorter: Sequence[_Words]) -> set[tuple[int, int]]:
     by_words: dict[_Words, list[int]] = {}
     for j, words in enumerate(shorter):
-        # A number alone names nothing.
-        if any(_LETTER.search(word) for word in words):
+        # A number alone names nothing, and neither does a side.
+        if any(map(_LETTER.search, words)) and not set(words) <= _SIDES.keys():
             by_words.setdefault(words, []).append(j)
     return {
         (i, j)
         for i, words in enumerate(longer)
         for begin in range(len(words))
+        # What precedes may repeat the side, and not say another one, or one of a region of both.
+        if _sides(words[:begin]) <= _sides(words[begin:])
         for j in by_words.get(words[begin:], ())
     }
+
+
+def _sides(words: _Words) -> set[str]:
+    return {_SIDES[word] for word in words if word in _SIDES}
+
+
+def side_of(name: str) -> str | None:
+    """The hemisphere that a region's name says: ``"l"`` or ``"r"``; None where none or both."""
+    sides = _sides(_words(name))
+    return sides.pop() if len(sides) == 1 else None
 
 
 def _words(name: str) -> _Words:

@@ -517,3 +517,38 @@ def test_a_real_person_has_the_same_connectome_from_every_format(
     raw = read_cifti(save(tmp_path / "c.pconn.nii", matrix, axis, axis), Reading())
     found = Connectome.from_matrix(raw.values, labels=raw.labels)
     np.testing.assert_allclose(found.correlations, expected, atol=1e-5)
+
+
+# ---- hemispheres
+
+
+def two_sides(left: str, right: str) -> ParcelsAxis:
+    """A parcel of each hemisphere."""
+    return ParcelsAxis.from_brain_models([(left, LEFT[:2]), (right, RIGHT[:2])])
+
+
+def test_exchanged_hemispheres_are_refused(tmp_path: Path, scan: Path) -> None:
+    match = r"the hemispheres are exchanged.*\(R_V1, L_V1\)"
+    axis = two_sides("R_V1", "L_V1")
+    path = save(tmp_path / "c.pconn.nii", np.eye(2, dtype=np.float32), axis, axis)
+    with pytest.raises(ConnectomeError, match=match):
+        read_cifti(path, Reading())
+    path = save(tmp_path / "s.ptseries.nii", np.ones((N_FRAMES, 2), np.float32), TIME, axis)
+    with pytest.raises(ConnectomeError, match=match):
+        read_cifti(path, Reading())
+    keys = [1] * len(LEFT) + [2] * len(RIGHT) + [0] * len(THALAMUS)
+    atlas = save_atlas(tmp_path, keys, {0: "???", 1: "R_V1", 2: "L_V1"})
+    with pytest.raises(ConnectomeError, match=match):
+        read_with(scan, atlas)
+
+
+def test_hemispheres_that_fit_say_nothing_and_some_that_do_not_are_noted(tmp_path: Path) -> None:
+    values = np.eye(2, dtype=np.float32)
+    axis = two_sides("L_V1", "R_V1")
+    assert read_cifti(save(tmp_path / "a.pconn.nii", values, axis, axis), Reading()).notes == ()
+    axis = two_sides("L_V1", "L_V2")
+    raw = read_cifti(save(tmp_path / "b.pconn.nii", values, axis, axis), Reading())
+    assert raw.notes == (
+        "In b.pconn.nii, 1 regions lie in the other hemisphere than their names say, such as "
+        "'L_V2'.",
+    )

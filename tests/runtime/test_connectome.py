@@ -345,6 +345,13 @@ def test_transposed_series_are_recognized(rng: np.random.Generator) -> None:
         connectome.aligned(LABELS, "five")
 
 
+def test_series_as_long_as_wide_are_doubted(rng: np.random.Generator) -> None:
+    (note,) = Connectome.from_timeseries(rng.normal(size=(9, 9)), source="s.npy").notes
+    assert "9 time points for 9 regions" in note
+    assert note.endswith("Nobody can see which way round they are.")
+    assert Connectome.from_timeseries(rng.normal(size=(10, 9))).notes == ()
+
+
 def test_series_of_another_size_are_named_as_such(rng: np.random.Generator) -> None:
     connectome = Connectome.from_timeseries(rng.normal(size=(50, 4)), source="s.npy")
     with pytest.raises(ConnectomeError, match=r"s\.npy holds time series of 4 regions, but"):

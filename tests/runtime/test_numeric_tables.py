@@ -137,6 +137,8 @@ def test_what_only_numpy_takes_for_a_number_is_refused(tmp_path: Path, cell: str
         "#a\tb\n{}",
         "# a, b\n# r\n{}",
         "{}# a b\n",
+        "# a\n# b\n{}",
+        "# a;b\n{}",
     ],
 )
 @pytest.mark.parametrize("delimiter", [",", "\t", None])
@@ -147,3 +149,17 @@ def test_names_in_any_comment_are_read(tmp_path: Path, text: str, delimiter: str
     path = tmp_path / "table.txt"
     path.write_text(text.format(rows), encoding="utf-8")
     assert read_table(path, delimiter).labels == ("a", "b")
+
+
+def test_a_row_that_sums_up_a_series_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "s.csv"
+    path.write_text(",a,b\n0,1,2\n1,2,1\n2,3,2\nmean,2,1.7\n", encoding="utf-8")
+    with pytest.raises(ConnectomeError, match="a row 'mean' among rows that are counted"):
+        read_table(path, ",")
+
+
+def test_numbers_may_be_names_of_regions_beside_words(tmp_path: Path) -> None:
+    path = tmp_path / "c.csv"
+    path.write_text(",25,V1,V2\n25,1,.2,.3\nV1,.2,1,.4\nV2,.3,.4,1\n", encoding="utf-8")
+    table = read_table(path, ",")
+    assert table.labels == table.row_labels == ("25", "V1", "V2")

@@ -351,6 +351,9 @@ def test_other_arrays_are_refused(tmp_path: Path, array: NDArray[np.generic], me
         ({"connectome": np.array(NAMES)}, r"\[connectome\] is an array of <U7, expected a matrix"),
         ({"a": VALUES + 1j}, r"c\.npz\[a\] holds values of type complex128, expected real"),
         ({"a": VALUES, "who": np.array(NAMES)}, "the order of regions may be in 'who', but labels"),
+        ({"connectome": VALUES, "nodes": np.array(NAMES)}, "order of regions may be in 'nodes'"),
+        ({"connectome": VALUES, "columns": np.array(NAMES)}, "order of regions may be in 'colu"),
+        ({"connectome": VALUES, "order": np.arange(3)}, "order of regions may be in 'order'"),
     ],
 )
 def test_an_archive_without_its_array_is_refused(

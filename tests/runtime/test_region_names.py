@@ -58,6 +58,10 @@ def test_equal_names_go_first() -> None:
         (["L_V1_R"], ["R_L_V1"]),  # which of them is the side
         (["V1_X"], ["X_V1"]),  # no side
         (["7_L"], ["17networks_LH_Vis_7"]),
+        (["rh_L_V1", "lh_R_V1"], ["L_V1", "R_V1"]),  # two sides that contradict each other
+        (["Amygdala"], ["L_Amygdala"]),  # of both and of one side
+        (["L_Amygdala"], ["Amygdala"]),
+        (["lh", "rh"], ["lAMY-lh", "lAMY-rh"]),  # a side names nothing
     ],
 )
 def test_what_is_ambiguous_is_not_matched(found: list[str], wanted: list[str]) -> None:
