@@ -69,7 +69,7 @@ serving: .venv-test/ready
 # Adds playwright and axe to the tests' environment; tests that need a browser are skipped otherwise.
 browser: .venv-test/ready
 	.venv-test/bin/python $(PIP_INSTALL) --editable ".[browser]"
-	.venv-test/bin/python -m pytest tests/browser $(ARGS)
+	.venv-test/bin/python -m pytest tests/runtime/test_report_in_browser.py $(ARGS)
 
 clean:
 	rm -rf .venv-demo .venv-test .venv-lint .venv-types .venv-wheel build dist *.egg-info

@@ -124,6 +124,8 @@ COMMANDS = [
     "harmonize",
     "sign",
     "serve",
+    "report",
+    "demo",
     "calibrate",
     "simulate",
     "train",

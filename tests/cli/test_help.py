@@ -32,6 +32,7 @@ COMMANDS = {
     ],
     ("export",): ["--out", "--name", "--bundle", "--triton", "--force"],
     ("demo",): ["--out", "--force"],
+    ("report",): ["--out", "--bundle", "--region", "--participant-label", "--force"],
     ("sign",): ["--key", "--out", "--force"],
     ("serve",): [
         *["--bundle", "--host", "--port", "--workers", "--token-file", "--insecure"],

@@ -11,7 +11,7 @@ import pytest
 
 HEAVY = {
     *("fastapi", "starlette", "uvicorn", "httptools", "prometheus_client", "pydantic"),
-    *("pydantic_core", "jinja2", "matplotlib"),
+    *("pydantic_core", "jinja2", "markupsafe", "matplotlib", "PIL"),
     "torch",
     "onnx",
     "onnxruntime",
