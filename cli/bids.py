@@ -219,13 +219,13 @@ def bids(
         "provider": loaded.provider,
         "harmonized_with": None if site_effects is None else site_effects.digest,
         "people": run.n_people,
-        "ok": run.n_people - run.n_failed,
+        "ok": run.n_people - run.n_failed - run.n_busy,
         "failed": run.n_failed,
         "done_before": run.n_before,
         "busy": run.n_busy,
         "seconds": round(run.seconds, 3),
         "out": str(out),
-        "crash_files": str(run.crash_folder) if run.n_failed > run.n_busy else None,
+        "crash_files": str(run.crash_folder) if run.n_failed else None,
         "notes": list(cohort.notes),
         "warnings": list(loaded.warnings),
     }
@@ -251,13 +251,14 @@ def _hidden(cohort: BidsCohort, out: Path, *, hash_ids: bool, hash_key: Path | N
 
 def _print(result: dict[str, Any]) -> None:
     before = f" ({result['done_before']} of them before)" if result["done_before"] else ""
+    busy = f", {result['busy']} left to another process" if result["busy"] else ""
     where = result["provider"].removesuffix("ExecutionProvider")
     terminal.print_lines(
         f"Forecast {people(result['people'])} with {result['bundle']} on {where}{before}: "
-        f"{result['ok']} ok, {result['failed']} failed."
+        f"{result['ok']} ok, {result['failed']} failed{busy}."
     )
-    if result["busy"]:
-        terminal.message(f"Another process is at work on {people(result['busy'])} of them.")
+    if busy:
+        terminal.message("How those end shows when the other process has: call this again then.")
     if result["crash_files"] is not None:
         terminal.message(f"Why stands in a crash file for each of them in {result['crash_files']}.")
     for note in result["notes"]:

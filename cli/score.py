@@ -163,7 +163,7 @@ def score(
         "files": [str(path) for path in run.files],
         "left_out": [*filter(None, [listing.left_out]), *run.left_out],
         "was_ended": run.was_ended,
-        "warnings": list(loaded.warnings),
+        "warnings": [*loaded.warnings, *listing.notes],
     }
     if json:
         terminal.print_json(result)

@@ -195,6 +195,9 @@ def trial(
                 done, f"{failed} failed" if failed else ""
             ),
         )
+    if not json:
+        for note in listing.notes:
+            terminal.message(note)
     result = _result(out)
     result |= {
         "provider": loaded.provider,

@@ -1,8 +1,9 @@
 """Which of several files of one person and session is meant, and what is said where none is.
 
-Files of rest are meant, of these the one of the bundle's parcellation, and of scans those that the
-parcellation can be averaged over. Where that is not exactly one file, a sentence says in what they
-differ, and a filter that would choose one of them.
+Files of rest are meant, of these the one of the bundle's parcellation, of matrices those whose
+names say no other measure than correlations, and of scans those that the parcellation can be
+averaged over. Where that is not exactly one file, a sentence says in what they differ, and a filter
+that would choose one of them.
 """
 
 from __future__ import annotations
@@ -15,8 +16,14 @@ from itertools import combinations
 from typing import Any
 
 from .bids_query import SUFFIXES, BidsFilters, FoundFile, FoundFiles, Wanted
-from .meant_files import MAP_SUFFIX, is_of_grayordinates, is_of_rest, names_of
-from .readers import READERS
+from .meant_files import (
+    MAP_SUFFIX,
+    is_of_another_measure,
+    is_of_grayordinates,
+    is_of_rest,
+    names_of,
+)
+from .readers import READERS, stem_of
 from .tables import one_line
 
 _ATLAS_ENTITIES = ("atlas", "segmentation")
@@ -77,6 +84,8 @@ def chosen_file(
     is_by_atlas = len(fitting) < n_of_rest
     of_atlas = [file for file in fitting if _is_of_parcellation(file, parcellation)]
     fitting = of_atlas or fitting
+    of_measure = [file for file in fitting if not is_of_another_measure(stem_of(file.path))]
+    fitting = of_measure or fitting
     # What XCP-D writes as CIFTI-2 beside its tables.
     tables = [file for file in fitting if file.entities.get("suffix") != MAP_SUFFIX]
     fitting = tables or fitting

@@ -19,6 +19,7 @@ from .cohort_listing import CohortListing
 from .errors import CohortError, UsageError
 from .meant_files import is_of_grayordinates
 from .participants import checked_participant_id
+from .participants_table import KNOWS_NOBODY
 from .readers import READERS, stem_of
 from .tables import file_label, one_line
 
@@ -76,7 +77,8 @@ class BidsCohort:
     participants: SourceParticipants | None
     """Its table of participants; None where there is none."""
     notes: tuple[str, ...] = ()
-    """What was chosen for whom that people should know, one sentence each; they name nobody."""
+    """What people should know, one sentence each; they name nobody: what was chosen for how many,
+    and whether the table of participants is of others."""
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -133,6 +135,8 @@ def list_bids(root: str | Path, selection: BidsSelection) -> BidsCohort:
     ordered = tuple(sorted(entries, key=lambda entry: entry.key))
     listing = CohortListing(root, source, ordered, tuple(n for n in COLUMNS if n in columns))
     notes = (_atlas_note(selection.atlas, n_by_atlas),) if selection.atlas and n_by_atlas else ()
+    if participants is not None and not participants.has_any(e.participant_id for e in ordered):
+        notes = (*notes, KNOWS_NOBODY)
     return BidsCohort(listing, participants, notes)
 
 

@@ -131,7 +131,7 @@ def write_ids(out: Path, hashed_with: str | None) -> None:
     check_ids(out, hashed_with)
 
 
-def write_dataset(out: Path, source: Path, bundle: Bundle) -> None:
+def write_dataset(out: Path, source: Path, bundle: Bundle, *, is_hashed: bool = False) -> None:
     """Write what is known before anybody was forecast; the same again changes nothing.
 
     Parameters
@@ -141,13 +141,16 @@ def write_dataset(out: Path, source: Path, bundle: Bundle) -> None:
     source : pathlib.Path
         Folder of the data set that connectomes come from.
     bundle : Bundle
+    is_hashed : bool
+        Participant ids are: then neither the data set's name nor its place is said.
 
     Raises
     ------
     OutputError
         The folder cannot be written.
     """
-    write_changed(out, {DESCRIPTION_FILE: json_bytes(description(out, source, bundle))})
+    document = description(out, source, bundle, is_hashed=is_hashed)
+    write_changed(out, {DESCRIPTION_FILE: json_bytes(document)})
     contents = {
         README_FILE: readme(bundle).encode(),
         IGNORE_FILE: ("\n".join(NO_PLACE) + "\n").encode(),
@@ -165,11 +168,13 @@ def write_dataset(out: Path, source: Path, bundle: Bundle) -> None:
     write_changed(out, contents)
 
 
-def description(out: Path, source: Path, bundle: Bundle) -> dict[str, Any]:
-    """``dataset_description.json``."""
+def description(
+    out: Path, source: Path, bundle: Bundle, *, is_hashed: bool = False
+) -> dict[str, Any]:
+    """``dataset_description.json``; see `write_dataset`."""
     theirs = _description_of(source)
     name = theirs.get("Name")
-    of = name if isinstance(name, str) and name.strip() else source.name
+    of = one_line(name if isinstance(name, str) and name.strip() else source.name)
     made_by: dict[str, Any] = {
         "Name": GENERATOR,
         "Version": package_version(),
@@ -179,17 +184,20 @@ def description(out: Path, source: Path, bundle: Bundle) -> dict[str, Any]:
     url = _code_url()
     if url is not None:
         made_by["CodeURL"] = url
-    origin: dict[str, Any] = {"URL": f"bids:{SOURCE_NAME}:"}
+    origin: dict[str, Any] = {} if is_hashed else {"URL": f"bids:{SOURCE_NAME}:"}
     if isinstance(theirs.get("DatasetDOI"), str):
         origin["DOI"] = theirs["DatasetDOI"]
-    return {
-        "Name": f"Digital twin brain forecasts from {one_line(of)}",
+    document: dict[str, Any] = {
+        "Name": f"Digital twin brain forecasts from {'a BIDS data set' if is_hashed else of}",
         "BIDSVersion": BIDS_VERSION,
         "DatasetType": "derivative",
         "GeneratedBy": [made_by],
-        "SourceDatasets": [origin],
-        "DatasetLinks": {SOURCE_NAME: _link(out, source)},
     }
+    if origin:
+        document["SourceDatasets"] = [origin]
+    if not is_hashed:
+        document["DatasetLinks"] = {SOURCE_NAME: _link(out, source)}
+    return document
 
 
 def _regions(bundle: Bundle) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from .errors import CohortError
 from .forecast import NOT_AVAILABLE
 from .json_object import JsonObject
 from .participants import is_participant_id
-from .participants_table import PARTICIPANTS_FILE, rows_of
+from .participants_table import PARTICIPANTS_FILE, ParticipantRows, column_named, rows_of
 from .tables import is_missing, one_line, read_table, read_text, to_number
 
 SIDECAR_FILE = "participants.json"
@@ -38,9 +38,9 @@ class SourceParticipants:
     """What a data set's table of participants says of age, sex and what else is needed."""
 
     columns: tuple[str, ...]
-    """Those of `COLUMNS` that it has."""
+    """Those of `COLUMNS` that it has, in any case."""
     rows: Mapping[str, Mapping[str, str]]
-    """Participant id to these cells and those of `more`, as they stand there."""
+    """Participant id to these cells, by the names in `COLUMNS`, and to those of `more`."""
     descriptions: Mapping[str, Any]
     """What its sidecar says of these columns."""
     problems: Mapping[str, str] = field(default_factory=dict)
@@ -80,16 +80,29 @@ class SourceParticipants:
                 f"{table.source} of {one_line(str(folder))} has no column 'participant_id', which "
                 "BIDS requires. Add it, or move the table away."
             )
-        columns = tuple(name for name in COLUMNS if name in table.columns)
+        given = {name: column_named(table, name) for name in COLUMNS}
+        theirs = {column: name for name, column in given.items() if column is not None}
         lower = {name.lower() for name in more} - {"participant_id"}
-        others = tuple(n for n in table.columns if n.lower() in lower and n not in columns)
-        found = rows_of(table, (*columns, *others))
+        others = tuple(n for n in table.columns if n.lower() in lower and n not in theirs)
+        found = rows_of(table, (*theirs, *others))
+        rows = {
+            who: {theirs.get(column, column): cell for column, cell in cells.items()}
+            for who, cells in found.cells.items()
+        }
         sidecar, said = folder / SIDECAR_FILE, {}
         if sidecar.is_file():
             text = read_text(sidecar, CohortError)
             said = dict(JsonObject.parse(text, SIDECAR_FILE, CohortError).rest())
-        of_columns = {n: said[n] for n in columns if isinstance(said.get(n), dict)}
-        return cls(columns, found.cells, of_columns, found.problems, others)
+        of_columns = {
+            name: said[column]
+            for column, name in theirs.items()
+            if isinstance(said.get(column), dict)
+        }
+        return cls(tuple(theirs.values()), rows, of_columns, found.problems, others)
+
+    def has_any(self, participant_ids: Iterable[str]) -> bool:
+        """Whether any of these people has a row."""
+        return ParticipantRows(self.rows, self.problems).has_any(participant_ids)
 
     def renamed(self, new_id: Callable[[str], str]) -> SourceParticipants:
         """The same under other participant ids."""

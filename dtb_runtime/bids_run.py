@@ -22,7 +22,7 @@ from .bids_scoring import BUSY, BidsScorer, BidsSettings
 from .bids_texts import libraries_used, write_citation
 from .cohort_entry import CohortEntry
 from .cohort_listing import CohortListing
-from .errors import CohortError, UsageError
+from .errors import CohortError, OutputError, UsageError
 from .score_workers import WorkerPlan, Workers
 from .scored_person import ScoredPerson
 
@@ -33,7 +33,7 @@ PROCESS_MB = 300
 """Memory that one process is taken to need, in megabytes; docs/bids.md says how it was measured."""
 
 OnDone = Callable[[int, int], None]
-"""Told how many are done and how many of them failed; never who."""
+"""Told how many are done with and how many of them failed; never who."""
 
 
 class FirstCrashError(CohortError):
@@ -47,10 +47,11 @@ class ParticipantRun:
     n_people: int
     """People and sessions that were asked for."""
     n_failed: int
+    """Without those of `n_busy`."""
     n_before: int
     """Those whom an earlier call has done already."""
     n_busy: int
-    """Of those that failed, whom another process is at work on."""
+    """Those who were left to another process, which is at work on them."""
     seconds: float
     crash_folder: Path
     """Where there is a file for everybody who failed."""
@@ -107,6 +108,28 @@ def check_apart(out: Path, source: Path) -> None:
         )
 
 
+def check_no_links(out: Path, listing: CohortListing) -> None:
+    """See that nobody's folder in the results leads out of them.
+
+    Raises
+    ------
+    OutputError
+        One is a link: results would replace ``beh/`` and ``func/`` of another place.
+    """
+    folders = {
+        out.joinpath(*parts[:depth])
+        for parts in (PersonPlaces.of(out, entry).parts for entry in listing.entries)
+        for depth in range(1, len(parts) + 1)
+    }
+    n_links = sum(folder.is_symlink() for folder in folders)
+    if n_links:
+        are, them = ("is a link", "it") if n_links == 1 else ("are links", "them")
+        raise OutputError(
+            f"Of the folders of people in {out}, {n_links} {are}, where results would replace beh/ "
+            f"and func/ of another place. Remove {them}, or give another folder for the results."
+        )
+
+
 def run_participants(
     bundle: Bundle,
     cohort: BidsCohort,
@@ -144,8 +167,8 @@ def run_participants(
     BundleError, MissingDependencyError
         The bundle has changed since it was loaded; a package is missing that reads the files.
     OutputError
-        The folder of the results is somebody else's, was begun with other participant ids, or
-        cannot be written.
+        The folder of the results is somebody else's, was begun with other participant ids, holds
+        links in place of people's folders, or cannot be written.
     FirstCrashError
         `stop_on_first_crash`, and somebody failed.
     """
@@ -154,7 +177,8 @@ def run_participants(
     check_apart(out, listing.path)
     check_is_ours(out)
     check_ids(out, listing.hashed_with)
-    write_dataset(out, listing.path, bundle)
+    check_no_links(out, listing)
+    write_dataset(out, listing.path, bundle, is_hashed=listing.hashed_with is not None)
     write_ids(out, listing.hashed_with)
     settings = replace(settings, ids_hashed_with=listing.hashed_with, force=force)
     scorer = BidsScorer(bundle, settings)
@@ -174,8 +198,8 @@ def run_participants(
                 is_busy = person.error == BUSY
                 if not person.is_ok and not is_busy:
                     _leave(entry, person, out, scorer)
-                n_done, n_failed = n_done + 1, n_failed + (not person.is_ok)
-                n_busy += is_busy
+                n_done, n_busy = n_done + 1, n_busy + is_busy
+                n_failed += not (person.is_ok or is_busy)
                 if on_done is not None:
                     on_done(n_done, n_failed)
                 _stop(n_failed, stop_on_first_crash, out)

@@ -16,6 +16,7 @@ from .meant_files import (
     MATRIX_SUFFIXES,
     SERIES_SUFFIXES,
     has_regions,
+    is_of_another_measure,
     is_of_rest,
     may_be_matrix,
     names_of,
@@ -213,8 +214,12 @@ def _is_map(entry: CohortEntry) -> bool:
     return entry.path is not None and _said_of(entry.path)[1] == MAP_SUFFIX
 
 
+def _is_of_another_measure(entry: CohortEntry) -> bool:
+    return entry.path is not None and is_of_another_measure(stem_of(entry.path))
+
+
 def _the_one(several: Sequence[CohortEntry], parcellation: str | None, folder: Path) -> CohortEntry:
-    """The entry of rest and of this parcellation among those of one person."""
+    """The entry of rest, of this parcellation and of correlations among those of one person."""
     of_rest = [entry for entry in several if is_of_rest(_task(entry))]
     if not of_rest:
         tasks = sorted({one_line(_task(entry) or "") for entry in several})
@@ -226,6 +231,7 @@ def _the_one(several: Sequence[CohortEntry], parcellation: str | None, folder: P
         )
         return replace(several[0], path=None, problem=problem, named=names)
     fitting = [entry for entry in of_rest if entry.atlases & names_of(parcellation)] or of_rest
+    fitting = [entry for entry in fitting if not _is_of_another_measure(entry)] or fitting
     fitting = [entry for entry in fitting if not _is_map(entry)] or fitting
     if len(fitting) == 1:
         return fitting[0]

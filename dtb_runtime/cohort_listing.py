@@ -15,7 +15,7 @@ from types import MappingProxyType
 from .cohort_entry import CohortEntry, checked_entry
 from .cohort_folder import entries_of_folder, kinds_text
 from .errors import CohortError
-from .participants_table import PARTICIPANTS_FILE, rows_of
+from .participants_table import KNOWS_NOBODY, PARTICIPANTS_FILE, column_named, rows_of
 from .tables import one_line, read_table
 
 MAX_ENTRIES = 2_000_000
@@ -47,11 +47,13 @@ class CohortListing:
     entries: tuple[CohortEntry, ...]
     """In the order of participant id and session, which no two share."""
     own_columns: tuple[str, ...] = ()
-    """A table's other columns, in its order; of a folder ``age`` and ``sex`` where it has them."""
+    """A table's other columns, in its order; of a folder age and sex, as its table calls them."""
     sealed: Sealed | None = None
     """What stands for the cohort in outputs that hide whom it holds; see `hashed_ids`."""
     kinds_left_out: Mapping[str, int] = field(default_factory=dict)
     """Of a folder: kind of file to how many there are that are not taken, as their names say."""
+    notes: tuple[str, ...] = ()
+    """What people should know, one sentence each; they name nobody."""
 
     @property
     def left_out(self) -> str | None:
@@ -114,7 +116,7 @@ def list_cohort(
         the table), optionally ``session``; a BIDS derivatives tree, with folders ``sub-<label>``;
         or a folder of files, named ``sub-<label>...``, ``<label>_connectome`` or with nothing but
         a label, or as CONN does (``resultsROI_Subject001_Condition001.mat``). Of a folder's
-        ``participants.tsv``, ``age`` and ``sex`` are taken.
+        ``participants.tsv``, ``age`` and ``sex`` are taken, in any case.
     parcellation : str, optional
         Of several connectomes of one person, the one whose ``atlas-`` or ``seg-`` is this.
     timeseries : bool
@@ -131,13 +133,16 @@ def list_cohort(
     source = Path(source).absolute()  # the same people wherever a run goes on
     if source.is_dir():
         found = entries_of_folder(source, parcellation=parcellation, timeseries=timeseries)
-        entries, own_columns = _with_columns(found.entries, source / PARTICIPANTS_FILE, columns)
+        entries, own_columns, notes = _with_columns(
+            found.entries, source / PARTICIPANTS_FILE, columns
+        )
         return CohortListing(
             source,
             one_line(str(source)),
             _told_apart(entries, str(source)),
             own_columns,
             kinds_left_out=found.left_out,
+            notes=notes,
         )
     if source.suffix.lower() not in _DELIMITERS:
         raise CohortError(
@@ -184,22 +189,26 @@ def _of_table(path: Path) -> CohortListing:
 
 def _with_columns(
     entries: Sequence[CohortEntry], file: Path, wanted: Sequence[str]
-) -> tuple[list[CohortEntry], tuple[str, ...]]:
-    """Give everybody age, sex and wanted columns of BIDS' table of participants."""
+) -> tuple[list[CohortEntry], tuple[str, ...], tuple[str, ...]]:
+    """Everybody with age, sex and wanted columns of BIDS' table of participants.
+
+    And which columns these are, and what is to be said of the table.
+    """
     if not file.is_file():
-        return list(entries), ()
+        return list(entries), (), ()
     table = read_table(file, "\t", CohortError)
     lower = {name.lower() for name in wanted} - {"participant_id"}
-    demographics = [name for name in _DEMOGRAPHICS if name in table.columns]
+    demographics = [column_named(table, name) for name in _DEMOGRAPHICS]
     others = [name for name in table.columns if name.lower() in lower]
-    names = tuple(dict.fromkeys((*demographics, *others)))
+    names = tuple(dict.fromkeys(name for name in (*demographics, *others) if name is not None))
     rows = rows_of(table, names)
     found = []
     for entry in entries:
         who = entry.participant_id
         problem = entry.problem or rows.problems.get(who)
         found.append(replace(entry, own=dict(rows.cells.get(who, {})), problem=problem))
-    return found, names
+    is_of_others = not rows.has_any(entry.participant_id for entry in entries)
+    return found, names, (KNOWS_NOBODY,) if is_of_others else ()
 
 
 def _told_apart(entries: Sequence[CohortEntry], source: str) -> tuple[CohortEntry, ...]:

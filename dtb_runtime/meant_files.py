@@ -9,6 +9,9 @@ import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from .bids_hints import hints_of
+from .errors import ConnectomeError
+
 MATRIX_SUFFIXES = ("connectome", "relmat", "conmat", "boldmap")
 """Last part of a BIDS file name, before the ending, that says it is a connectome."""
 SERIES_SUFFIXES = ("timeseries",)
@@ -45,6 +48,18 @@ def may_be_matrix(suffix: str, name: str) -> bool:
     ``stat-alff_boldmap.nii.gz`` and ``stat-coverage_boldmap.pscalar.nii``.
     """
     return suffix != MAP_SUFFIX or name.lower().endswith(_MATRIX_OF_PARCELS)
+
+
+def is_of_another_measure(stem: str) -> bool:
+    """Whether a file's name without its ending says that it holds no correlations.
+
+    giga_connectome may write ``meas-PartialCorrelation`` beside ``meas-PearsonCorrelation``.
+    """
+    try:
+        hints_of(stem, stem)
+    except ConnectomeError:
+        return True
+    return False
 
 
 def is_of_rest(task: str | None) -> bool:

@@ -6,6 +6,7 @@ of one process to the last digit.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import threading
 from collections import deque
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from .bundle_loading import load_bundle
 from .cohort_entry import CohortEntry
-from .errors import BundleError
+from .errors import BundleError, UsageError
 from .inference import CUDA, Device
 from .scored_person import ScoredPerson
 
@@ -126,6 +127,8 @@ class Workers:
     def __init__(self, plan: WorkerPlan, jobs: int) -> None:
         self._plan = plan
         self._jobs = jobs
+        # A byte that all processes share; without a lock, which a dying one could take along.
+        self._begun = get_context("spawn").RawValue(ctypes.c_bool, False)
         self._pool: ProcessPoolExecutor | None = None
         self._environment: dict[str, str | None] = {}
 
@@ -141,7 +144,8 @@ class Workers:
         Raises
         ------
         DtbError
-            No worker can score: the bundle is gone or another one, the results cannot be written.
+            No worker can score: the bundle is gone or another one, the results cannot be written;
+            or none can start.
         """
         waiting: deque[tuple[list[CohortEntry], Future[list[str]]]] = deque()
         remaining = iter(entries)
@@ -162,6 +166,11 @@ class Workers:
             # Nobody knows whose file it was: everybody that was under way comes again, and those
             # of this batch one at a time.
             self._end()
+            if not self._begun.value:  # then it was no file
+                raise UsageError(
+                    "The processes that do the work cannot start. In a script of your own, begin "
+                    "the work under if __name__ == '__main__':, since they import it."
+                ) from None
             for entry in several:
                 yield self._alone(entry)
             again = [
@@ -195,7 +204,10 @@ class Workers:
             self._environment = {name: os.environ.get(name) for name in _THREADS}
             os.environ.update(dict.fromkeys(_THREADS, "1"))
             self._pool = ProcessPoolExecutor(
-                self._jobs, get_context("spawn"), initializer=_begin, initargs=(self._plan,)
+                self._jobs,
+                get_context("spawn"),
+                initializer=_begin,
+                initargs=(self._plan, self._begun),
             )
         try:
             return self._pool.submit(_score, list(entries))
@@ -220,13 +232,14 @@ def _is_there(future: Future[list[str]]) -> bool:
     return future.done() and not future.cancelled() and future.exception() is None
 
 
-def _begin(plan: WorkerPlan) -> None:
+def _begin(plan: WorkerPlan, begun: ctypes.c_bool) -> None:
     global _scorer
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         _scorer = plan.scorer()
     except Exception as error:  # an error here would only say that the pool is broken
         _scorer = error
+    begun.value = True
 
 
 def _end_with_parent() -> None:

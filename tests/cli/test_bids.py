@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dtb_runtime.folder_lock import locked_folder
 from dtb_runtime.hashed_ids import hashed_id
 
 from .conftest import TINY, Outcome
@@ -52,6 +53,29 @@ def test_people_and_then_the_group(dtb_run: Run, source: Path, tmp_path: Path) -
     assert "group_twins.tsv, group_twins.json, group_summary.json" in group.err
     as_json = json.loads(dtb_run("bids", source, out, "group", "--bundle", TINY, "--json").out)
     assert (as_json["people"], as_json["without_result"]) == (3, 1)
+
+
+def test_who_is_left_to_another_process_has_not_failed(
+    dtb_run: Run, source: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    words = ("bids", source, out, "participant", *SETTINGS, "--participant-label", "101", "103")
+    with locked_folder(out / ".dtb-run" / "sub-103"):
+        done = dtb_run(*words)
+        as_json = dtb_run(*words, "--json")
+    assert (done.code, as_json.code) == (0, 0)
+    assert "Forecast 2 people with tiny on CPU: 1 ok, 0 failed, 1 left to another" in done.out
+    assert "crash file" not in done.err
+    result = json.loads(as_json.out)
+    assert (result["ok"], result["failed"], result["busy"]) == (1, 0, 1)
+    assert result["crash_files"] is None
+
+
+def test_a_table_of_other_people_is_said(dtb_run: Run, source: Path, tmp_path: Path) -> None:
+    (source / "participants.tsv").write_text("participant_id\tage\nCTRL_1\t30\n")
+    words = ("--participant-label", "101", *SETTINGS)
+    done = dtb_run("bids", source, tmp_path / "out", "participant", *words)
+    assert "participants.tsv has none of these people: check its participant_id." in done.err
 
 
 def test_messages_name_nobody(dtb_run: Run, source: Path, tmp_path: Path) -> None:
@@ -158,6 +182,8 @@ def test_hashed_ids_leave_no_id_behind(dtb_run: Run, tmp_path: Path) -> None:
     (root / "sub-MRN4712/func/sub-MRN4712_task-rest_atlas-tiny12_connectome.npy").write_bytes(b"no")
     people = "participant_id\tage\tsex\n" + "".join(f"sub-{label}\t30\tF\n" for label in labels)
     (root / "participants.tsv").write_text(people)
+    about = {"Name": "MRN4711 and others", "BIDSVersion": "1.9.0", "DatasetDOI": "doi:10.1234/x.y"}
+    (root / "dataset_description.json").write_text(json.dumps(about))
     key = tmp_path / "study.key"
     key.write_bytes(b"5f0c1d7e9a8b4632")
     key.chmod(0o600)
@@ -173,6 +199,13 @@ def test_hashed_ids_leave_no_id_behind(dtb_run: Run, tmp_path: Path) -> None:
     files = [path for path in out.rglob("*") if path.is_file()]
     assert not [path for path in files if "MRN47" in str(path.relative_to(out))]
     assert not [path for path in files if b"MRN47" in path.read_bytes()]
+    said = json.loads((out / "dataset_description.json").read_bytes())
+    assert said["Name"] == "Digital twin brain forecasts from a BIDS data set"
+    assert said["SourceDatasets"] == [{"DOI": "doi:10.1234/x.y"}]
+    assert "DatasetLinks" not in said and root.name not in json.dumps(said)
+    (root / "dataset_description.json").unlink()
+    dtb_run("bids", root, out, "participant", *SETTINGS, *hidden)
+    assert "SourceDatasets" not in json.loads((out / "dataset_description.json").read_bytes())
     ids = {hashed_id(f"sub-{label}", key.read_bytes()) for label in labels}
     table = (out / "group_twins.tsv").read_text().splitlines()
     assert {row.split("\t")[0] for row in table[1:]} == ids

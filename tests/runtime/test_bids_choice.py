@@ -224,3 +224,27 @@ def test_an_atlas_of_voxels_leaves_the_space_open(tmp_path: Path) -> None:
     differ = "res (2, none), space (MNI152NLin2009cAsym, MNI152NLin6Asym)"
     assert choice.problem.startswith("There are 2 files that may be meant: ")
     assert f"They differ in {differ}. Say which in a --bids-filter-file:" in choice.problem
+
+
+# ---- other measures than correlations
+
+
+def test_what_says_another_measure_does_not_compete(tmp_path: Path) -> None:
+    root = describe(tmp_path / "tree", "giga_connectome")
+    stem = "sub-01_task-rest_seg-tiny12"
+    partial = f"{stem}_meas-PartialCorrelation_desc-a_relmat.tsv"
+    put_names(root / "sub-01", [partial, f"{stem}_stat-tangent_desc-a_relmat.tsv"])
+    alone = _entry(root, "connectome", parcellation="tiny12").problem or ""
+    assert alone.startswith("There are 2 files that may be meant: ")
+    pearson = f"{stem}_meas-PearsonCorrelation_desc-a_relmat.tsv"
+    put_names(root / "sub-01", [pearson])
+    assert _name(_entry(root, "connectome", parcellation="tiny12")) == pearson
+    put_names(root / "sub-01", [pearson.replace("desc-a", "desc-b")])
+    problem = _entry(root, "connectome", parcellation="tiny12").problem or ""
+    assert "They differ in desc (a, b). Say which" in problem
+    assert "Partial" not in problem and "tangent" not in problem
+    for path in (root / "sub-01").glob("*Pearson*"):
+        path.rename(path.with_name(path.name.replace("tiny12", "other")))
+    (root / "sub-01" / f"{stem}_stat-tangent_desc-a_relmat.tsv").unlink()
+    # Of another parcellation, correlations do not fit either: reading says what is wrong.
+    assert _name(_entry(root, "connectome", parcellation="tiny12")) == partial

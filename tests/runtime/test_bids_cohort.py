@@ -242,3 +242,13 @@ def test_the_tree_of_a_task_is_taken_by_neither_command(
     for entry in (ours, theirs):
         assert entry.path is None
         assert "of the task stroop only, and a twin is made from rest" in (entry.problem or "")
+
+
+def test_a_table_of_other_people_is_said(giga: Path) -> None:
+    put_participants(giga, [["participant_id", "age"], ["CTRL_1", "30"]])
+    (note,) = list_bids(giga, TINY).notes
+    assert note == "participants.tsv has none of these people: check its participant_id."
+    put_participants(giga, [["participant_id", "Age"], ["02", "30"]])
+    cohort = list_bids(giga, TINY)
+    assert cohort.notes == ()
+    assert [dict(entry.own) for entry in cohort.listing.entries] == [{}, {"age": "30"}, {}]

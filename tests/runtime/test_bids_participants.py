@@ -111,3 +111,15 @@ def test_without_a_table_there_is_none(tmp_path: Path) -> None:
     assert SourceParticipants.read(tmp_path) is None
     write_participants(tmp_path, None)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_ids_without_sub_and_columns_in_any_case_are_taken(tmp_path: Path) -> None:
+    rows = [["participant_id", "Sex", "Age", "Site"], ["01", "F", "31.5", "A"]]
+    put_participants(tmp_path, rows, Age={"Description": "At scan"})
+    source = SourceParticipants.read(tmp_path, ("site", "age"))
+    assert source is not None
+    assert (source.columns, source.more) == (("age", "sex"), ("Site",))
+    assert source.own("sub-01") == {"age": "31.5", "sex": "F", "Site": "A"}
+    assert source.described()["age"]["Description"] == "At scan"
+    assert source.table(["sub-01"]) == b"participant_id\tage\tsex\nsub-01\t31.5\tF\n"
+    assert source.has_any(["sub-00", "sub-01"]) and not source.has_any(["01"])

@@ -300,9 +300,23 @@ def test_somebody_at_work_elsewhere_is_left_alone(run: Run, tmp_path: Path) -> N
     out = tmp_path / "out"
     with locked_folder(PersonPlaces.of(out, CohortEntry("sub-02", None, None)).state):
         done = run()
-    assert (done.n_failed, done.n_busy) == (1, 1)
+    assert (done.n_failed, done.n_busy) == (0, 1)
     assert not (out / "logs" / "sub-02_crash.txt").exists()
     assert "at work on this person" in BUSY
+    assert run().n_before == 2
+
+
+def test_a_link_in_place_of_a_persons_folder_is_refused(run: Run, tmp_path: Path) -> None:
+    run()
+    out, elsewhere = tmp_path / "out", tmp_path / "elsewhere"
+    (out / "sub-02").rename(elsewhere)
+    (elsewhere / "func" / "mine.txt").write_text("mine", encoding="utf-8")
+    (out / "sub-02").symlink_to(elsewhere)
+    with pytest.raises(OutputError, match=r"1 is a link, where .* Remove it, or") as caught:
+        run(force=True)
+    assert "sub-" not in str(caught.value)
+    assert (elsewhere / "func" / "mine.txt").is_file()
+    (out / "sub-02").unlink()
     assert run().n_before == 2
 
 

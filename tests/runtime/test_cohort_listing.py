@@ -11,7 +11,7 @@ from dtb_runtime.bundle import Bundle
 from dtb_runtime.cohort_listing import CohortListing, list_cohort
 from dtb_runtime.errors import CohortError
 from dtb_runtime.hashed_ids import hashed
-from dtb_runtime.score_rows import atlas_notes
+from dtb_runtime.score_rows import atlas_notes, demographics_of
 
 from .bids_trees import xcp_d_files
 
@@ -351,3 +351,47 @@ def test_a_folder_of_series_only_says_how_to_read_them(tmp_path: Path) -> None:
     hint = "It holds 2 files (2 _timeseries.tsv). For time series pass --timeseries. Give another"
     assert hint in str(caught.value)
     assert len(list_cohort(tmp_path, timeseries=True).entries) == 2
+
+
+def test_what_says_another_measure_does_not_compete(tmp_path: Path) -> None:
+    stem = "func/sub-01_task-rest_seg-tiny12_meas"
+    touch(tmp_path / "sub-01", f"{stem}-PartialCorrelation_relmat.tsv")
+    (alone,) = list_cohort(tmp_path, parcellation="tiny12").entries
+    assert alone.path is not None and "Partial" in alone.path.name  # reading it says what is wrong
+    touch(tmp_path / "sub-01", f"{stem}-PearsonCorrelation_relmat.tsv")
+    (entry,) = list_cohort(tmp_path, parcellation="tiny12").entries
+    assert entry.path is not None and "meas-PearsonCorrelation" in entry.path.name
+
+
+# ---- the table of participants
+
+
+@pytest.mark.parametrize("who", ["01", "sub-01"])
+@pytest.mark.parametrize("columns", ["age\tsex", "Age\tSEX"])
+def test_ids_without_sub_and_columns_in_any_case_are_taken(
+    tmp_path: Path, who: str, columns: str
+) -> None:
+    touch(tmp_path, "sub-01_connectome.npy", "sub-02_connectome.npy")
+    (tmp_path / "participants.tsv").write_text(f"participant_id\t{columns}\n{who}\t31\tF\n")
+    listing = list_cohort(tmp_path)
+    assert listing.own_columns == tuple(columns.split("\t"))
+    assert demographics_of(listing.entries[0].own) == (31.0, "female", ())
+    assert dict(listing.entries[1].own) == {}
+    assert listing.notes == ()
+
+
+def test_rows_with_and_without_sub_are_of_one_person(tmp_path: Path) -> None:
+    touch(tmp_path, "sub-01_connectome.npy")
+    rows = "participant_id\tage\n01\t31\nsub-01\t32\n"
+    (tmp_path / "participants.tsv").write_text(rows)
+    (problem,) = problems(list_cohort(tmp_path)).values()
+    assert "several rows of this person, with different age." in problem
+
+
+@pytest.mark.parametrize("rows", ["participant_id\tage\nCTRL_1\t31\n", "subject\tage\n01\t3\n"])
+def test_a_table_of_others_is_said(tmp_path: Path, rows: str) -> None:
+    touch(tmp_path, "sub-01_connectome.npy")
+    assert list_cohort(tmp_path).notes == ()
+    (tmp_path / "participants.tsv").write_text(rows)
+    (note,) = list_cohort(tmp_path).notes
+    assert note == "participants.tsv has none of these people: check its participant_id."

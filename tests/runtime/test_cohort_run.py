@@ -305,6 +305,22 @@ def test_a_worker_that_dies_is_replaced_and_its_people_come_again(
     assert found == expected
 
 
+def test_a_script_without_a_guard_is_told_and_no_file_is_blamed(
+    tiny_folder: Path, cohort: Path, tmp_path: Path
+) -> None:
+    """Its processes import it, and would begin the same work again."""
+    script, out = tmp_path / "mine.py", tmp_path / "out"
+    script.write_text(RUN.replace('__name__ == "__main__"', "True"), encoding="utf-8")
+    command = [sys.executable, str(script), str(tiny_folder), str(cohort), str(out), "2"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.strip().splitlines()[-1] == (
+        "dtb_runtime.errors.UsageError: The processes that do the work cannot start. In a script "
+        "of your own, begin the work under if __name__ == '__main__':, since they import it."
+    )
+    assert _n_lines(out) == 1  # nobody has a row
+
+
 def test_another_cohort_or_bundle_does_not_overwrite(
     run: Callable[..., CohortRun], cohort: Path, finished: Path, tmp_path: Path
 ) -> None:

@@ -47,7 +47,7 @@ def test_columns_are_found_in_any_case_and_gaps_are_gaps() -> None:
         ({"age": "1_0"}, "age", "expected a number"),
         ({"age": "inf"}, "age", "expected a number"),
         ({"Age": "-9"}, "age", "age is '-9', expected years from 0 to 130"),
-        ({"age": "999"}, "age", "expected years from 0 to 130. Correct it in the cohort's table, or"),
+        ({"age": "999"}, "age", "from 0 to 130. Correct it in the cohort's table, or"),
         ({"sex": "1"}, "sex", "sex is '1', expected female or male"),
     ],
 )
