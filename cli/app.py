@@ -140,7 +140,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments
         What follows `dtb-run` on the command line; default: that of this process.
     """
-    limit_libraries()
+    words = sys.argv[1:] if arguments is None else arguments
+    limit_libraries(most=1 if words and words[0] in _SMALL_MATRICES else None)
     terminal.escape_what_cannot_be_encoded()
     try:
         with _ended_politely():
@@ -160,6 +161,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
+_SMALL_MATRICES = frozenset({"demo", "intervene"})
+"""Commands that factorize one matrix of regions after the other: these are too small to share, and
+threads that wait for each other make them many times slower where the machine has other work."""
 _OUTPUT_ERRNOS = frozenset({errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EFBIG})
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -55,10 +54,6 @@ def demo(
     report, in half a minute and with the lean installation. The person ships with the package and
     is simulated: nobody's data. Every step says which command does it with files of yours.
     """
-    # Before numpy is loaded. These matrices are too small to share, and threads that wait for each
-    # other make it many times slower where the machine has other work.
-    os.environ["OPENBLAS_NUM_THREADS"] = "1"
-
     from dtb_runtime.atomic import write_files
     from dtb_runtime.bundle_loading import load_bundle
     from dtb_runtime.connectome import read_connectome

@@ -48,13 +48,22 @@ def n_usable() -> int:
     return int(usable_processors()["usable"] or 1)
 
 
-def limit_libraries(environment: MutableMapping[str, str] = os.environ) -> None:
+def limit_libraries(
+    environment: MutableMapping[str, str] = os.environ, *, most: int | None = None
+) -> None:
     """Keep numpy's linear algebra to the processors that may really be used.
 
     OpenBLAS looks at the machine and at affinity, not at what a container grants. It reads the
     environment when numpy is loaded, so this comes before; a number that is set stays.
+
+    Parameters
+    ----------
+    environment : mutable mapping of str to str
+    most : int, optional
+        Threads at most, where more do not help.
     """
-    environment.setdefault("OPENBLAS_NUM_THREADS", str(n_usable()))
+    n_threads = n_usable() if most is None else min(n_usable(), most)
+    environment.setdefault("OPENBLAS_NUM_THREADS", str(n_threads))
 
 
 def cgroup_limit(root: Path) -> float | None:

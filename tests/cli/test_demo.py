@@ -52,7 +52,7 @@ def shown(tmp_path_factory: pytest.TempPathFactory, few_draws_and_shams: None) -
     folder = tmp_path_factory.mktemp("empty")
     printed = io.StringIO()
     with pytest.MonkeyPatch.context() as patched:
-        patched.setenv("OPENBLAS_NUM_THREADS", "1")  # which the command sets; put back afterwards
+        patched.setenv("OPENBLAS_NUM_THREADS", "1")
         patched.chdir(folder)
         for name in NOT_LEAN:
             patched.setitem(sys.modules, name, None)

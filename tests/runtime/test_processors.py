@@ -79,7 +79,9 @@ def test_libraries_are_kept_to_what_is_usable_unless_told_otherwise(
     environment: dict[str, str] = {}
     processors.limit_libraries(environment)
     assert environment == {"OPENBLAS_NUM_THREADS": "3"}
-    environment = {"OPENBLAS_NUM_THREADS": "1"}
+    environment = {}
+    processors.limit_libraries(environment, most=1)
+    assert environment == {"OPENBLAS_NUM_THREADS": "1"}
     processors.limit_libraries(environment)
     assert environment == {"OPENBLAS_NUM_THREADS": "1"}
 
