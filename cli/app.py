@@ -68,6 +68,7 @@ EXTRA_OF_MODULE = {
     "starlette": "serve",
     "uvicorn": "serve",
     "httptools": "serve",
+    "uvloop": "serve",
     "prometheus_client": "serve",
     "pydantic": "serve",
     "pydantic_core": "serve",

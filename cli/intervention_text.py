@@ -62,10 +62,13 @@ def print_intervention(result: dict[str, Any], source: str) -> None:
         "farther than random (%)",
     )
     terminal.print_table(terminal.Table(header, rows))
+    random = (
+        f" Random: 5 % to 95 % of {result['n_random']} random changes of the same size; to be "
+        "farther says that the plan aims, not that the change is large."
+    )
     terminal.print_lines(
-        "* what was to move. SDs are those of the training cohort. Random: 5 % to 95 % of "
-        f"{result['n_random']} random changes of the same size; to be farther says that the plan "
-        "aims, not that the change is large."
+        "* what was to move. SDs are those of the training cohort."
+        + (random if result["n_random"] else "")
     )
     promise = result.get("promise")
     if promise is not None:

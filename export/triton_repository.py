@@ -163,7 +163,8 @@ def _quoted(text: str) -> str:
 def _take_back(new: Sequence[Path], kept: Path | None) -> None:
     """Remove files that were not there before, and folders that are empty then but for one."""
     for path in new:
-        path.unlink(missing_ok=True)
+        with suppress(OSError):  # it was never there, as below something that is no folder
+            path.unlink()
     places = {place for path in new for place in (path.parent, path.parent.parent)} - {kept}
     for place in sorted(places, key=lambda place: len(place.parts), reverse=True):
         with suppress(OSError):  # it holds something else, or was never made

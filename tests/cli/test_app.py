@@ -105,10 +105,10 @@ def test_a_missing_extra_is_one_sentence_with_the_pip_command(
 
 def test_every_package_of_an_extra_has_its_pip_command() -> None:
     modules = {"scikit-learn": "sklearn", "pybids": "bids", "model-signing": "model_signing"}
-    modules |= {"pyOpenSSL": "OpenSSL"}
+    modules |= {"pyOpenSSL": "OpenSSL", "prometheus-client": "prometheus_client"}
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8"))
     extras = project["project"]["optional-dependencies"]
-    for extra in extras.keys() - {"cpu", "gpu", "test", "lint"}:  # ONNX Runtime has two of them
+    for extra in extras.keys() - {"cpu", "gpu", "browser", "test", "lint"}:  # ONNX Runtime has two
         for needed in extras[extra]:
             package = re.split(r"[^\w-]", needed)[0]
             named = app.EXTRA_OF_MODULE[modules.get(package, package)]

@@ -191,3 +191,11 @@ def test_a_failure_half_way_leaves_nothing(
     assert folder.exists() == is_there
     assert list(tmp_path.rglob("*.onnx")) == []
     assert [path for path in tmp_path.rglob("*") if path != folder] == []
+
+
+def test_a_file_in_the_place_of_the_folder_is_one_sentence(tmp_path: Path) -> None:
+    place = tmp_path / "f"
+    place.write_text("x", encoding="utf-8")
+    with pytest.raises(OutputError):
+        write_triton_repository(read_bundle_files(TINY), place)
+    assert place.read_text(encoding="utf-8") == "x"
