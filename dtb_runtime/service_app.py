@@ -83,6 +83,7 @@ def _add_protocol(app: FastAPI, service: Service) -> None:
         name="dtb-runtime", version=metadata.version("dtb-runtime"), extensions=EXTENSIONS
     )
 
+    @app.get("/v2/", include_in_schema=False)
     @app.get("/v2", summary="The server", response_model=ServerMetadata)
     async def server_metadata() -> ServerMetadata:
         return about

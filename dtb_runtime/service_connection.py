@@ -1,13 +1,14 @@
 """One connection of the service: uvicorn's, bounded where that is not.
 
 Uvicorn waits without end for the rest of headers, for a client that takes nothing of its answer,
-and keeps headers of any size; and it closes connections on which a request may just be coming.
+and keeps headers of any size; it closes connections on which a request may just be coming; and it
+takes the body of a request that offers another protocol for the next request.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
+import sys
 from typing import Any, ClassVar
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -17,7 +18,8 @@ from .service_refusals import error_object
 
 GRACE_S = 0.3
 """For which connections stay open when the service ends: what was sent before is answered."""
-_LOG = logging.getLogger("dtb_runtime.service")
+_OF_AN_OFFER = (b"connection", b"upgrade", b"http2-settings")
+"""Headers by which a client offers to go on in another protocol."""
 
 
 class _TooLongError(Exception):
@@ -32,6 +34,9 @@ class BoundedConnection(HttpToolsProtocol):
     def __init__(self, *arguments: Any, **settings: Any) -> None:
         super().__init__(*arguments, **settings)
         self._is_in_headers = True
+        self._has_ended = False  # a request, within what came last
+        self._given = b""  # to the parser
+        self._unread = b""  # what it is given next
         self._n_header_bytes = 0  # as they came; some may belong to what follows
         self._n_named_bytes = 0  # of the headers themselves
         self._is_over = False
@@ -61,8 +66,13 @@ class BoundedConnection(HttpToolsProtocol):
         was_in_headers = self._is_in_headers
         if was_in_headers and self._headers_late is None:
             self._await_headers()
-        super().data_received(data)
-        if was_in_headers and self._is_in_headers and not self._is_over:
+        self._has_ended = False
+        self._unread = data
+        while self._unread and not self._is_over:
+            self._given, self._unread = self._unread, b""
+            super().data_received(self._given)
+        self._given = b""
+        if was_in_headers and self._is_in_headers and not (self._has_ended or self._is_over):
             self._n_header_bytes += len(data)
             if self._n_header_bytes > self.limits.header_bytes:
                 self._refuse(431, self._too_long)
@@ -84,6 +94,8 @@ class BoundedConnection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Begin to answer."""
+        if self._is_offer:
+            return  # it is read again
         self._is_in_headers = False
         if self._headers_late is not None:
             self._headers_late.cancel()
@@ -94,7 +106,10 @@ class BoundedConnection(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Take the end of a request; the next one may follow."""
+        if self._is_offer:
+            return
         super().on_message_complete()
+        self._has_ended = True
         self._is_in_headers = True
         self._n_header_bytes = 0
 
@@ -124,6 +139,29 @@ class BoundedConnection(HttpToolsProtocol):
             self.loop.call_later(GRACE_S, self._end_if_idle)
         else:
             self.cycle.keep_alive = False
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Read a request again without its offer of another protocol, which nobody has to take.
+
+        The parser stops after the headers of one, as if HTTP ended there; uvicorn would take the
+        body for the next request.
+        """
+        stopped = sys.exc_info()[1]  # with where in what it was given
+        if stopped is None or not self._is_offer:
+            self._is_over = True  # CONNECT: what follows is no HTTP
+            self.cycle.keep_alive = False
+            return
+        closes = any(n == b"connection" and b"close" in v.lower() for n, v in self.headers)
+        version = self.parser.get_http_version().encode()
+        lines = [b"%s %s HTTP/%s" % (self.parser.get_method(), self.url, version)]
+        lines += [name + b": " + of for name, of in self.headers if name not in _OF_AN_OFFER]
+        lines += [b"connection: close"] * closes
+        self.parser = type(self.parser)(self)
+        self._unread = b"\r\n".join([*lines, b"", b""]) + self._given[stopped.args[0] :]
+
+    @property
+    def _is_offer(self) -> bool:
+        return self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
 
     @property
     def _is_idle(self) -> bool:

@@ -37,6 +37,7 @@ _SAFE_HEADERS = (
     (b"cache-control", b"no-store"),  # answers are about people
     (b"x-content-type-options", b"nosniff"),
 )
+_STOPPED = Refusal(503, "The service is being stopped.", RETRY_AFTER)
 _LOG = logging.getLogger("dtb_runtime.service")
 
 
@@ -80,9 +81,16 @@ class Guard:
         begin_s = time.perf_counter()
         headers: Mapping[bytes, bytes] = dict(scope["headers"])
         exchange = _Exchange(receive, send, has_body=_has_body(headers))
+        method = scope["method"]
+        if method == "HEAD":  # as GET; the server leaves the body out, by its own scope
+            scope = {**scope, "method": "GET"}
         try:
-            app = self._refusal(scope["path"], scope["method"], headers) or self._app
+            app = self._refusal(scope["path"], method, headers) or self._app
             await app(scope, exchange.receive, exchange.send)
+        except asyncio.CancelledError:  # the service does not wait any longer
+            if exchange.status is not None:
+                raise
+            await _STOPPED(scope, exchange.receive, exchange.send)
         except Disconnected:
             exchange.status = None
         except Exception as error:  # a mistake of ours; its text may hold what people sent
@@ -93,7 +101,7 @@ class Guard:
             mistake = Refusal(500, "The service made a mistake and has no answer.")
             await mistake(scope, exchange.receive, exchange.send)
         finally:
-            self._note(scope, exchange.status, time.perf_counter() - begin_s)
+            self._note(method, scope, exchange.status, time.perf_counter() - begin_s)
 
     def _refusal(self, path: str, method: str, headers: Mapping[bytes, bytes]) -> Refusal | None:
         """Why a request is not looked at, if it is not."""
@@ -122,11 +130,11 @@ class Guard:
                 ((b"accept-encoding", b"identity"),),
             )
         if self.is_draining and path not in (*OPEN, METRICS):
-            return Refusal(503, "The service is being stopped.", RETRY_AFTER)
+            return _STOPPED
         return None
 
-    def _note(self, scope: Scope, status: int | None, seconds: float) -> None:
-        method = scope["method"] if scope["method"] in _METHODS else "other"
+    def _note(self, method: str, scope: Scope, status: int | None, seconds: float) -> None:
+        method = method if method in _METHODS else "other"
         path = scope.get(PATH) or getattr(scope.get("route"), "path", None) or "other"
         answered = "gone" if status is None else str(status)
         self._metrics.answered(method, path, answered, seconds)

@@ -74,6 +74,11 @@ class Answer:
         return cls(status, json.dumps({"error": sentence}).encode())
 
 
+LATER = Answer(0, b"")
+"""Of a worker: this is too much work to be done with the others of its batch, give it alone. Never
+leaves the pool."""
+
+
 def _joined(fields: list[Any], body: bytes) -> bytes:
     header = json.dumps(fields).encode()
     return b"".join((_LENGTH.pack(len(header)), header, body))

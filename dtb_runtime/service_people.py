@@ -31,6 +31,7 @@ from .service_person import maker_of, twin_of
 from .service_plans import apply_plan
 from .service_twins import TwinMaker
 from .summary import summary
+from .tables import shortened
 from .tasks import get_task
 from .twin_file import twin_bytes
 
@@ -121,8 +122,8 @@ class PeopleApi:
     def _check(self, message: PersonRequest) -> None:
         if message.draws is not None and message.draws > self._limits.draws:
             raise DataError(
-                f"draws are {message.draws}, expected at most {self._limits.draws}. More change "
-                "hardly anything."
+                f"draws are {shortened(str(message.draws))}, expected at most "
+                f"{self._limits.draws}. More change hardly anything."
             )
         if (message.age is None) != (message.sex is None):
             lacking = "sex" if message.sex is None else "age"

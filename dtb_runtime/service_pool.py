@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
 from .service_attention import AttendedWorker
-from .service_jobs import Answer, Job
+from .service_jobs import LATER, Answer, Job
 from .service_limits import ServiceLimits
 from .service_process import WorkerPlan
 from .service_queue import JobQueue, Waiting
@@ -110,7 +110,8 @@ class ServicePool:
         """Let a job wait for a worker; whoever no longer wants the answer cancels it.
 
         The answer is a refusal where the worker ends (503) or takes too long (504), or none was
-        free in time (503). Look at `is_full` first.
+        free in time (503). A job that had company in a batch without answers is tried once more,
+        alone. Look at `is_full` first.
         """
         return self._queue.put(job)
 
@@ -175,11 +176,16 @@ class ServicePool:
             answers = await worker.exchange(frames, self._request_s)
         finally:
             self._n_busy -= 1
-        if isinstance(answers, Answer):  # the same for all
-            answers = [answers] * len(batch)
+        if isinstance(answers, Answer):
+            # Of several, nobody knows whose the trouble was: each is tried once more, alone.
+            answers = [answers] if len(batch) == 1 else [LATER] * len(batch)
+        later: list[Waiting] = []
         for waiting, answer in zip(batch, answers, strict=True):
-            if not waiting.answer.done():
+            if answer == LATER:
+                later.append(waiting)
+            elif not waiting.answer.done():
                 waiting.answer.set_result(answer)
+        self._queue.again(later)
         return not worker.is_over
 
     async def _take(self) -> list[Waiting]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from .service_jobs import Answer, Job
 from .service_limits import ServiceLimits
@@ -54,19 +55,36 @@ class JobQueue:
 
         Where no worker takes it in `request_s`, its answer is a refusal (503).
         """
-        loop = asyncio.get_running_loop()
+        loop, seconds = asyncio.get_running_loop(), self._limits.request_s
         answer: asyncio.Future[Answer] = loop.create_future()
         waiting = Waiting(
             frame=job.to_bytes(),
             # Only forecasts are computed together; anything else would let them wait for it.
             key=(job.kind, job.model) if job.kind == "infer" else None,
             answer=answer,
-            late=loop.call_later(self._limits.request_s, self._refuse, answer),
+            late=loop.call_later(seconds, self._refuse, answer, seconds),
         )
         self._waiting[waiting] = None
-        answer.add_done_callback(lambda _: self._forget(waiting))
+        self._forget_when_answered(waiting)
         self._wake()
         return answer
+
+    def again(self, batch: Sequence[Waiting]) -> None:
+        """Let jobs that were taken together wait again: before all others, and to go alone.
+
+        Each waits up to twice `request_s`, so that one of them may take too long before it.
+        """
+        loop, seconds = asyncio.get_running_loop(), 2 * self._limits.request_s
+        first: dict[Waiting, None] = {}
+        for waiting in batch:
+            if not waiting.answer.done():
+                late = loop.call_later(seconds, self._refuse, waiting.answer, seconds)
+                alone = replace(waiting, key=None, late=late)
+                first[alone] = None
+                self._forget_when_answered(alone)
+        self._waiting = first | self._waiting
+        for _ in first:
+            self._wake()
 
     async def take(self) -> list[Waiting]:
         """Wait for the next batch, at least one."""
@@ -110,11 +128,14 @@ class JobQueue:
             self._forget(waiting)
         return batch
 
+    def _forget_when_answered(self, waiting: Waiting) -> None:
+        waiting.answer.add_done_callback(lambda _: self._forget(waiting))
+
     def _forget(self, waiting: Waiting) -> None:
         waiting.late.cancel()
         self._waiting.pop(waiting, None)
 
-    def _refuse(self, answer: asyncio.Future[Answer]) -> None:
+    def _refuse(self, answer: asyncio.Future[Answer], seconds: float) -> None:
         if not answer.done():
-            sentence = f"No worker was free for {self._limits.request_s:g} s. Try again later."
+            sentence = f"No worker was free for {seconds:g} s. Try again later."
             answer.set_result(Answer.refusal(503, sentence))

@@ -71,7 +71,7 @@ def listen(host: str, port: int) -> socket.socket:
         family, _, _, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
-        return socket.create_server(address[:2], family=family, backlog=_BACKLOG)
+        return socket.create_server(address, family=family, backlog=_BACKLOG)
     except (OSError, UnicodeError) as error:
         reason = one_line(getattr(error, "strerror", None) or str(error))
         raise UsageError(
@@ -148,8 +148,9 @@ def run_service(
         proxy_headers=False,
         server_header=False,
         timeout_keep_alive=KEEP_ALIVE_S,
-        # A body that comes slowly, then waiting, then work; then whoever still waits has bad luck.
-        timeout_graceful_shutdown=math.ceil(limits.body_s + 2 * limits.request_s),
+        # A body that comes slowly, then waiting and work, and where a batch had no answer twice
+        # the wait and work once more; then whoever still waits has bad luck.
+        timeout_graceful_shutdown=math.ceil(limits.body_s + 5 * limits.request_s),
         ssl_certfile=settings.certificate,
         ssl_keyfile=settings.key,
     )

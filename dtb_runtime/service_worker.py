@@ -12,7 +12,7 @@ from .oip_models import ServedModel, served_models
 from .oip_networks import answer_hypernetwork, answer_main
 from .oip_requests import read_call
 from .oip_twin import PARAMETERS, TwinModel, TwinRequest
-from .service_jobs import Answer, Job
+from .service_jobs import LATER, Answer, Job
 from .service_limits import ServiceLimits
 from .service_people import PeopleApi
 from .service_twins import TwinMaker
@@ -67,7 +67,8 @@ class ServiceWorker:
         """One answer each, in their order.
 
         A body that cannot be used is an answer that says so; nothing is raised for it. Requests to
-        one bundle's twins are forecast together.
+        one bundle's twins are forecast together. Of several jobs, those that average over draws are
+        answered with `LATER`: they gain nothing from company, and others would wait for them.
         """
         answers: dict[int, Answer] = {}
         waiting: dict[str, list[tuple[int, TwinRequest]]] = {}
@@ -79,6 +80,8 @@ class ServiceWorker:
                 continue
             if isinstance(done, Answer):
                 answers[number] = done
+            elif done.draws > 1 and len(jobs) > 1:
+                answers[number] = LATER
             else:
                 waiting.setdefault(done.call.model.bundle, []).append((number, done))
         for bundle, own in waiting.items():

@@ -155,7 +155,7 @@ def test_what_was_accepted_has_the_time_to_be_answered(file: str) -> None:
     limits = ServiceLimits()
     pause = container.get("lifecycle", {}).get("preStop", {}).get("exec", {}).get("command")
     pause_s = int(pause[1]) if pause else 0
-    longest = pause_s + math.ceil(limits.body_s + 2 * limits.request_s)
+    longest = pause_s + math.ceil(limits.body_s + 5 * limits.request_s)
     assert pod["terminationGracePeriodSeconds"] >= longest
 
 

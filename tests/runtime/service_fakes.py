@@ -17,7 +17,7 @@ from typing import Any
 
 from dtb_runtime.errors import DtbError
 from dtb_runtime.oip_models import ServedModel
-from dtb_runtime.service_jobs import Answer, Job
+from dtb_runtime.service_jobs import LATER, Answer, Job
 from dtb_runtime.service_limits import ServiceLimits
 
 MODELS = {
@@ -38,6 +38,8 @@ class FakeWorker:
             time.sleep(float(rest.split()[0]))
         elif word == "die":
             os.kill(os.getpid(), signal.SIGKILL)
+        elif word == "alone" and n_jobs > 1:
+            return LATER
         elif word == "fail":
             raise ValueError(f"somebody's data: {rest}")
         elif word == "large":

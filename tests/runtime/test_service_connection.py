@@ -303,6 +303,98 @@ def test_memory_stays_where_it_was(server: Server) -> None:
     assert server.resident_bytes() < before + 20_000_000  # 150 MB have come in
 
 
+OFFER = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n"
+NEXT = b"GET /v2/health/live HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [POST + OFFER + b"Content-Length: 9\r\n\r\nabcdefghi"],
+        [POST + OFFER + b"Content-Length: 9\r\n\r\n", b"abcdefghi"],
+        [POST + OFFER[:30], OFFER[30:] + b"Content-Length: 9\r\n\r\nabc", b"defghi"],
+        [POST + OFFER + b"Content-Length: 9\r\nConnection: close\r\n\r\nabcdefghi"],
+    ],
+    ids=["one segment", "two", "split headers", "and the end"],
+)
+def test_offers_of_another_protocol_are_ignored(parts: list[bytes], server: Server) -> None:
+    with server.connect() as connection:
+        for part in parts:
+            connection.sendall(part)
+            time.sleep(0.05)
+        status, headers, body = read(connection)
+        assert (status, json.loads(body)["n_bytes"]) == (200, 9)
+        if b"close" in parts[-1]:
+            assert headers["connection"] == "close"
+            return
+        connection.sendall(NEXT)
+        assert read(connection)[2] == b'{"live":true}'
+
+
+def test_a_body_after_an_offer_is_never_a_request(server: Server) -> None:
+    head = POST + OFFER + b"Content-Length: %d\r\n\r\n" % len(NEXT)
+    for parts in ([head + NEXT], [head, NEXT]):
+        with server.connect() as connection:
+            for part in parts:
+                connection.sendall(part)
+                time.sleep(0.05)
+            status, _, body = read(connection)
+            assert (status, json.loads(body)["n_bytes"]) == (200, len(NEXT))
+            assert json.loads(ask(connection, b"ab")[2])["n_bytes"] == 2
+
+
+def test_many_offers_over_one_connection(server: Server) -> None:
+    one = POST + OFFER + b"Content-Length: 1\r\n\r\na"
+    with server.connect() as connection:
+        connection.sendall(4 * one + NEXT)
+        data = b""
+        while b'{"live":true}' not in data:
+            part = connection.recv(65536)
+            assert part, data
+            data += part
+        assert data.count(b'"n_bytes": 1,') == 4
+
+
+def test_what_follows_connect_is_not_read(server: Server) -> None:
+    with server.connect() as connection:
+        connection.sendall(b"CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n" + NEXT)
+        data = b""
+        with contextlib.suppress(ConnectionResetError):
+            while part := connection.recv(65536):
+                data += part
+        assert data.startswith(b"HTTP/1.1 400 ")
+        assert b"connection: close" in data
+        assert b"live" not in data
+
+
+def test_a_body_of_any_length_leaves_the_connection_open(server: Server) -> None:
+    with server.connect() as connection:
+        for n_bytes in (3000, 5000, 40_000, 150_000):  # headers may have 4096
+            status, headers, body = ask(connection, b"a" * n_bytes)
+            assert (status, json.loads(body)["n_bytes"]) == (200, n_bytes)
+            assert "connection" not in headers
+
+
+@pytest.mark.parametrize("path", [b"/v2", b"/metrics", b"/docs", b"/openapi.json", b"/nothing"])
+def test_head_is_answered_as_get_without_the_body(path: bytes, server: Server) -> None:
+    with server.connect() as connection:
+        connection.sendall(b"GET " + path + b" HTTP/1.1\r\nHost: a\r\n\r\n")
+        status, headers, body = read(connection)
+        assert status == (404 if path == b"/nothing" else 200)
+        connection.sendall(b"HEAD " + path + b" HTTP/1.1\r\nHost: a\r\n\r\n" + NEXT)
+        data = b""
+        while b'{"live":true}' not in data:
+            part = connection.recv(65536)
+            assert part, data
+            data += part
+        head, _, rest = data.partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 %d " % status)
+        if path != b"/metrics":  # which counts this
+            assert b"content-length: %d" % len(body) in head
+        assert f"content-type: {headers['content-type']}".encode() in head.lower()
+        assert rest.startswith(b"HTTP/1.1 200 OK")
+
+
 def test_requests_for_other_protocols_are_answered_as_they_are(server: Server) -> None:
     with server.connect() as connection:
         head = b"GET /v2 HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"

@@ -249,6 +249,7 @@ SQUARE = [[1.0, 0.5, 0.2], [0.5, 1.0, 0.1], [0.2, 0.1, 1.0]]
         ({"task": "nback"}, "There is no task named 'nback'"),
         ({"draws": 0}, "The request, draws: Input should be greater than or equal to 1."),
         ({"draws": 257}, "draws are 257, expected at most 256"),
+        ({"draws": 10**400}, "draws are 1000"),
         ({"draws": 2, "bundle": "tiny_plain"}, "nothing to draw from"),
         ({"seed": -1}, "The request, seed: Input should be greater than or equal to 0."),
         ({"age": 30}, "Percentiles by age and sex need both. Add sex."),

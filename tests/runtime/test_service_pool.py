@@ -125,6 +125,45 @@ def test_a_worker_that_is_killed_costs_its_own_requests_and_is_replaced() -> Non
     asyncio.run(test())
 
 
+def test_a_batch_without_answers_is_tried_once_more_one_by_one() -> None:
+    async def test() -> None:
+        async with running(1, request_s=3) as (pool, seen):
+            for bad, status in (("die", 503), ("sleep 60", 504)):
+                seen.batches.clear()
+                seen.n_replaced = 0
+                first = pool.submit(job("sleep 0.3", "predict"))
+                await until(lambda: pool.n_busy == 1)
+                waiting = [pool.submit(job(each)) for each in ("a", bad, "b")]
+                said(await first)
+                answers = await asyncio.gather(*waiting)
+                assert [answer.status for answer in answers] == [200, status, 200]
+                assert [said(answers[n])["batch"] for n in (0, 2)] == [1, 1]
+                assert seen.batches == [1, 3, 1, 1, 1]
+                await until(lambda: pool.n_alive == 1)
+                await until(lambda: seen.n_replaced == 2)  # with the batch, and alone
+
+    asyncio.run(test())
+
+
+def test_what_a_worker_puts_off_goes_alone_before_all_others() -> None:
+    async def test() -> None:
+        async with running(1) as (pool, seen):
+            first = pool.submit(job("sleep 0.3", "predict"))
+            await until(lambda: pool.n_busy == 1)
+            waiting = [pool.submit(job(each)) for each in ("alone", "a", "alone", "b")]
+            waiting.append(pool.submit(job("c", "predict")))
+            ended: list[int] = []
+            for number, each in enumerate(waiting):
+                each.add_done_callback(lambda _, number=number: ended.append(number))
+            answers = [said(answer) for answer in await asyncio.gather(first, *waiting)]
+            assert [answer["batch"] for answer in answers] == [1, 1, 4, 1, 4, 1]
+            assert ended == [1, 3, 0, 2, 4]
+            assert seen.batches == [1, 4, 1, 1, 1]
+            assert seen.n_replaced == 0
+
+    asyncio.run(test())
+
+
 def test_a_worker_that_dies_while_nothing_is_to_do_costs_nothing() -> None:
     async def test() -> None:
         async with running(1) as (pool, seen):
@@ -301,6 +340,27 @@ def test_free_workers_share_what_waits() -> None:
         batches = await asyncio.gather(*takers)
         assert sorted(map(len, batches)) == [2, 2]
         assert len(queue) == 0
+
+    asyncio.run(test())
+
+
+def test_what_waits_again_comes_first_and_alone() -> None:
+    async def test() -> None:
+        queue = queue_of(request_s=0.1)
+        given_up, *waiting = [queue.put(job(text)) for text in "abc"]
+        batch = await queue.take()
+        assert [len(batch), len(queue)] == [3, 0]
+        other = queue.put(job("d"))
+        given_up.cancel()
+        queue.again(batch)
+        assert len(queue) == 3
+        (taken,) = await queue.take()
+        assert taken.frame == job("b").to_bytes()
+        (late,) = [each for each in waiting if each is not taken.answer]
+        assert b"No worker was free for 0.2 s" in (await late).body
+        await other
+        assert len(queue) == 0
+        assert not taken.answer.done()
 
     asyncio.run(test())
 

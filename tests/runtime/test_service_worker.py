@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from dtb_runtime import service_forecasts
 from dtb_runtime.bundle import Bundle
 from dtb_runtime.errors import BundleError, UsageError
-from dtb_runtime.service_jobs import Job
+from dtb_runtime.service_jobs import LATER, Job
 from dtb_runtime.service_limits import ServiceLimits
 from dtb_runtime.service_people import PeopleApi
 from dtb_runtime.service_worker import ServiceWorker
@@ -109,6 +109,26 @@ def test_one_person_whose_networks_fail_does_not_fail_the_batch(
     failed, fine = worker.answer(jobs)
     assert (failed.status, fine.status) == (500, 200)
     np.testing.assert_array_equal(tensors_of(fine)["bold"], tensors_of(weights[0])["bold"])
+
+
+def test_averages_over_draws_are_computed_alone(worker: ServiceWorker, people: People) -> None:
+    jobs = [
+        infer_job(
+            {"connectome": people(n)[np.newaxis]},
+            outputs=["indicators"],
+            parameters={"draws": draws},
+        )
+        for n, draws in enumerate((1, 2, 1, 3))
+    ]
+    answers = worker.answer(jobs)
+    assert [answer == LATER for answer in answers] == [False, True, False, True]
+    for job, together in zip(jobs, answers, strict=True):
+        (alone,) = worker.answer([job])
+        assert alone.status == 200
+        if together != LATER:
+            np.testing.assert_array_equal(
+                tensors_of(together)["indicators"], tensors_of(alone)["indicators"]
+            )
 
 
 def test_regions_beyond_the_limit_are_refused_at_the_start(tiny: Bundle) -> None:
