@@ -57,7 +57,7 @@ def _measure_target(inputs: Inputs, target: str) -> dict[str, Any]:
     goal = Goal.of(bundle, target, "decrease", f"{SIZE_SD}sd")
     search = DirectionSearch(bundle, goal, direction)
     by_id = {person.participant_id: k for k, person in enumerate(people)}
-    few = set(list(by_id)[: max(2, inputs.sizes.few // 2)])
+    few = set(list(by_id)[: max(1, inputs.sizes.few // 2)])
 
     def one(participant_id: str) -> Row:
         k = by_id[participant_id]

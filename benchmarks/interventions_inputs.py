@@ -33,7 +33,7 @@ class Sizes:
 
 
 FULL = Sizes("full", people=200, shams=100, edges=50, few=20, trial_people=228)
-QUICK = Sizes("quick", people=3, shams=5, edges=3, few=2, trial_people=4)
+QUICK = Sizes("quick", people=2, shams=2, edges=2, few=1, trial_people=3)
 
 
 @dataclass(frozen=True)

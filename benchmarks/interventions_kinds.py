@@ -55,7 +55,7 @@ def _measure_kind(inputs: Inputs, search: PlanSearch, goal: Goal, kind: str) -> 
         row: Row = {"goal": goal.change, "size_sd": found.size}
         return row | of_tried(tried, goal.name, None)
 
-    chosen = list(people)[: max(2, inputs.sizes.few // 2)]
+    chosen = list(people)[: max(1, inputs.sizes.few // 2)]
     return list(inputs.each(f"kinds_{goal.name}_{kind}".replace(" ", "_"), chosen, one))
 
 

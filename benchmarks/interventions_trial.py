@@ -29,6 +29,7 @@ _KEPT = ("rule", "arms", "doses", "comparisons", "prediction", "sd_before", "pla
 def measure(inputs: Inputs) -> dict[str, Any]:
     """Run a whole trial, from files to its tables."""
     bundle = inputs.loaded
+    jobs = max(min(n_usable(), inputs.sizes.trial_people // 2), 1)  # two people go together
     goal = Goal.of(bundle, AMYGDALA, "decrease", f"{SIZE_SD}sd")
     settings = TrialSettings(goals=(goal,), holds=(TIME,), arms=("personal", "common"))
     with tempfile.TemporaryDirectory() as temporary:
@@ -44,7 +45,7 @@ def measure(inputs: Inputs) -> dict[str, Any]:
             Path(temporary, "trial"),
             settings,
             helpers=TrialHelpers(predict=predict_responses),
-            jobs=n_usable(),
+            jobs=jobs,
         )
         seconds = time.perf_counter() - begin_s
         summary = json.loads(Path(temporary, "trial", SUMMARY_FILE).read_text(encoding="utf-8"))
@@ -54,7 +55,7 @@ def measure(inputs: Inputs) -> dict[str, Any]:
         "hold": TIME,
         "n_people": run.n_people,
         "n_failed": run.n_failed,
-        "jobs": n_usable(),
+        "jobs": jobs,
         "seconds": seconds,
     }
 

@@ -78,12 +78,13 @@ def intervention_lines(result: Mapping[str, Any], folder: Path) -> list[str]:
     return [
         "4. Intervention: a ready plan changes the connectome, and the twin is asked again",
         f"   {goal['name']}: {number(moved['before'])} s before, {number(moved['after'])} s after "
-        f"({moved['effect_sd']:+.2f} SD of the training cohort), of the person whom the connectome "
-        "makes likeliest.",
+        f"({moved['effect_sd']:+.2f} SD of the training cohort), at the mean of what the "
+        "connectome tells, without the trials of step 3: so before is another number than there.",
         f"   The change has {change['size_sd']:.2f} SD of edges between people; {n_less} of {n} "
         "random changes of this size move it less far.",
         "   A question to the model, not a treatment.",
         *_on_yours(COMMANDS["intervention"].replace("PLAN", shlex.quote(str(folder)))),
+        f"   which tries 100 random changes instead of {n}, in about a minute (--shams sets them);",
         "   or with a new plan, which needs PyTorch (the extra torch):",
         f"      {COMMANDS['new plan']}",
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,14 +13,12 @@ from numpy.typing import ArrayLike, NDArray
 from .bundle_graphs import BundleGraphs
 from .connectome import Connectome
 from .connectome_checks import check_spread
-from .connectome_facts import ConnectomeFacts
 from .errors import UsageError
-from .imputation import imputation_covariance, imputed
-from .latent import LatentDistribution
+from .imputation import imputed
 from .manifest import Manifest
 from .norms import Norms
-from .participants import checked_participant_id
-from .twin import Origin, Twin, why_no_prior
+from .personalization import twin_of_the_population, twins_of_connectomes, twins_of_edges
+from .twin import Twin
 
 if TYPE_CHECKING:
     from .cohort_entry import CohortEntry
@@ -111,36 +109,7 @@ class Bundle:
         ConnectomeError, UsageError
             As `personalize`; another number of participant ids than people.
         """
-        parcellation = self.manifest.parcellation
-        if parcellation is None:
-            raise UsageError(
-                f"Bundle {self.name!r} was not trained on connectomes. Give it its own kind of "
-                f"edges, {self.manifest.n_edges} numbers a person: personalize_edges."
-            )
-        given = [
-            each if isinstance(each, Connectome) else Connectome.from_matrix(each)
-            for each in connectomes
-        ]
-        ids = _checked_ids(participant_ids, len(given))
-        if not given:
-            return []
-        aligned = [self.aligned(each) for each in given]
-        twins = self._twins(
-            np.stack([each.edges() for each in aligned]),
-            ids,
-            origin="connectome",
-            notes=[each.notes for each in aligned],
-            connectome_digests=[each.digest() for each in aligned],
-        )
-        return [
-            replace(
-                twin,
-                facts=ConnectomeFacts.of(each, has_names=own.labels is not None),
-                prior=self._prior_of_imputed(twin.prior, each) if each.imputed else twin.prior,
-                posterior=None,
-            )
-            for twin, own, each in zip(twins, given, aligned, strict=True)
-        ]
+        return twins_of_connectomes(self, self._graphs, connectomes, participant_ids)
 
     def aligned(self, connectome: Connectome) -> Connectome:
         """Put a connectome into the order of the bundle's regions, without gaps.
@@ -185,9 +154,7 @@ class Bundle:
         UsageError
             Another number of participant ids than people, or one that is no BIDS label.
         """
-        values = self._graphs.checks.edges(edges)
-        ids = _checked_ids(participant_ids, len(values))
-        return self._twins(values, ids, origin="edges") if len(values) else []
+        return twins_of_edges(self, self._graphs, edges, participant_ids)
 
     def population_twin(self, *, participant_id: str | None = None) -> Twin:
         """Make the twin of a person whose connectome is not known.
@@ -206,19 +173,7 @@ class Bundle:
             This bundle does not say how people's latents are distributed, or `participant_id` is
             no BIDS label.
         """
-        prior = self.norms.prior
-        if prior is None:
-            raise UsageError(f"{why_no_prior(self)} So it needs a connectome.")
-        latent = prior.population.mean.astype(np.float32)
-        return Twin(
-            bundle=self,
-            latent=latent,
-            weights=self.decode(latent),
-            participant_id=checked_participant_id(participant_id),
-            strangeness=None,
-            origin="population",
-            prior=prior.population,
-        )
+        return twin_of_the_population(self, participant_id)
 
     def score(
         self, people: Iterable[CohortEntry | str | Path], settings: ScoreSettings | None = None
@@ -346,62 +301,3 @@ class Bundle:
             The graph fails, or gives numbers that are not finite.
         """
         return self._graphs.run_several(weights, stimuli)
-
-    def _prior_of_imputed(
-        self, prior: LatentDistribution | None, connectome: Connectome
-    ) -> LatentDistribution | None:
-        """What is known of a person some of whose regions were imputed: less."""
-        if prior is None or self.norms.edges is None or connectome.labels is None:
-            return prior
-        wider = imputation_covariance(
-            connectome.edges(),
-            tuple(connectome.labels.index(name) for name in connectome.imputed),
-            self.norms.edges.mean,
-            self._read_latents,
-        )
-        return LatentDistribution(prior.mean, prior.covariance + wider)
-
-    def _read_latents(self, edges: NDArray[np.float32]) -> NDArray[np.float32]:
-        latents, _ = self._graphs.generate(edges)
-        return np.stack([latent for latent in latents if latent is not None])
-
-    def _twins(
-        self,
-        edges: NDArray[np.float32],
-        participant_ids: Sequence[str | None],
-        *,
-        origin: Origin,
-        notes: Sequence[tuple[str, ...]] | None = None,
-        connectome_digests: Sequence[str | None] | None = None,
-    ) -> list[Twin]:
-        latents, weights = self._graphs.generate(edges)
-        prior = self.norms.prior
-        return [
-            Twin(
-                bundle=self,
-                latent=latent,
-                weights=own,
-                participant_id=participant_id,
-                strangeness=self.norms.strangeness(row, latent),
-                origin=origin,
-                connectome_digest=digest,
-                notes=own_notes,
-                prior=None if prior is None or latent is None else prior.around(latent),
-            )
-            for row, latent, own, participant_id, own_notes, digest in zip(
-                edges,
-                latents,
-                weights,
-                participant_ids,
-                notes or [()] * len(edges),
-                connectome_digests or [None] * len(edges),
-                strict=True,
-            )
-        ]
-
-
-def _checked_ids(participant_ids: Sequence[str | None] | None, n_people: int) -> list[str | None]:
-    ids = [None] * n_people if participant_ids is None else participant_ids
-    if len(ids) != n_people:
-        raise UsageError(f"There are {n_people} people but {len(ids)} participant ids.")
-    return [checked_participant_id(name) for name in ids]

@@ -123,15 +123,34 @@ class BundleGraphs:
         else:
             # The weights come from the decoder graph although the hypernetwork gives them too: a
             # saved twin is a latent, and loading it must give the same numbers to the last digit.
-            # One person at a time, for the same reason: with arrays in float16 ONNX Runtime takes
-            # another way for several, and it saves nothing.
-            codes = [self.hypernetwork.run(edges[i : i + 1])[0][0] for i in range(len(edges))]
-            latents = list(codes)
-            for code in codes:
-                self.checks.finite("hypernetwork.onnx", "latents", code)
-            weights = np.stack([self.decode(code) for code in codes])
+            # One person at a time, for the same reason: see `latents`.
+            latents = list(self.latents(edges))
+            weights = np.stack([self.decode(latent) for latent in latents if latent is not None])
         self.checks.finite("the hypernetwork", "weights", weights)
         return latents, weights
+
+    def latents(self, edges: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Latents of several people, without their weights; for a bundle with a latent.
+
+        Parameters
+        ----------
+        edges : numpy.ndarray, shape (people, n_edges), float32
+            As for `generate`.
+
+        Returns
+        -------
+        numpy.ndarray, shape (people, latent_size)
+
+        Raises
+        ------
+        BundleError
+            The graph fails, or gives numbers that are not finite.
+        """
+        # One person at a time: with arrays in float16 ONNX Runtime takes another way for several,
+        # to other last digits, and it saves nothing.
+        found = np.stack([self.hypernetwork.run(each[None])[0][0] for each in edges])
+        self.checks.finite("hypernetwork.onnx", "latents", found)
+        return found
 
     def decode(self, latent: NDArray[np.float32]) -> NDArray[np.float32]:
         """Main-network weights of one latent or several; see `Bundle.decode`."""

@@ -85,8 +85,8 @@ def _picture(measures: list[Measure]) -> Picture:
         paint,
         (4.6 * len(measures), 2.5),
         alt=f"Histograms with a line at this person. {said}.",
-        caption=f"This person (line) among {n_people} people of the training cohort whom the "
-        "bundle was not trained on.",
+        caption=f"This person (line) among {n_people} people of the training cohort, each "
+        "read by a network that was trained without them.",
     )
 
 

@@ -182,7 +182,20 @@ def _read(inputs: ReportInputs) -> _Parts:
             raise UsageError(
                 f"The forecast is of {of!r}, the intervention of {other!r}. Make a report of each."
             )
+        _check_same_connectome(person, intervention)
     return _Parts(person, intervention, cohort, trial)
+
+
+def _check_same_connectome(person: PersonReport, intervention: InterventionSummary) -> None:
+    """Refuse a plan that was tried on another connectome, as far as the files tell."""
+    forecast = person.summary.strangeness.get("distance_percentile")
+    plan, _ = intervention.distance
+    if forecast is not None and plan is not None and abs(forecast - plan) > 0.01:
+        raise UsageError(
+            "The plan was tried on another connectome than the forecast's: farther from the "
+            f"cohort's mean than {plan:.3g} % of its people, the forecast's than {forecast:.3g} %. "
+            "Make a report of each."
+        )
 
 
 def _about(parts: _Parts, made: Made, found: ReportBundle | None, problem: str) -> Section:

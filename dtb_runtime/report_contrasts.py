@@ -20,7 +20,8 @@ _STRONGEST = 10
 """Regions in the table beside a picture; all of them are in a folded one."""
 _NO_NOISE = (
     "Forecast BOLD has no measurement noise, so its t is far larger than that of a scan: compare "
-    "it between people and regions, not with a threshold."
+    "it between people and regions, not with a threshold. t is the difference divided by how much "
+    "forecast BOLD varies otherwise; the largest difference is that of the estimates."
 )
 
 
@@ -68,7 +69,7 @@ def contrasts_section(
             blocks.append(_on_the_brain(contrast, bundle))
         order = np.argsort(-np.abs(contrast.t), kind="stable")
         strongest = order[:_STRONGEST]
-        title = f"The {len(strongest)} regions with the largest difference, {contrast.name}"
+        title = f"The {len(strongest)} regions with the largest t, {contrast.name}"
         blocks.append(_regions_table(title, contrast, strongest.tolist(), bundle))
         blocks.append(
             _regions_table(

@@ -120,8 +120,8 @@ def courses_section(
         "Regions asked for."
         if asked
         else "The regions of the right amygdala, where the bundle names them, the two that respond "
-        "most to what the contrast counts positive, and the one that responds least. Others: "
-        "--region."
+        "most to what the contrast counts positive, and the one that it lowers most. Others: "
+        "--region (of dtb-run report)."
     )
     return Section("courses", "BOLD over time", (Paragraph(text),), tuple(parts))
 

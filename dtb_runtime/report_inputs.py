@@ -204,7 +204,10 @@ def _unreadable(place: Path, cause: OSError) -> DataError:
 
 def _nothing_in(place: Path, *, is_folder: bool) -> str:
     if is_folder:
-        return f"{one_line(str(place))} holds nothing that a report shows: expected {_EXPECTED}."
+        return (
+            f"{one_line(str(place))} holds nothing that a report shows: expected {_EXPECTED}. "
+            "Of a folder of folders, give those that a command wrote."
+        )
     if not place.exists():
         return f"There is no file at {one_line(str(place))}. Check the path."
     for names in (_INTERVENTION, _COHORT, _TRIAL):

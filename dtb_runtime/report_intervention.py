@@ -31,6 +31,11 @@ _NO_TREATMENT = (
     "This is a question to the model, not a treatment: a twin knows how behavior and BOLD go with "
     "connectomes between people, not what would follow if a connectome were changed."
 )
+_WHOSE = (
+    "Plans are tried on the connectome alone, at the mean of what it tells: nothing here has "
+    "learned from this person's trials. So 'before' is another number than the forecast above; "
+    "compare 'before' with 'after' only."
+)
 _KINDS = {
     "edges": "edges",
     "regions": "regions, whose coupling is scaled",
@@ -45,7 +50,8 @@ def intervention_section(summary: InterventionSummary, files: Together) -> Secti
     """What a plan changes in a person, and what comes of it."""
     left_out: list[str] = []
     parts = [Part("What doses do", tuple(_doses(summary)))]
-    parts.append(Part("What moves, beside random changes", tuple(_moves(summary))))
+    heading = "What moves, beside random changes" if summary.n_random else "What moves"
+    parts.append(Part(heading, tuple(_moves(summary))))
     edges = files.other("edges.tsv")
     if edges is None:
         left_out.append("Edges by network are left out: edges.tsv is not beside the others.")
@@ -57,7 +63,7 @@ def intervention_section(summary: InterventionSummary, files: Together) -> Secti
     return Section(
         "intervention",
         "Intervention plan",
-        (Notice(_NO_TREATMENT), _facts(summary)),
+        (Notice(_NO_TREATMENT), Paragraph(_WHOSE), _facts(summary)),
         tuple(parts),
         tuple(left_out),
     )
@@ -66,8 +72,12 @@ def intervention_section(summary: InterventionSummary, files: Together) -> Secti
 def _facts(summary: InterventionSummary) -> Facts:
     change = summary.change
     goals = "; ".join(
-        f"{with_unit(name)} changes by {number(asked)}, of which "
-        + ("nothing is known" if share is None else f"{100 * share:.0f} % is reached")
+        f"{with_unit(name)}: {number(asked)} asked for, "
+        + (
+            "what is reached is not known"
+            if share is None
+            else f"{100 * share:.0f} % of it reached"
+        )
         for name, (asked, share) in summary.goals.items()
     )
     of = _KINDS.get(change["kind"], change["kind"])
@@ -140,8 +150,12 @@ def _doses_picture(summary: InterventionSummary, names: Sequence[str]) -> Pictur
         inches,
         alt=f"Lines of indicators over doses of the plan. {said}",
         caption="What the twin forecasts where the connectome is changed by so much of the plan; "
-        "the upright line is the plan itself (dose 1), the dashed one its goal. The axis of what "
-        "is held spans half an SD of the training cohort or more.",
+        "the upright line is the plan itself (dose 1), the dashed one its goal."
+        + (
+            " The axis of what is held spans half an SD of the training cohort or more."
+            if summary.holds
+            else ""
+        ),
     )
 
 
@@ -173,13 +187,15 @@ def _moves(summary: InterventionSummary) -> list[Block]:
             "none"
             if effect.random is None
             else f"{signed(effect.random[0])} to {signed(effect.random[1])}",
-            whole(effect.percent),
+            NONE
+            if effect.percent is None
+            else f"{effect.percent * summary.n_random / 100:.0f} of {summary.n_random}",
         )
         for effect in shown
     )
     columns = (
         *("indicator", "before", "after", "change (SD)", "random changes (SD)"),
-        "farther than random (%)",
+        "farther than random changes",
     )
     return [
         _moves_picture(shown, summary),
@@ -215,6 +231,13 @@ def _moves_picture(effects: Sequence[Effect], summary: InterventionSummary) -> P
         plain(axes, theme, grid="x")
         figure.subplots_adjust(0.3, 0.5 / inches[1], 0.985, 1.0 - 0.05 / inches[1])
 
+    beside = (
+        f", and from where to where (5 % to 95 %) {summary.n_random} random changes of the same "
+        "size and kind move it (bar). To lie outside says that the plan aims, not that the change "
+        "is large."
+        if summary.n_random
+        else "."
+    )
     said = " ".join(
         f"{label_of(effect.name)} {signed(effect.sd)} SD"
         + ("." if effect.random is None else f", random {interval(effect.random)}.")
@@ -224,9 +247,7 @@ def _moves_picture(effects: Sequence[Effect], summary: InterventionSummary) -> P
         paint,
         inches,
         alt=f"Change of each indicator at dose 1 beside random changes. {said}",
-        caption=f"Change at dose 1 (diamond: goal), and where 90 % of {summary.n_random} random "
-        "changes of the same size and kind lie (bar). To lie outside says that the plan aims, not "
-        "that the change is large.",
+        caption=f"Change at dose 1 (diamond: goal){beside}",
     )
 
 

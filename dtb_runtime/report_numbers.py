@@ -23,7 +23,7 @@ _LABELS: Mapping[str, str] = {
     "reaction_time": "Response time",
     "accuracy": "Accuracy",
     "stroop_effect": "Stroop effect",
-    "face_shape_effect": "Face - shape time",
+    "face_shape_effect": "Face minus shape time",
     "amygdala_response": "Amygdala response",
 }
 _UNITS: Mapping[str, str] = {
@@ -86,7 +86,10 @@ def interval(bounds: Sequence[float | None] | None) -> str:
 
 def signed(value: float | None) -> str:
     """A change of two digits, with its sign."""
-    return NONE if value is None or math.isnan(value) else f"{value:+.2f}"
+    if value is None or math.isnan(value):
+        return NONE
+    text = f"{value:+.2f}"
+    return text if float(text) else "0.00"
 
 
 def whole(value: float | None) -> str:

@@ -115,9 +115,8 @@ class Guard:
                 "A token is needed: Authorization: Bearer <token>.",
                 ((b"www-authenticate", b"Bearer"),),
             )
-        if b"transfer-encoding" in headers or (
-            method == "POST" and b"content-length" not in headers
-        ):
+        # Without either header there is no body (RFC 9112, 6.3), as where curl -X POST asks.
+        if b"transfer-encoding" in headers:
             return Refusal(
                 411, "The body's length must be known: send Content-Length, no Transfer-Encoding."
             )

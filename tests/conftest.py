@@ -53,7 +53,11 @@ BRIEF = {"window_steps": 40, "burn_in_steps": 10, "slow_epochs": 1, "slow_people
 
 @pytest.fixture(scope="session")
 def brief_training() -> Callable[[], AbstractContextManager[None]]:
-    """Within it, these are the defaults: the command line and the documents name none of them."""
+    """Within it, these are the defaults: the command line and the documents name none of them.
+
+    And the mean of the prior over people is looked for in two runs of four draws, and the readout
+    with one penalty of the group, which would otherwise take most of such a training.
+    """
 
     @contextmanager
     def brief() -> Iterator[None]:
@@ -62,6 +66,9 @@ def brief_training() -> Callable[[], AbstractContextManager[None]]:
         defaults = tuple(BRIEF.get(f.name, f.default) for f in fields(PopulationSettings))
         with pytest.MonkeyPatch.context() as patched:
             patched.setattr(PopulationSettings.__init__, "__defaults__", defaults)
+            patched.setattr("dtb_models.population_mean.MOST_RUNS", 2)
+            patched.setattr("dtb_models.population_mean.DRAWS", 4)
+            patched.setattr("dtb_models.bold_readout.GROUP_PENALTIES", (1e-4,))
             yield
 
     return brief

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from speed_floor import (
 )
 from speed_inputs import Inputs
 from speed_paper_way import PaperWay
-from speed_people import BATCH, check_agreement, measure_cohort
+from speed_people import BATCH, check_agreement
 from speed_plan import QUICK
 from speed_runtime import cohort, one_person
 from speed_sections import NAMES
@@ -37,8 +38,10 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
-def inputs(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
-    return Inputs(QUICK, tmp_path_factory.mktemp("speed"), Path(sys.prefix))
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Inputs]:
+    before = torch.get_num_threads()
+    yield Inputs(QUICK, tmp_path_factory.mktemp("speed"), Path(sys.prefix))
+    torch.set_num_threads(before)  # all tests that come later would have those of this one
 
 
 @pytest.fixture(scope="module")
@@ -150,8 +153,8 @@ def test_a_ratio_is_taken_inside_the_rounds() -> None:
         ratio(slow, Timing((1.0,)))
 
 
-def test_the_cohort_has_every_batch_size(inputs: Inputs) -> None:
-    found = measure_cohort(inputs)
+def test_the_cohort_has_every_batch_size(quick_run: Path) -> None:
+    found = figures_of(quick_run)["sections"]["cohort"]
     assert [f"{BATCH}{n}" for n in QUICK.batches] == [
         name for name in found["timings"] if name.startswith(BATCH)
     ]

@@ -30,9 +30,9 @@ def quick(brief_training: Any) -> Iterator[None]:
     """Trainings, forecasts and calibrations that are quick and bad."""
     with pytest.MonkeyPatch.context() as patched, brief_training():
         patched.setattr("dtb_runtime.forecast.DRAWS", 2)
-        patched.setattr("dtb_runtime.posterior_search.N_DRAWS", 8)
-        patched.setattr("dtb_runtime.posterior_search.MAX_STEPS", 2)
-        patched.setattr("dtb_models.evaluation_controls.N_SHUFFLES", 2)
+        patched.setattr("dtb_runtime.posterior_search.N_DRAWS", 4)
+        patched.setattr("dtb_runtime.posterior_search.MAX_STEPS", 1)
+        patched.setattr("dtb_models.evaluation_controls.N_SHUFFLES", 1)
         patched.setattr("dtb_export.bundle_writer.check_parity", lambda *_: None)
         yield
 

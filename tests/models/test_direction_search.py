@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from dtb_models.bundle_network import BundleNetwork
 from dtb_models.direction_search import MOST_ALPHA, DirectionSearch
 from dtb_models.smooth_grad import smooth_gradient
-from dtb_models.weight_direction import N_DRAWN, WeightDirection
+from dtb_models.weight_direction import WeightDirection
 from dtb_runtime.bundle import Bundle
 from dtb_runtime.bundle_loading import load_bundle
 from dtb_runtime.connectome import Connectome, read_connectome
@@ -32,13 +32,28 @@ def bundle() -> Bundle:
 
 
 @pytest.fixture(scope="module")
+def tiny_bundle() -> Bundle:
+    return load_bundle(Path(__file__).parents[1] / "bundles" / "tiny", device="cpu")
+
+
+@pytest.fixture(scope="module")
 def connectome() -> Connectome:
     return read_connectome(EXAMPLES / "sub-example_atlas-tcp434_connectome.npy")
 
 
 @pytest.fixture(scope="module")
 def direction(bundle: Bundle) -> WeightDirection:
-    return WeightDirection.of(bundle, "reaction_time")
+    return direction_of(bundle)
+
+
+N_DRAWN = 128
+"""Fewer than by default: each is forecast."""
+
+
+def direction_of(bundle: Bundle) -> WeightDirection:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("dtb_models.weight_direction.N_DRAWN", N_DRAWN)
+        return WeightDirection.of(bundle, "reaction_time")
 
 
 def cohort(n: int, n_weights: int = 40) -> tuple[NDArray[np.float32], Floats]:
@@ -207,12 +222,14 @@ def test_a_promise_out_of_reach_is_the_most_there_is(
 
 
 def test_few_edges_and_a_budget_bind_this_way_too(
-    bundle: Bundle, direction: WeightDirection, connectome: Connectome
+    tiny_bundle: Bundle, rng: np.random.Generator
 ) -> None:
-    goal = Goal.of(bundle, "reaction_time", "decrease", "0.5sd")
-    search = DirectionSearch(bundle, goal, direction, DirectionSettings(samples=2))
-    few = search.find(connectome, ChangeLimits(edges=50))
-    assert few.plan.change.n == 50
+    connectome = Connectome.from_matrix(np.corrcoef(rng.normal(size=(200, 12)).T))
+    direction = direction_of(tiny_bundle)
+    goal = Goal.of(tiny_bundle, "reaction_time", "decrease", "0.5sd")
+    search = DirectionSearch(tiny_bundle, goal, direction, DirectionSettings(samples=2))
+    few = search.find(connectome, ChangeLimits(edges=5))
+    assert few.plan.change.n == 5
     small = search.find(connectome, ChangeLimits(budget=0.1))
     assert small.size <= 0.1
     assert not small.is_within_budget
@@ -227,6 +244,6 @@ def test_the_paper_way_moves_one_indicator_and_holds_none(bundle: Bundle) -> Non
         plan_finder(bundle, goals, method="pls")
     with pytest.raises(UsageError, match="found 1 targets and 1 holds"):
         plan_finder(bundle, goals[:1], ["accuracy"], method="pls")
-    other = WeightDirection.of(bundle, "stroop_effect")
+    other = WeightDirection.through("stroop_effect", *cohort(60))
     with pytest.raises(UsageError, match="direction is one of 'stroop_effect'"):
         DirectionSearch(bundle, goals[0], other)

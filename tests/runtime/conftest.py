@@ -107,7 +107,7 @@ def people() -> Callable[[int], NDArray[np.float64]]:
     return make_correlations
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def reference_log_likelihood(
     tiny: Bundle,
 ) -> Callable[[NDArray[np.float64], list[ObservedRun]], NDArray[np.float64]]:
@@ -178,7 +178,7 @@ def trial_log_likelihood(hazards: NDArray[np.float64], run: ObservedRun) -> NDAr
     return total
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def observe(tiny: Bundle) -> Callable[..., ObservedRun]:
     """Let a latent of the tiny bundle do a task: the default schedule, cut after some trials."""
 

@@ -561,7 +561,7 @@ def test_killed_at_random_moments_it_ends_with_the_same_results(
     out = tmp_path / "out"
     rng = np.random.default_rng(nprocs)
     n_done = 0
-    for _ in range(3):
+    for _ in range(2):
         process = _start(tiny_folder, source, out, nprocs)
         wait_for = n_done + int(rng.integers(1, 3))
         while process.poll() is None and _n_records(out) < wait_for:

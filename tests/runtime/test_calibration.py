@@ -27,21 +27,38 @@ Observe = Callable[..., ObservedRun]
 Reference = Callable[[NDArray[np.float64], list[ObservedRun]], NDArray[np.float64]]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def prior(tiny: Bundle) -> LatentDistribution:
     assert tiny.norms.prior is not None
     return tiny.norms.prior.population
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def person(prior: LatentDistribution) -> NDArray[np.float64]:
     """A latent away from the prior's mean by about an SD in every direction."""
     return prior.mean + prior.root @ np.array([1.5, -1.0, 1.5])
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def runs(observe: Observe, person: NDArray[np.float64]) -> list[ObservedRun]:
     return [observe("hammer", person, n_trials=16), observe("stroop", person, n_trials=10)]
+
+
+@pytest.fixture(scope="module")
+def found(tiny: Bundle, prior: LatentDistribution, runs: list[ObservedRun]) -> Calibration:
+    """What is found of them."""
+    return calibrate_latent(tiny, prior, runs)
+
+
+@pytest.fixture(scope="module")
+def integrated(
+    prior: LatentDistribution,
+    runs: list[ObservedRun],
+    found: Calibration,
+    reference_log_likelihood: Reference,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and covariance of the same posterior on a grid."""
+    return on_a_grid(reference_log_likelihood, prior, runs, found.posterior)
 
 
 def on_a_grid(
@@ -88,18 +105,16 @@ def same_bytes(one: Calibration, other: Calibration) -> bool:
 
 
 def test_the_posterior_is_that_of_a_dense_grid(
-    tiny: Bundle,
     prior: LatentDistribution,
     runs: list[ObservedRun],
-    reference_log_likelihood: Reference,
+    found: Calibration,
+    integrated: tuple[NDArray[np.float64], NDArray[np.float64]],
 ) -> None:
-    found = calibrate_latent(tiny, prior, runs)
     assert found.converged
     assert found.n_trials == sum(run.n_observed for run in runs) > 20
     assert found.n_answered == sum(run.n_answered for run in runs) < found.n_trials
     assert found.log_likelihood > found.prior_log_likelihood
-    mean, covariance = on_a_grid(reference_log_likelihood, prior, runs, found.posterior)
-    assert_same_distribution(found.posterior, mean, covariance, in_sds=0.12)
+    assert_same_distribution(found.posterior, *integrated, in_sds=0.12)
     assert np.prod(np.diag(found.posterior.root)) < 0.7 * np.prod(np.diag(prior.root))
 
 
@@ -124,11 +139,11 @@ def test_importance_sampling_is_nearer_than_the_normal_approximation(
     tiny: Bundle,
     prior: LatentDistribution,
     runs: list[ObservedRun],
-    reference_log_likelihood: Reference,
+    found: Calibration,
+    integrated: tuple[NDArray[np.float64], NDArray[np.float64]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    refined = calibrate_latent(tiny, prior, runs).posterior
-    mean, _ = on_a_grid(reference_log_likelihood, prior, runs, refined)
+    refined, (mean, _) = found.posterior, integrated
     monkeypatch.setattr(posterior_search, "TOLERANCE", 0.001)
     space, first = Space.around(prior, TrialLikelihood.of(tiny, join_runs(runs)))
     mode, _, _ = find_mode(space, first)

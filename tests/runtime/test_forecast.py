@@ -13,6 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from dtb_runtime.bundle import Bundle
+from dtb_runtime.draws import DRAWS_PER_CALL
 from dtb_runtime.errors import EventsError, UsageError
 from dtb_runtime.events import default_schedule, events_from_columns
 from dtb_runtime.forecast import Forecast
@@ -296,7 +297,8 @@ def test_eight_threads_give_the_numbers_of_one(
 ) -> None:
     def work(person: int) -> list[Forecast]:
         twin = tiny.personalize(people(person))
-        return [twin.forecast(task, seed=person) for task in ("hammer", "stroop")]
+        tasks = ("hammer", "stroop")
+        return [twin.forecast(task, seed=person, draws=DRAWS_PER_CALL + 1) for task in tasks]
 
     alone = [work(person) for person in range(8)]
     together: list[list[Forecast] | None] = [None] * 8

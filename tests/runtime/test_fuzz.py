@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dtb_runtime import reading_child
 from dtb_runtime.errors import DataError
 from dtb_runtime.readers import READERS
 
@@ -30,12 +29,12 @@ fuzz, fuzz_mutators, fuzz_page, fuzz_targets, fuzz_worker = map(
     import_module, ("fuzz", "fuzz_mutators", "fuzz_page", "fuzz_targets", "fuzz_worker")
 )
 
-N_INPUTS, N_ISOLATED = 300, 30
+N_INPUTS, N_ISOLATED = 120, 8
 """Of each kind of file; fewer where a process is started anew for most of them."""
 
 
 def n_inputs(name: str) -> int:
-    return N_ISOLATED if name in reading_child.READERS else N_INPUTS
+    return N_ISOLATED if fuzz_targets.TARGETS[name].is_isolated else N_INPUTS
 
 
 @pytest.mark.parametrize("name", fuzz_targets.TARGETS)

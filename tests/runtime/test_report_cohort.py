@@ -259,18 +259,20 @@ def test_an_intervention_says_what_its_summary_says(
     ):
         of = summary["indicators"][name]
         low, high = of["random_effect_sd_90"]
+        n_less = of["percentile_of_random"] * summary["n_random"] / 100
         assert rows[label] == [
             f"{of['before']:.3f}",
             f"{of['after']:.3f}",
             f"{of['effect_sd']:+.2f}",
             f"{low:+.2f} to {high:+.2f}",
-            f"{of['percentile_of_random']:.0f}",
+            f"{n_less:.0f} of {summary['n_random']}",
         ]
     doses = tables["Indicators by dose"][1:]
     found = [float(row[1]) for row in doses]
     assert found == pytest.approx(summary["doses"]["reaction_time"], abs=6e-4)
     assert facts_of(page)["Held"] == "Accuracy"
-    assert "of which" in next(text for text in page.text.split("\n") if "changes by -0.020" in text)
+    (goal,) = [text for text in page.text.split("\n") if "-0.020 asked for, " in text]
+    assert goal.endswith(" % of it reached")
 
 
 def test_edges_are_averaged_over_pairs_of_networks(

@@ -105,7 +105,7 @@ def test_indicators_are_those_of_the_summary(
         "reaction_time": "Response time (s)",
         "accuracy": "Accuracy",
         "stroop_effect": "Stroop effect (s)",
-        "face_shape_effect": "Face - shape time (s)",
+        "face_shape_effect": "Face minus shape time (s)",
         "amygdala_response": "Amygdala response (t)",
     }
     assert list(rows) == list(labels.values())
@@ -255,7 +255,7 @@ def test_the_strongest_regions_are_those_of_the_table(
 ) -> None:
     contrasts = pd.read_csv(folders.calibrated / f"{HAMMER}_contrasts.tsv", sep="\t")
     order = contrasts.t.abs().sort_values(ascending=False, kind="stable").index[:10]
-    name = "The 10 regions with the largest difference, face > shape"
+    name = "The 10 regions with the largest t, face > shape"
     header, *rows = tables[name]
     assert header == ["region", "network", "estimate (SD)", "t"]
     assert [row[0] for row in rows] == contrasts.region[order].tolist()

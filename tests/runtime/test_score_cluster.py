@@ -50,6 +50,18 @@ def plan(tiny: Bundle) -> WorkerPlan:
     return WorkerPlan.of(tiny, ScoreSettings())
 
 
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that gives a scheduler five seconds to answer instead of twenty."""
+    client = distributed.Client
+
+    def quick(address: str, *, timeout: str, **named: Any) -> Any:
+        assert timeout == "20s"
+        return client(address, timeout="5s", **named)
+
+    monkeypatch.setattr(distributed, "Client", quick)
+
+
 def test_tables_are_those_of_one_process(
     tiny: Bundle, cohort: Path, cluster: Any, tmp_path: Path
 ) -> None:
@@ -83,6 +95,7 @@ def test_a_killed_worker_is_replaced_and_nobody_is_lost(
         ("tcp://127.0.0.1:1", "There is no Dask scheduler at 'tcp://127.0.0.1:1'"),
     ],
 )
+@pytest.mark.usefixtures("impatient")
 def test_no_scheduler_is_said(plan: WorkerPlan, address: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         ClusterWorkers(plan, address)
@@ -99,6 +112,7 @@ def test_a_cluster_without_workers_is_said(
         ClusterWorkers(plan, local.scheduler_address)
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_scheduler_that_goes_away_is_said(tiny: Bundle, plan: WorkerPlan, cohort: Path) -> None:
     local = distributed.LocalCluster(
         n_workers=1, threads_per_worker=1, processes=True, dashboard_address=":0"
