@@ -188,7 +188,8 @@ def _read(inputs: ReportInputs) -> _Parts:
 
 def _check_same_connectome(person: PersonReport, intervention: InterventionSummary) -> None:
     """Refuse a plan that was tried on another connectome, as far as the files tell."""
-    forecast = person.summary.strangeness.get("distance_percentile")
+    summary = person.summary
+    forecast = None if summary is None else summary.strangeness.get("distance_percentile")
     plan, _ = intervention.distance
     if forecast is not None and plan is not None and abs(forecast - plan) > 0.01:
         raise UsageError(
