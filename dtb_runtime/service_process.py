@@ -36,7 +36,7 @@ class Answering(Protocol):
 
 
 class WorkerPlan(Protocol):
-    """What every worker begins with; goes to it by pickle."""
+    """What every worker begins with: plain values, since it goes to another process."""
 
     def load(self) -> Answering:
         """What answers.
