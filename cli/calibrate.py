@@ -33,7 +33,6 @@ from .reading_options import with_reading
 
 if TYPE_CHECKING:
     from dtb_runtime.observed_run import ObservedRun
-    from dtb_runtime.twin import Twin
 
 EXAMPLES = """\b
 Examples:
@@ -106,8 +105,8 @@ def calibrate(
     """
     from dtb_runtime.bundle_loading import load_bundle
     from dtb_runtime.errors import OutputError, UsageError
+    from dtb_runtime.learning_summary import learning_summary
     from dtb_runtime.outputs import write_forecasts
-    from dtb_runtime.seen_trials import seen_trials
     from dtb_runtime.summary import summary
 
     files = tuple(events or ())
@@ -140,25 +139,20 @@ def calibrate(
         for own in (before, after)
     )
     norm_sex = person.norm_sex
+    learning = learning_summary(before, after, earlier, threads=n_usable())
     written: Sequence[Path] = ()
     if out is not None:  # it is what may be refused
-        written = write_forecasts(out, after, forecasts, age=age, sex=norm_sex, force=force)
+        written = write_forecasts(
+            out, after, forecasts, age=age, sex=norm_sex, more=learning, force=force
+        )
     if save is not None:
         after.save(save, force=force)
-    result = summary(after, forecasts, written, age=age, sex=norm_sex)
-    result["before"] = {
-        name: value
-        for name, value in summary(before, earlier).items()
-        if name in ("calibration", "indicators", "indicator_intervals")
-    }
-    result["learned"] = _learned(before, after)
-    compared = seen_trials(after, threads=n_usable())
-    result["seen"] = [each.to_json() for each in compared]
+    result = summary(after, forecasts, written, age=age, sex=norm_sex) | learning
     if json:
         terminal.print_json(result)
         return
     print_heading(result)
-    if compared:
+    if result["seen"]:
         terminal.print_lines("The trials it learned from, and its forecast for the same trials:")
         terminal.print_table(_seen_table(result["seen"]))
         as_saved = "" if twin is None else " (as saved)"
@@ -193,28 +187,6 @@ def _observed(file: Path, task: str | None, until: float | None) -> ObservedRun:
             f"{run.events.onset_s[0]:g} s. Give a later time."
         )
     return part
-
-
-def _learned(before: Twin, after: Twin) -> dict[str, Any] | None:
-    """What the trials changed, in numbers; None if there never was a trial."""
-    import numpy as np
-
-    calibration, prior, posterior = after.calibration, before.posterior, after.posterior
-    if calibration is None or calibration.n_trials == 0 or prior is None or posterior is None:
-        return None
-    # Volumes of the two distributions, as a mean over the numbers of the latent.
-    log_volume = [np.log(np.diag(own.root)).sum() for own in (prior, posterior)]
-    return {
-        "answered": calibration.n_answered,
-        "spread_left": round(float(np.exp((log_volume[1] - log_volume[0]) / prior.size)), 4),
-        "log_likelihood": round(calibration.log_likelihood, 3),
-        "prior_log_likelihood": round(calibration.prior_log_likelihood, 3),
-        "steps": calibration.steps,
-        "converged": calibration.converged,
-        "effective_draws": round(calibration.effective_draws, 1),
-        "lapse_rates": {task: round(rate, 4) for task, rate in calibration.lapse_rates.items()},
-        "slip_rates": {task: round(rate, 4) for task, rate in calibration.slip_rates.items()},
-    }
 
 
 def _seen_table(seen: Sequence[Mapping[str, Any]]) -> terminal.Table:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -26,6 +26,7 @@ from .options import ForceOption, JsonOption
 if TYPE_CHECKING:
     from dtb_runtime.bundle import Bundle
     from dtb_runtime.connectome import Connectome
+    from dtb_runtime.forecast import Forecast
     from dtb_runtime.twin import Twin
 
 EXAMPLES = """\b
@@ -89,9 +90,10 @@ def demo(
     say = partial(_say, json=json)
     say(opening_lines, result)
     say(person_lines, result)
-    result["forecast"] = before = _forecast(twin, out / FORECAST, force=force)
+    forecasts = twin.forecast_tasks(threads=n_usable())
+    result["forecast"] = before = _forecast(twin, forecasts, out / FORECAST, force=force)
     say(forecast_lines, before)
-    result["calibration"] = _calibration(twin, events, out / CALIBRATION, force=force)
+    result["calibration"] = _calibration(twin, forecasts, events, out / CALIBRATION, force=force)
     say(calibration_lines, before, result["calibration"])
     result["intervention"] = _intervention(bundle, connectome, out / INTERVENTION, force=force)
     say(intervention_lines, result["intervention"], out / INTERVENTION)
@@ -130,24 +132,28 @@ def _say(lines: Callable[..., list[str]], *of: object, json: bool) -> None:
         terminal.print_lines(*lines(*of), "")
 
 
-def _forecast(twin: Twin, folder: Path, *, force: bool) -> dict[str, Any]:
+def _forecast(
+    twin: Twin, forecasts: Sequence[Forecast], folder: Path, *, force: bool, **more: Any
+) -> dict[str, Any]:
     """As `dtb-run predict` does it: the summary of a twin's forecasts, whose files it writes."""
     from dtb_runtime.outputs import write_forecasts
     from dtb_runtime.summary import summary
 
-    forecasts = twin.forecast_tasks(threads=n_usable())
-    files = write_forecasts(folder, twin, forecasts, force=force)
-    return summary(twin, forecasts, files)
+    files = write_forecasts(folder, twin, forecasts, more=more, force=force)
+    return summary(twin, forecasts, files) | more
 
 
-def _calibration(twin: Twin, events: Path, folder: Path, *, force: bool) -> dict[str, Any]:
+def _calibration(
+    twin: Twin, earlier: Sequence[Forecast], events: Path, folder: Path, *, force: bool
+) -> dict[str, Any]:
     """As `dtb-run calibrate` does it."""
-    from dtb_runtime.seen_trials import seen_trials
+    from dtb_runtime.learning_summary import learning_summary
 
     calibrated = twin.calibrate(events)
-    result = _forecast(calibrated, folder, force=force)
+    forecasts = calibrated.forecast_tasks(threads=n_usable())
+    learning = learning_summary(twin, calibrated, earlier, threads=n_usable())
+    result = _forecast(calibrated, forecasts, folder, force=force, **learning)
     calibrated.save(folder / TWIN_FILE, force=force)
-    result["seen"] = [each.to_json() for each in seen_trials(calibrated, threads=n_usable())]
     return result
 
 

@@ -42,6 +42,7 @@ def write_forecasts(
     *,
     age: float | None = None,
     sex: Sex | None = None,
+    more: Mapping[str, Any] | None = None,
     force: bool = False,
 ) -> tuple[Path, ...]:
     """Write one twin's forecasts and their summary, all files or none.
@@ -56,6 +57,8 @@ def write_forecasts(
         At most one per task.
     age, sex : optional
         Of the person, for the percentiles; see `Norms.indicator_percentile`.
+    more : mapping, optional
+        Further keys of the summary's file, as JSON values; see `learning_summary`.
     force : bool
         Replace files that are there already.
 
@@ -91,7 +94,8 @@ def write_forecasts(
             contents[f"{stem}_contrasts.tsv"] = _contrasts_table(forecast)
             contents[f"{stem}_contrasts.json"] = _json_bytes(contrasts_sidecar(forecast) | about)
     name = f"{subject}_desc-twin_summary.json"
-    contents[name] = _json_bytes(summary(twin, forecasts, [*contents, name], age=age, sex=sex))
+    told = summary(twin, forecasts, [*contents, name], age=age, sex=sex)
+    contents[name] = _json_bytes(told | dict(more or {}))
     return write_files(Path(out_dir), contents, force=force)
 
 

@@ -124,6 +124,12 @@ def test_the_calibration_printed_is_that_of_the_saved_twin(
     assert numbers[3:6] == pytest.approx(expected, abs=5.1e-4)
     assert numbers[6] == pytest.approx(np.mean(answered), abs=5.1e-4)
     assert f"learns from {len(times)} stroop trials" in text
+    summary = json.loads(
+        (folder / "calibration" / "sub-example_desc-twin_summary.json").read_text()
+    )
+    (whole,) = (each for each in summary["seen"] if each["trial_type"] is None)
+    assert whole["response_time_s"] == pytest.approx(np.mean(answered))
+    assert summary["before"]["indicators"][name] == pytest.approx(numbers[0], abs=5.1e-4)
 
 
 def test_the_intervention_printed_is_the_forecast_of_the_changed_connectome(
