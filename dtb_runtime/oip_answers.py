@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from math import prod
 from typing import Any
 
@@ -12,7 +12,10 @@ from .oip_requests import InferCall
 from .oip_tensors import BYTES, DTYPES, Array, json_of_tensor
 from .service_jobs import BINARY_TYPE, JSON_TYPE, Answer
 from .service_json import NUMBER_BYTES, write_json
+from .service_words import in_request_words
 
+WARNINGS = "warnings"
+"""The parameter of a response that says how far it can be trusted."""
 _TEXT_BYTES = 16  # of a short text with its length, or its quotes
 
 
@@ -51,7 +54,9 @@ def check_size(call: InferCall, shapes: Mapping[str, tuple[int, ...]], most: int
         )
 
 
-def infer_answer(call: InferCall, tensors: Mapping[str, Array], n_people: int) -> Answer:
+def infer_answer(
+    call: InferCall, tensors: Mapping[str, Array], n_people: int, warnings: Iterable[str]
+) -> Answer:
     """The response to one request.
 
     Parameters
@@ -61,6 +66,9 @@ def infer_answer(call: InferCall, tensors: Mapping[str, Array], n_people: int) -
         Outputs by name; those wanted are sent, in the order in which they were asked for.
     n_people : int
         How many were forecast.
+    warnings : iterable of str
+        Sentences, without line breaks. They go into one parameter, a line each: the protocol has no
+        lists there.
     """
     datatype_of = {spec.name: spec.datatype for spec in call.model.outputs}
     outputs: list[dict[str, Any]] = []
@@ -83,6 +91,8 @@ def infer_answer(call: InferCall, tensors: Mapping[str, Array], n_people: int) -
     }
     if call.id is not None:
         message["id"] = call.id
+    if said := "\n".join(dict.fromkeys(map(in_request_words, warnings))):
+        message["parameters"] = {WARNINGS: said}
     head = write_json(message | {"outputs": outputs})
     if not behind:
         return Answer(200, head, JSON_TYPE, None, n_people)

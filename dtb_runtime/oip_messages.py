@@ -6,7 +6,8 @@ ignored in silence.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypeAlias, TypeVar
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema
 
@@ -114,6 +115,10 @@ class InferResponse(BaseModel):
     model_name: str
     model_version: str
     id: str | None = None
+    parameters: dict[str, Parameter] | None = Field(
+        default=None,
+        description="`warnings`: how far this can be trusted, a sentence a line.",
+    )
     outputs: list[ResponseOutput]
 
 
@@ -166,7 +171,7 @@ def checked(message: type[_Message], value: object) -> _Message:
     try:
         return message.model_validate(value)
     except ValidationError as cause:
-        raise DataError(_sentence(cause)) from cause
+        raise DataError(_sentence(cause, message)) from cause
 
 
 _PROBLEMS = {
@@ -179,12 +184,29 @@ _PROBLEMS = {
 _KINDS = ("bool", "int", "float", "str")  # what pydantic calls the members of a union
 
 
-def _sentence(error: ValidationError) -> str:
+def _sentence(error: ValidationError, message: type[BaseModel]) -> str:
     """The first place that is wrong, and what is wrong there."""
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     *outer, last = first["loc"] or ("",)
     problem = _PROBLEMS.get(first["type"], one_line(first["msg"]))
     if last in _KINDS and outer:
         last, problem = outer.pop(), "expected text, a number, true or false"
+    if first["type"] == "extra_forbidden":
+        problem += _known_keys(message, outer)
     place = [str(part + 1) if isinstance(part, int) else shortened(part) for part in (*outer, last)]
     return f"The request{', ' if place[-1] else ''}{', '.join(place)}: {problem}."
+
+
+def _known_keys(message: type[BaseModel], place: Sequence[int | str]) -> str:
+    """Which keys an object of a message may have."""
+    for part in place:
+        if isinstance(part, str) and part in message.model_fields:
+            message = next(_messages_in(message.model_fields[part].annotation), message)
+    return f", expected some of {', '.join(message.model_fields)}"
+
+
+def _messages_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _messages_in(inner)

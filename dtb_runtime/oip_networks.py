@@ -37,7 +37,7 @@ def answer_hypernetwork(bundle: Bundle, call: InferCall, most_bytes: int) -> Ans
     tensors: dict[str, Array] = {"weights": np.stack([twin.weights for twin in twins])}
     if manifest.latent_size:
         tensors["latent"] = np.stack([twin.latent for twin in twins if twin.latent is not None])
-    return infer_answer(call, tensors, n)
+    return infer_answer(call, tensors, n, bundle.warnings)
 
 
 def answer_main(bundle: Bundle, call: InferCall, most_bytes: int) -> Answer:
@@ -68,7 +68,7 @@ def answer_main(bundle: Bundle, call: InferCall, most_bytes: int) -> Answer:
     except BundleError as cause:
         raise _no_numbers(call) from cause
     tensors: dict[str, Array] = {"actions": actions, "bold": bold, "final_state": final_state}
-    return infer_answer(call, tensors, n)
+    return infer_answer(call, tensors, n, bundle.warnings)
 
 
 def _finite(call: InferCall, name: str) -> NDArray[np.float32]:

@@ -164,6 +164,7 @@ class _Opened:
         self._outputs = outputs
         self._tensors = outputs.tensors(request.outputs, len(request.people))
         self._problem: Exception | None = None
+        self._warnings: dict[int, tuple[str, ...]] = {}
 
     def going(self) -> Iterator[int]:
         """People still to be forecast: none once one of them has failed."""
@@ -180,9 +181,18 @@ class _Opened:
     def put(self, person: int, twin: Twin, forecast: PersonForecast) -> None:
         """Write one person's rows."""
         self._outputs.write(self._tensors, person, twin, forecast)
+        self._warnings[person] = twin.warnings
 
     def answer(self) -> Answer | Exception:
         """The response, or why there is none."""
         if self._problem is not None:
             return self._problem
-        return infer_answer(self.request.call, self._tensors, len(self.request.people))
+        n_people = len(self.request.people)
+        return infer_answer(self.request.call, self._tensors, n_people, self._said())
+
+    def _said(self) -> Iterator[str]:
+        """Warnings: those of everybody once, the others with whom they are about."""
+        shared = set.intersection(*map(set, self._warnings.values())) if self._warnings else set()
+        for person in sorted(self._warnings):
+            for sentence in self._warnings[person]:
+                yield sentence if sentence in shared else f"Person {person + 1}: {sentence}"

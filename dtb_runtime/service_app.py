@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib import metadata
@@ -33,6 +34,11 @@ JOBS: tuple[tuple[str, JobKind], ...] = (
     ("/v1/apply-plan", "apply-plan"),
 )
 """What workers answer."""
+# Addresses that Triton's clients ask beyond the protocol and its two extensions here.
+_OF_TRITON = re.compile(
+    r"/v2/((models/)?([^/]+/)?(versions/[^/]+/)?(config|stats|trace/setting)"
+    r"|repository/models/[^/]+/(un)?load|(system|cuda)sharedmemory(/.*)?|logging)"
+)
 EXTENSIONS = ["binary_tensor_data", "model_repository"]
 _NO_TELEMETRY = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
 """Newer versions of FastAPI report on requests and errors where the environment asks for it."""
@@ -172,13 +178,18 @@ async def _refused(_: Request, error: Exception) -> Any:
     return error  # which is an application of its own
 
 
-async def _http_error(_: Request, error: Exception) -> Any:
+async def _http_error(request: Request, error: Exception) -> Any:
     if not isinstance(error, HTTPException):
         raise error
     sentences = {
         404: f"There is nothing at this address. {DOCS} lists what there is.",
         405: "This address takes another method.",
     }
+    if _OF_TRITON.fullmatch(request.url.path):
+        sentences[404] = (
+            "Triton's configurations, statistics, traces and loading of models are not served. "
+            f"GET /v2/models/twin describes a model, {METRICS} has counters."
+        )
     headers = [(name.lower().encode(), of.encode()) for name, of in (error.headers or {}).items()]
     sentence = sentences.get(error.status_code, "The request cannot be answered.")
     return Refusal(error.status_code, sentence, headers)

@@ -11,6 +11,8 @@ from .intervention import SHAMS
 from .oip_messages import Message
 
 MAX_SEED = 2**63 - 1
+MAX_ID = 200
+"""Characters of a participant_id: names of files are made of it, which have 255 bytes."""
 MAX_COLUMNS = 100
 MAX_RUNS = 50
 """Of one task, to learn from."""
@@ -45,7 +47,7 @@ class ConnectomeRequest(Message):
         default=None, description="Names of the regions; by default they are in the bundle's order."
     )
     fisher_z: bool = Field(default=False, description="Whether the values are Fisher z.")
-    participant_id: str | None = Field(
+    participant_id: Annotated[str, Field(max_length=MAX_ID)] | None = Field(
         default=None, description="BIDS label, with or without `sub-`."
     )
 

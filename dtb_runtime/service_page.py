@@ -107,6 +107,11 @@ def page(document: Mapping[str, Any], n_regions: int) -> str:
     _text(body, "p", info["description"])
     linked = _text(body, "p", "The same as a document: ")
     _text(linked, "a", "openapi.json", href="openapi.json")
+    line = _text(body, "p", "In commands, ")
+    _text(line, "code", "BASE")
+    _after(line[-1], " stands for this service's address, such as http://127.0.0.1:8080, and ")
+    _text(line, "code", "body.json")
+    _after(line[-1], " for a file that holds the body.")
     if "security" in document:
         label = _text(body, "label", "Token, sent with everything that is tried here: ")
         SubElement(label, "input", id="token", type="password", autocomplete="off")

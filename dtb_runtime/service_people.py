@@ -30,9 +30,11 @@ from .service_messages import (
 from .service_person import maker_of, twin_of
 from .service_plans import apply_plan
 from .service_twins import TwinMaker
+from .service_words import in_request_words
 from .summary import summary
 from .tables import shortened
 from .tasks import get_task
+from .twin import Twin
 from .twin_file import twin_bytes
 
 
@@ -84,7 +86,7 @@ class PeopleApi:
             )
         forecasts = twin.forecast_tasks(schedules, seed=message.seed, draws=message.draws)
         found: dict[str, Any] = {
-            "summary": summary(twin, forecasts, age=message.age, sex=message.sex)
+            "summary": _summary(twin, forecasts, message),
         }
         if message.trials:
             found["trials"] = {
@@ -104,12 +106,7 @@ class PeopleApi:
             before = maker.bundle.population_twin(participant_id=message.participant_id)
         after = before.calibrate(runs, seed=message.seed)
         earlier, later = (
-            summary(
-                twin,
-                twin.forecast_tasks(draws=message.draws),
-                age=message.age,
-                sex=message.sex,
-            )
+            _summary(twin, twin.forecast_tasks(draws=message.draws), message)
             for twin in (before, after)
         )
         return {
@@ -187,6 +184,11 @@ class PeopleApi:
                 f"There are {n_trials} trials, expected at most {self._limits.n_trials} in one "
                 "request."
             )
+
+
+def _summary(twin: Twin, forecasts: Sequence[Forecast], message: PersonRequest) -> dict[str, Any]:
+    found = summary(twin, forecasts, age=message.age, sex=message.sex)
+    return found | {"warnings": [in_request_words(each) for each in found["warnings"]]}
 
 
 def _events(columns: Columns, task: str, source: str) -> Events:

@@ -16,6 +16,7 @@ from .service_jobs import LATER, Answer, Job
 from .service_limits import ServiceLimits
 from .service_people import PeopleApi
 from .service_twins import TwinMaker
+from .service_words import in_request_words
 from .twin_cache import TwinCache
 
 _log = logging.getLogger(__name__)
@@ -114,7 +115,7 @@ def refusal(error: Exception) -> Answer:
     Of ours the place in the code is logged, and no message: that may hold somebody's data.
     """
     if isinstance(error, DataError | UsageError) and not isinstance(error, BundleError):
-        return Answer.refusal(400, str(error))
+        return Answer.refusal(400, in_request_words(str(error)))
     last = traceback.extract_tb(error.__traceback__)[-1:]
     where = ", ".join(f"{frame.filename}:{frame.lineno}" for frame in last) or "nowhere"
     _log.error("A request failed: %s at %s", type(error).__name__, where)

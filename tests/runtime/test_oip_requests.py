@@ -68,8 +68,18 @@ def test_bytes_that_are_no_json(worker: ServiceWorker, body: bytes, sentence: st
         ({"inputs": [{"name": "edges"}]}, "The request, inputs, 1, shape: it is missing."),
         ({"inputs": [EDGES] * 65}, "The request, inputs: List should have at most 64 items"),
         ({"inputs": [EDGES], "id": 3}, "The request, id: Input should be a valid string."),
-        ({"inputs": [EDGES], "output": []}, "The request, output: no such key is known."),
-        ({"inputs": [EDGES], "a\nb": 1}, "The request, a\\nb: no such key is known."),
+        (
+            {"inputs": [EDGES], "output": []},
+            "output: no such key is known, expected some of id, model_name, ",
+        ),
+        (
+            {"inputs": [EDGES | {"dtype": 1}]},
+            "inputs, 1, dtype: no such key is known, expected some of name, shape, datatype, ",
+        ),
+        (
+            {"inputs": [EDGES], "a\nb": 1},
+            "The request, a\\nb: no such key is known, expected some of id",
+        ),
         ({"inputs": [EDGES], "parameters": [1]}, "The request, parameters: expected an object."),
         (
             {"inputs": [EDGES], "parameters": {"draws": [1]}},

@@ -179,7 +179,7 @@ def test_fisher_z_with_its_infinite_diagonal(worker: ServiceWorker, people: Peop
     ]
     one, other = (tensors_of(answer)["indicators"] for answer in worker.answer(jobs))
     np.testing.assert_allclose(one, other, rtol=1e-5)
-    assert "pass --fisher-z" in refused(worker, infer_job(single(z)))
+    assert "pass fisher_z: true" in refused(worker, infer_job(single(z)))
 
 
 def test_a_region_without_data_may_be_taken_from_the_cohort_where_asked(

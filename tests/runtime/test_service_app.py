@@ -204,6 +204,9 @@ def test_requests_for_people_are_jobs_of_their_kind(kind: str, client: Client) -
     [
         ("GET", "/", {}, 404, "There is nothing at this address. /docs lists what there is."),
         ("GET", "/v2/models/nobody", {}, 404, "There is no model 'nobody'; there are: twin"),
+        ("GET", "/v2/models/twin/config", {}, 404, "Triton's configurations, statistics, traces"),
+        ("GET", "/v2/models/twin/stats", {}, 404, "Triton's configurations, statistics, traces"),
+        ("POST", "/v2/repository/models/twin/load", {}, 404, "loading of models are not served"),
         ("GET", "/v2/models/twin/versions/1", {}, 404, "There is no version '1' of twin"),
         ("POST", "/v2/models/nobody/infer", JSON, 404, "There is no model 'nobody'"),
         ("POST", "/v2/models/twin/versions/7/infer", JSON, 404, "There is no version '7'"),

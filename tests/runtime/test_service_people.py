@@ -263,9 +263,13 @@ SQUARE = [[1.0, 0.5, 0.2], [0.5, 1.0, 0.1], [0.2, 0.1, 1.0]]
         ({"events": {"stroop": {"onset": 1}}}, "events, stroop, onset: expected a list."),
         ({"events": {"stroop": {"a": [1]}}, "task": "hammer"}, "schedules of other tasks than"),
         ({"events": {"stroop": {"a": [1.0] * 5001}}}, "There are 5001 trials, expected at most"),
+        ({"participant_id": "a" * 201}, "participant_id: String should have at most 200 char"),
         ({"fisher_z": 0}, "The request, fisher_z: Input should be a valid boolean."),
-        ({"conectome": 1}, "The request, conectome: no such key is known."),
-        ({"path": "/etc/passwd"}, "The request, path: no such key is known."),
+        (
+            {"conectome": 1},
+            "The request, conectome: no such key is known, expected some of bundle, connectome",
+        ),
+        ({"path": "/etc/passwd"}, "The request, path: no such key is known, "),
     ],
 )
 def test_what_cannot_be_forecast_is_refused(
