@@ -17,7 +17,6 @@ COMMANDS = {
     "report": "dtb-run report FORECAST CALIBRATED CHANGED --out PAGE",
 }
 """Step to its command; words in capitals stand for files and folders of one's own."""
-_TASKS = {"hammer": "matching faces and shapes (hammer)", "stroop": "naming ink colors (stroop)"}
 
 
 def opening_lines(result: Mapping[str, Any]) -> list[str]:
@@ -103,12 +102,15 @@ def _on_yours(command: str) -> list[str]:
 
 
 def _task_lines(forecast: Mapping[str, Any]) -> list[str]:
+    from dtb_runtime.tasks import TASKS
+
     return [
-        f"{what}: response time {number(forecast['indicators'][f'reaction_time:{task}'])} s "
+        f"{of.what} ({task}): response time "
+        f"{number(forecast['indicators'][f'reaction_time:{task}'])} s "
         f"({_interval(forecast, f'reaction_time:{task}')}), accuracy "
         f"{number(forecast['indicators'][f'accuracy:{task}'])} "
         f"({_interval(forecast, f'accuracy:{task}')})."
-        for task, what in _TASKS.items()
+        for task, of in TASKS.items()
     ]
 
 

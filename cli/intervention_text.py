@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from dtb_runtime.report_numbers import signed
+
 from . import terminal
 
 if TYPE_CHECKING:
@@ -47,7 +49,7 @@ def print_intervention(result: dict[str, Any], source: str) -> None:
             f"{name} *" if name in aims else name,
             f"{of['before']:.4g}",
             f"{of['after']:.4g}",
-            f"{of['effect_sd']:+.2f}",
+            signed(of["effect_sd"]),
             _range(of["random_effect_sd_90"]),
             "" if of["percentile_of_random"] is None else f"{of['percentile_of_random']:.0f}",
         )
@@ -96,7 +98,7 @@ def _strangeness(found: dict[str, float | None]) -> list[str]:
 
 
 def _range(ends: list[float] | None) -> str:
-    return "" if ends is None else f"{ends[0]:+.2f} to {ends[1]:+.2f}"
+    return "" if ends is None else f"{signed(ends[0])} to {signed(ends[1])}"
 
 
 def how_far(found: FoundPlan, budget: float) -> str:

@@ -24,7 +24,10 @@ FACTS: Mapping[str, tuple[str, str | None]] = MappingProxyType(
 """Those that are numbers: what each is, and its unit."""
 
 BY_NAME = "by name"
-BY_POSITION = "by position, since it has no names: taken to be in the order of the bundle"
+BY_POSITION = (
+    "by position, since it has no names: taken to be in the order of the bundle, which nobody can "
+    "check"
+)
 
 
 @dataclass(frozen=True, slots=True)

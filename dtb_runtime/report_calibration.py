@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from .report_blocks import Block, DataTable, Paragraph, Picture, Section
-from .report_canvas import Theme, drawable, plain, svg_picture
+from .report_canvas import LABEL_WIDTH, Theme, plain, svg_picture, wrapped
 from .report_numbers import interval, main_indicators, number, with_unit
 from .report_summary import PersonSummary, SeenLine, Values
 
@@ -84,7 +84,7 @@ def _draw(axes: Axes, name: str, before: Values, after: Values, theme: Theme) ->
     axes.set_ylim(1.6, -0.6)
     axes.set_yticks([0.0, 1.0], ["before", "after"], fontsize=8)
     axes.annotate(
-        drawable(with_unit(name)),
+        wrapped(with_unit(name), LABEL_WIDTH),
         (0.0, 0.5),
         xytext=(-46, 0),
         xycoords="axes fraction",

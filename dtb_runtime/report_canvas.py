@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from .report_blocks import Picture
@@ -26,6 +27,8 @@ _CSS_PIXELS = 96  # an inch, as browsers count
 _DOTS_OF_PNG = 160  # an inch
 _COLORS_OF_PNG = 256
 _LONGEST_LABEL = 40
+LABEL_WIDTH = 17
+"""Letters of a line beside a strip; longer labels take several lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +108,11 @@ def drawable(text: str) -> str:
         line = f"{line[: _LONGEST_LABEL - 3]}..."
     known = _letters()
     return "".join(letter if ord(letter) in known else "?" for letter in line)
+
+
+def wrapped(text: str, width: int) -> str:
+    """The same on several lines, each of about so many letters."""
+    return "\n".join(wrap(drawable(text), width, break_long_words=False))
 
 
 def plain(axes: Axes, theme: Theme, *, grid: str = "") -> None:

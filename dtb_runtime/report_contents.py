@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from .errors import DataError, MissingDependencyError, UsageError
+from .participants import checked_participant_id
 from .report_blocks import Block, DataTable, Document, Facts, Notice, Section
 from .report_bundle import Made, ReportBundle, find_report_bundle, one_bundle
 from .report_cohort import ScoredCohort, cohort_section, read_cohort
@@ -124,6 +125,7 @@ def make_report(
         )
     inputs = find_inputs([Path(place) for place in given], participant)
     parts = _read(inputs)
+    _check_participant(parts, participant)
     made = one_bundle(parts.made)
     found, problem = find_report_bundle(made, bundle)
     sections = [_about(parts, made, found, problem)]
@@ -184,6 +186,23 @@ def _read(inputs: ReportInputs) -> _Parts:
             )
         _check_same_connectome(person, intervention)
     return _Parts(person, intervention, cohort, trial)
+
+
+def _check_participant(parts: _Parts, participant: str | None) -> None:
+    """Refuse a page that is not about the person who was asked for."""
+    who = checked_participant_id(participant)
+    if who is None:
+        return
+    if parts.participant_id is None:
+        raise UsageError(
+            f"Nothing among these files says that it is of {who}. Leave out --participant-label, "
+            "or give the person's own files."
+        )
+    if parts.participant_id != who:
+        raise UsageError(
+            f"These files are of {parts.participant_id}, not of {who}. Leave out "
+            "--participant-label, or give the files of that person."
+        )
 
 
 def _check_same_connectome(person: PersonReport, intervention: InterventionSummary) -> None:

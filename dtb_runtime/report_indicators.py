@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .report_blocks import Block, DataTable, Paragraph, Picture, Section
+from .report_blocks import Block, DataTable, Facts, Paragraph, Picture, Section
 from .report_bundle import ReportBundle
-from .report_canvas import Theme, drawable, svg_picture
+from .report_canvas import LABEL_WIDTH, Theme, svg_picture, wrapped
 from .report_numbers import (
     NONE,
     Floats,
     interval,
+    label_of,
     main_indicators,
     number,
     unit_of,
@@ -45,7 +46,7 @@ def indicators_section(
 ) -> Section:
     """Every indicator of a forecast, the main ones on centile strips."""
     values = summary.forecast.values
-    blocks: list[Block] = [Paragraph(_in_short(summary))]
+    blocks: list[Block] = [Paragraph(f"{_basis(summary)} {_in_short(summary)}")]
     strips = _strips(summary, bundle)
     left_out: tuple[str, ...] = ()
     if strips:
@@ -54,10 +55,26 @@ def indicators_section(
         left_out = (f"The centile strips of the indicators are left out: {problem}.",)
     main = main_indicators(values)
     blocks.append(_table("Indicators over all trials", main, summary))
+    if summary.meanings:
+        blocks.append(Facts(_meanings(main, summary)))
     others = [name for name in values if name not in main]
     if others:
         blocks.append(_table("Indicators by task and trial type", others, summary, is_folded=True))
     return Section("indicators", "Indicators", tuple(blocks), left_out=left_out)
+
+
+def _meanings(names: list[str], summary: PersonSummary) -> tuple[tuple[str, str], ...]:
+    """What each indicator is, as the summary says it."""
+    known = [name for name in names if name in summary.meanings]
+    return tuple((label_of(name), summary.meanings[name]) for name in known)
+
+
+def _basis(summary: PersonSummary) -> str:
+    """What the forecast rests on, in half a sentence."""
+    if not summary.n_trials:
+        origin = "what people are like" if summary.connectome is None else "the connectome"
+        return f"Forecast from {origin}, before any trial of this person was seen."
+    return f"Forecast after learning from {summary.n_trials} trials of this person."
 
 
 def _in_short(summary: PersonSummary) -> str:
@@ -168,7 +185,7 @@ def _draw(axes: Axes, strip: Strip, theme: Theme) -> None:
     axes.tick_params(axis="x", length=2, pad=1)
     for spine in axes.spines.values():
         spine.set_visible(False)
-    _beside(axes, drawable(with_unit(strip.name)), theme.ink, is_left=True)
+    _beside(axes, wrapped(with_unit(strip.name), LABEL_WIDTH), theme.ink, is_left=True)
     centile = "" if strip.percent is None else f"centile {strip.percent:.0f}"
     _beside(axes, f"{number(strip.value)}\n{centile}", theme.person, is_left=False)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .errors import DataError
-from .report_blocks import DataTable, Part, Picture, Section
+from .report_blocks import DataTable, Paragraph, Part, Picture, Section
 from .report_canvas import Theme, drawable, plain, svg_picture
 from .report_numbers import Floats, column, interval, number, texts
 from .report_summary import Interval, PersonSummary
@@ -135,7 +135,9 @@ def responses_section(summary: PersonSummary | None, kinds: Sequence[TrialKind])
     accuracy = Part(
         "Accuracy", (_accuracy_picture(kinds, summary), _accuracy_table(kinds, summary))
     )
-    return Section("responses", "Responses", parts=(times, accuracy), left_out=left_out)
+    tasks = dict.fromkeys(kind.task for kind in kinds)
+    what = Paragraph(f"{'; '.join(f'{name}: {TASKS[name].what}' for name in tasks)}.".capitalize())
+    return Section("responses", "Responses", (what,), (times, accuracy), left_out)
 
 
 def _rows(axes: Axes, kinds: Sequence[TrialKind]) -> None:

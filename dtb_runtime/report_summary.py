@@ -63,6 +63,8 @@ class PersonSummary:
     """Numbers of `Strangeness` by name; empty where the bundle cannot say."""
     strangeness_sentence: str | None
     warnings: tuple[str, ...]
+    meanings: Mapping[str, str]
+    """What indicators are, in a sentence; those by task and trial type are their parts."""
     before: Values | None = None
     """The same twin before it learned, where the file says so (`calibrate --json`)."""
     spread_left: float | None = None
@@ -111,6 +113,7 @@ def read_summary(path: Path) -> PersonSummary:
         strangeness={} if strange is None else _strangeness(strange),
         strangeness_sentence=None if strange is None else strange.text("sentence"),
         warnings=document.texts("warnings"),
+        meanings=_meanings(document.optional_child("indicator_meanings")),
         before=_before(document.child("before")) if "before" in there else None,
         spread_left=_spread_left(document) if "learned" in there else None,
         seen=_seen(document) if "seen" in there else (),
@@ -143,6 +146,12 @@ def _percentiles(document: JsonObject) -> dict[str, tuple[float, str]]:
             raise DataError(f"{of.where}: expected a percent from 0 to 100, found {percent:g}.")
         found[name] = (percent, of.text("compared_to"))
     return found
+
+
+def _meanings(document: JsonObject | None) -> dict[str, str]:
+    if document is None:
+        return {}
+    return {name: document.child(name).text("Description") for name in document.remaining_keys()}
 
 
 def _facts(document: JsonObject) -> dict[str, Any]:

@@ -45,6 +45,8 @@ class Task:
 
     name: str
     """The name used everywhere, e.g. ``"hammer"``."""
+    what: str
+    """What people do in it, e.g. ``"matching faces and shapes"``."""
     flag: float
     """Value of the task channel (input 8) during the whole run."""
     options: tuple[str, ...]
@@ -101,6 +103,7 @@ class Task:
 
 HAMMER = Task(
     name="hammer",
+    what="matching faces and shapes",
     flag=0.0,
     options=("left", "right"),
     trial_types=("face", "shape"),
@@ -120,6 +123,7 @@ HAMMER = Task(
 
 STROOP = Task(
     name="stroop",
+    what="naming the ink colors of color words",
     flag=1.0,
     options=("red", "green", "blue"),
     trial_types=("congruent", "incongruent"),

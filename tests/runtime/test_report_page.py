@@ -10,11 +10,14 @@ import subprocess
 import sys
 from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
 import pytest
 
-from dtb_runtime.report_contents import LARGEST_REPORT, Report
+from dtb_runtime import report_canvas
+from dtb_runtime.report_blocks import Picture
+from dtb_runtime.report_contents import LARGEST_REPORT, Report, make_report
 
 from .report_files import (
     TINY,
@@ -25,6 +28,9 @@ from .report_files import (
     parsed,
     whole_report,
 )
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 for needed in ("jinja2", "matplotlib", "nilearn"):
     pytest.importorskip(needed, reason="a report needs the extra [report]")
@@ -57,6 +63,41 @@ def test_it_opens_with_what_it_is_not_then_who_and_which_bundle(
     assert sections.index("Who and what") < sections.index("How unusual the connectome is")
     assert page.all("h1")[0].text == "Digital twin of sub-01"
     assert page.all("title")[0].text == "Digital twin of sub-01"
+
+
+def test_no_word_of_a_picture_is_cut_off(folders: Folders, monkeypatch: pytest.MonkeyPatch) -> None:
+    beyond: list[tuple[float, ...]] = []
+
+    def look(figure: Figure) -> None:
+        figure.draw_without_rendering()
+        box, (width, height) = figure.get_tightbbox(), figure.get_size_inches()
+        ends = (box.x0, box.y0, width - box.x1, height - box.y1)
+        if min(ends) < -0.02:  # inches
+            beyond.append(ends)
+
+    paint = report_canvas.svg_picture
+
+    def looked_at(draw: report_canvas.Paint, *of: Any, **how: Any) -> Picture:
+        def drawn(figure: Figure, theme: report_canvas.Theme) -> None:
+            draw(figure, theme)
+            look(figure)
+
+        return paint(drawn, *of, **how)
+
+    for name, module in list(sys.modules.items()):
+        if name.startswith("dtb_runtime.report_") and hasattr(module, "svg_picture"):
+            monkeypatch.setattr(module, "svg_picture", looked_at)
+    make_report(
+        [
+            folders.predicted,
+            folders.calibrated,
+            folders.intervention,
+            folders.scores,
+            folders.trial,
+        ],
+        bundle=str(TINY),
+    )
+    assert beyond == []
 
 
 def test_every_section_is_there_and_in_the_contents(everything: Report, page: Element) -> None:

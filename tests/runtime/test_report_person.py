@@ -13,14 +13,16 @@ import pytest
 
 from dtb_runtime.bundle import Bundle
 from dtb_runtime.errors import DataError, UsageError
-from dtb_runtime.report_blocks import DataTable, Picture, Section
+from dtb_runtime.report_blocks import DataTable, Facts, Picture, Section
 from dtb_runtime.report_bundle import Made, ReportBundle, find_report_bundle
 from dtb_runtime.report_calibration import calibration_section
 from dtb_runtime.report_connectome import connectome_section
+from dtb_runtime.report_contents import make_report
 from dtb_runtime.report_contrasts import contrasts_section, read_contrast
 from dtb_runtime.report_courses import chosen_regions, courses_section, read_series
 from dtb_runtime.report_indicators import indicators_section
 from dtb_runtime.report_inputs import find_inputs
+from dtb_runtime.report_numbers import label_of
 from dtb_runtime.report_person import PersonReport, person_sections, read_person
 from dtb_runtime.report_responses import read_trial_kinds, responses_section
 from dtb_runtime.report_summary import PersonSummary, read_summary
@@ -174,7 +176,22 @@ def test_indicators_far_out_are_named(bundle: ReportBundle, copy: Path) -> None:
     assert "Outside of the middle 90 % of the twins of the training cohort: " in far
     assert "Stroop effect (s) at centile 97." in far
     assert "Response time" not in far
-    assert said(95.0).startswith("All 2 main indicators lie in the middle 90 %")
+    assert "All 2 main indicators lie in the middle 90 %" in said(95.0)
+    assert said(95.0).startswith("Forecast from the connectome, before any trial")
+
+
+def test_what_indicators_are_and_what_they_rest_on_stands_beside_them(
+    folders: Folders, page: Element, bundle: ReportBundle
+) -> None:
+    summary = read_summary(folders.calibrated / SUMMARY)
+    section = indicators_section(summary, bundle, "")
+    said = section.blocks[0].text  # type: ignore[union-attr]
+    assert said.startswith("Forecast after learning from 186 trials of this person. ")
+    (facts,) = (block for block in section.blocks if isinstance(block, Facts))
+    meanings = summary_of(folders.calibrated)["indicator_meanings"]
+    assert dict(facts.rows) == {label_of(name): of["Description"] for name, of in meanings.items()}
+    shown = page.all("body")[0].text
+    assert "hammer: matching faces and shapes; stroop: naming the ink colors" in shown.lower()
 
 
 def test_the_connectome_stands_among_the_cohort(
@@ -397,6 +414,15 @@ def test_several_people_are_told_apart(copy: Path) -> None:
     refused(UsageError, r"one person, found forecasts of sub-01, sub-02\. Choose one with", copy)
     assert read(copy, participant="02").participant_id == "sub-02"
     refused(UsageError, "There is no forecast of sub-03", copy, participant="sub-03")
+
+
+def test_a_person_who_is_asked_for_and_not_there_is_refused(folders: Folders) -> None:
+    for given in (folders.printed, folders.intervention):
+        assert make_report([given], bundle=str(TINY), participant="01").title.endswith("sub-01")
+        with pytest.raises(UsageError, match=r"These files are of sub-01, not of sub-02\. Leave"):
+            make_report([given], bundle=str(TINY), participant="02")
+    with pytest.raises(UsageError, match=r"Nothing among these files says that it is of sub-01"):
+        make_report([folders.scores], bundle=str(TINY), participant="01")
 
 
 def test_forecasts_that_do_not_belong_together_are_refused(folders: Folders, copy: Path) -> None:
