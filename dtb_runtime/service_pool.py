@@ -59,7 +59,7 @@ class ServicePool:
         self._n_busy = 0
         self._keepers: list[asyncio.Task[None]] = []
         self._began: list[asyncio.Future[None]] = []
-        self._is_closing = False
+        self._is_closing = self._is_given_up = False
         # Each worker has one thread that waits for what it says, and one for its end.
         self._threads = ThreadPoolExecutor(2 * n_workers, "dtb-service-pipe")
 
@@ -118,12 +118,16 @@ class ServicePool:
     async def close(self) -> None:
         """End all workers, after those jobs that wait or are worked on."""
         self._is_closing = True
-        while len(self._queue) or self._n_busy:
+        while (len(self._queue) or self._n_busy) and not self._is_given_up:
             await asyncio.sleep(0.01)
         for keeper in self._keepers:
             keeper.cancel()
         await asyncio.gather(*self._keepers, return_exceptions=True)
         self._threads.shutdown(wait=True)
+
+    def give_up(self) -> None:
+        """Let `close` wait for no job."""
+        self._is_given_up = True
 
     async def _keep(self, began: asyncio.Future[None]) -> None:
         """Have one worker, for as long as it goes well, and then another one."""

@@ -110,7 +110,7 @@ def run_service(
     taken: socket.socket,
     on_ready: Callable[[], None] = lambda: None,
 ) -> None:
-    """Serve until SIGINT or SIGTERM, and then answer what was accepted.
+    """Serve until SIGINT or SIGTERM, and then answer what was accepted; a second SIGINT ends it.
 
     Parameters
     ----------
@@ -188,6 +188,9 @@ class _Server(uvicorn.Server):
         if self._loading is not None:
             self._loading.cancel()
         await super().shutdown(sockets)
+        if self.force_exit:  # told twice: uvicorn waits for nobody, and would tear the rest off
+            self._pool.give_up()
+            await self.lifespan.shutdown()
 
     async def _load(self) -> None:
         try:

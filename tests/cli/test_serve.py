@@ -11,6 +11,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -196,4 +197,19 @@ def test_https_with_tokens_until_ctrl_c(
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
     assert process.returncode == 0, errors
+    assert errors == ""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="ends the service with SIGINT")
+def test_who_presses_ctrl_c_twice_sees_no_traceback(tiny: Path) -> None:
+    command = [sys.executable, "-m", "dtb_cli.app", "serve", "--bundle", str(tiny), "--port", "0"]
+    with subprocess.Popen(
+        [*command, "--workers", "1"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("Serving tiny at http://127.0.0.1:")
+        for _ in range(2):
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.03)  # signals that come at once are one
+        _, errors = process.communicate(timeout=60)
     assert errors == ""
