@@ -6,6 +6,7 @@ A body that is made to crash a reader or to fill the memory ends a worker and no
 from __future__ import annotations
 
 import contextlib
+import gc
 import multiprocessing
 import os
 import signal
@@ -173,6 +174,7 @@ def _run(plan: WorkerPlan, jobs: Connection, answers: Connection) -> None:
     except Exception as error:
         answers.send_bytes(f"A worker cannot begin: {type(error).__name__}: {error}".encode())
         return
+    gc.freeze()  # what is loaded stays, and need not be looked at again
     answers.send_bytes(_READY)
     with contextlib.suppress(EOFError, BrokenPipeError):
         while True:
@@ -180,6 +182,9 @@ def _run(plan: WorkerPlan, jobs: Connection, answers: Connection) -> None:
             frames = _answered(worker, [Job.from_bytes(jobs.recv_bytes()) for _ in range(n_jobs)])
             while frames:
                 answers.send_bytes(frames.pop(0))
+            # Errors and the frames that they came through refer to each other, and connectomes lie
+            # in these frames: bad requests would fill the memory until Python looks for cycles.
+            gc.collect()
 
 
 def _answered(worker: Answering, jobs: list[Job]) -> list[bytes]:

@@ -6,6 +6,7 @@ As a program, it serves until it is ended, and prints its port when it is ready.
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import signal
@@ -13,7 +14,8 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
+from weakref import WeakSet
 
 from dtb_runtime.errors import DtbError
 from dtb_runtime.oip_models import ServedModel
@@ -23,6 +25,17 @@ from dtb_runtime.service_limits import ServiceLimits
 MODELS = {
     name: ServedModel(name, ("1a2b3c",), "none", (), (), "main", "fake") for name in ("main", "big")
 }
+
+
+class Kept:
+    """What refers to itself, as errors do with the frames that they came through."""
+
+    everything: ClassVar[WeakSet[Kept]] = WeakSet()
+
+    def __init__(self) -> None:
+        gc.disable()  # then nothing looks for it unasked
+        self.itself = self
+        self.everything.add(self)
 
 
 class FakeWorker:
@@ -44,6 +57,8 @@ class FakeWorker:
             raise ValueError(f"somebody's data: {rest}")
         elif word == "large":
             return Answer(200, bytes(int(rest)), "application/octet-stream", header_length=0)
+        elif word == "keep":
+            Kept()
         elif word == "refuse":
             return Answer.refusal(int(rest), "Refused.")
         said = {
@@ -55,6 +70,7 @@ class FakeWorker:
             "header_length": job.header_length,
             "content_type": job.content_type,
             "threads": os.environ.get("OMP_NUM_THREADS"),
+            "kept": len(Kept.everything),
         }
         return Answer(200, json.dumps(said).encode(), n_people=1)
 

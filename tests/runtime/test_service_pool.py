@@ -235,6 +235,18 @@ def test_a_mistake_in_a_worker_is_an_answer_without_anybodys_data() -> None:
     asyncio.run(test())
 
 
+def test_nothing_of_a_request_stays_in_memory() -> None:
+    """Of errors too, which refer to themselves: a NaN again and again had filled a worker."""
+
+    async def test() -> None:
+        async with running(1) as (pool, _):
+            kept = [said(await pool.submit(job("keep")))["kept"] for _ in range(3)]
+            assert kept == [1, 1, 1]
+            assert said(await pool.submit(job("")))["kept"] == 0
+
+    asyncio.run(test())
+
+
 def test_the_end_waits_for_what_was_accepted() -> None:
     async def test() -> None:
         async with running(1) as (pool, _):
