@@ -8,8 +8,11 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from .errors import ConnectomeError
-from .raw_array import Kind, check_no_triangle, is_triangle, size_text
+from .raw_array import Kind, RawArray, check_no_triangle, is_triangle, size_text
 from .tables import one_line, shortened
 
 ARRAY_NAMES: Mapping[str, Kind] = MappingProxyType(
@@ -25,6 +28,9 @@ LABEL_NAME = re.compile(
     re.IGNORECASE,
 )
 """Names under which region names, or their order, may stand."""
+
+_Z_NAMES = frozenset({"z", "fcz", "zfc", "zmat", "zmatrix", "fisherz"})
+"""Names of Fisher z, in lower case and without what is no letter."""
 
 STRUCT = "struct"
 """What MATLAB calls a group of fields."""
@@ -119,6 +125,26 @@ def array_meant(
         f"{', '.join(ARRAY_NAMES)} or only one matrix of numbers. Save the matrix under one of "
         f"these names, or name it with --variable{field}."
     )
+
+
+def named_array(
+    meant: Stored, values: NDArray[np.float64], labels: tuple[str, ...] | None
+) -> RawArray:
+    """What was read, with what its name says that it is.
+
+    Parameters
+    ----------
+    meant : Stored
+    values : numpy.ndarray, shape (rows, columns)
+    labels : tuple of str, optional
+    """
+    kind = ARRAY_NAMES.get(meant.last)
+    is_z = re.sub(r"[^a-z]", "", meant.last.lower()) in _Z_NAMES
+    # Correlations with themselves are 1, of which the Fisher z is infinite: no name says otherwise.
+    if kind is None and is_z and not (np.diagonal(values) == 1.0).any():
+        why = f"its name is {one_line(meant.last)}"
+        return RawArray(values, labels, scale="z", why=why)
+    return RawArray(values, labels, kind=kind)
 
 
 def labels_beside(found: Sequence[Stored], meant: Stored, source: str) -> Stored | None:

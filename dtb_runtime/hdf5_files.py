@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from .array_choice import ARRAY_NAMES, Stored, array_meant, labels_beside
+from .array_choice import Stored, array_meant, labels_beside, named_array
 from .errors import ConnectomeError
 from .hdf5_objects import data_set_at, described, opened_hdf5, stored_in
 from .hdf5_values import numbers_of, texts_of
@@ -60,7 +60,7 @@ def read_hdf5(path: Path, reading: Reading) -> RawArray:
         numbers = numbers_of(file[meant.name], source)
     if is_tcp:
         return RawArray(_oriented(numbers, where), labels, kind="timeseries")
-    return RawArray(real_matrix(numbers, where), labels, kind=ARRAY_NAMES.get(meant.last))
+    return named_array(meant, real_matrix(numbers, where), labels)
 
 
 def _tcp_series(found: list[Stored]) -> Stored | None:

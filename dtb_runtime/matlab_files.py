@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .array_choice import ARRAY_NAMES, Stored, array_meant, labels_beside
+from .array_choice import Stored, array_meant, labels_beside, named_array
 from .conn_files import MatlabFile, is_conn, read_conn
 from .errors import ConnectomeError
 from .hdf5_objects import opened_hdf5
@@ -60,7 +60,7 @@ def _read(file: MatlabFile, reading: Reading, source: str) -> RawArray:
     where = f"{source}[{one_line(meant.name)}]"
     check_shape(meant.shape, where)
     values = real_matrix(file.numbers(meant), where)
-    return RawArray(values, labels, kind=ARRAY_NAMES.get(meant.last))
+    return named_array(meant, values, labels)
 
 
 def _with_fields(file: MatlabFile, variable: str | None) -> list[Stored]:

@@ -9,7 +9,15 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from .array_choice import ARRAY_NAMES, LABEL_NAME, LABELS, Stored, array_meant, labels_beside
+from .array_choice import (
+    ARRAY_NAMES,
+    LABEL_NAME,
+    LABELS,
+    Stored,
+    array_meant,
+    labels_beside,
+    named_array,
+)
 from .array_files import ArrayFileError, load_npy, load_npz
 from .errors import ConnectomeError
 from .numeric_tables import read_table
@@ -56,7 +64,7 @@ def read_npz(path: Path, reading: Reading) -> RawArray:
     if named_by is not None:
         labels = _label_texts(arrays[named_by.name], f"{source}[{one_line(named_by.name)}]")
     values = real_matrix(arrays[meant.name], f"{source}[{one_line(meant.name)}]")
-    return RawArray(values, labels, kind=ARRAY_NAMES.get(meant.last))
+    return named_array(meant, values, labels)
 
 
 def _wanted(names: Set[str], variable: str | None, source: str) -> Set[str]:
