@@ -14,6 +14,7 @@ below `--folder`, and the program ends with exit code 1. `--write` puts the figu
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import shutil
 import struct
@@ -178,7 +179,8 @@ def _watched(question: Mapping[str, Any], work: Path, hang_s: float) -> tuple[_S
         )
         begun_s, is_hang = time.time(), False
         while process.poll() is None:
-            time.sleep(_TURN_S)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(_TURN_S)
             state = _State.read(work)
             late_s = hang_s if state.number >= 0 else _START_S
             if time.time() - max(state.begun_s, begun_s) > late_s and not state.is_last:

@@ -10,6 +10,8 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from dtb_runtime.processors import one_thread_each
+
 if TYPE_CHECKING:
     import multiprocessing.queues
     from multiprocessing.process import BaseProcess
@@ -21,6 +23,8 @@ Tell = Callable[[int, int, str], bool | None]
 """Told what is done, what there is to do, and a sentence."""
 
 _FINISHED = -1
+# Not numpy's OpenBLAS: which people a seed makes depends, in its last digits, on its threads.
+_LIBRARIES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 _WAIT_S = 1.0
 
 
@@ -68,7 +72,7 @@ def in_processes(
                 process = context.Process(
                     target=_work, args=(messages, work, name, items[name], os.getpid()), daemon=True
                 )
-                with _one_thread():
+                with one_thread_each(_LIBRARIES):
                     process.start()
                 running[name] = process
             try:
@@ -83,22 +87,6 @@ def in_processes(
                 on_progress(name, n_steps, "done")
             else:
                 on_progress(name, done, said)
-
-
-@contextlib.contextmanager
-def _one_thread() -> Iterator[None]:
-    """Let processes that are started in here compute with one thread each."""
-    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
-    before = {name: os.environ.get(name) for name in names}
-    os.environ.update(dict.fromkeys(names, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
 
 @contextlib.contextmanager

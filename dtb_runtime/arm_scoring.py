@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .arm_settings import BEFORE, Arm, TrialSettings, column, dose_name, sham_of
+from .cohort_connectomes import CohortConnectomes
 from .cohort_entry import CohortEntry
-from .connectome import Connectome, read_connectome
+from .connectome import Connectome
 from .connectome_change import membership, network_names
-from .errors import ConnectomeError, MissingDependencyError, OutputError, UsageError
+from .errors import MissingDependencyError, OutputError, UsageError
 from .gradients import FoundPlan, PlanFinder, plan_finder
-from .hidden_names import unnamed
 from .indicator_forecasts import all_indicators, cohort_sds
 from .intervention import Intervention, try_plan
 from .intervention_outputs import strangeness_of, write_intervention
@@ -55,6 +55,7 @@ class TrialScorer:
     def __init__(self, bundle: Bundle, settings: TrialSettings) -> None:
         settings.check()
         self.bundle, self.settings = bundle, settings
+        self._connectomes = CohortConnectomes(bundle, settings.reading)
         self._common = None
         if "common" in settings.arms:
             if settings.common is None:
@@ -84,7 +85,7 @@ class TrialScorer:
             # Before it is read: a file that changes meanwhile is then known to have changed.
             stamp = stamp_of(entry)
             try:
-                connectome = read_entry(entry, self.settings)
+                connectome = self._connectomes.read(entry)
             except Exception as error:  # one bad person costs one row, whatever it is
                 rows.append(failed_row(entry, error, stamp))
                 continue
@@ -166,21 +167,6 @@ class TrialScorer:
             for dose, at_dose in zip(tried.doses, tried.at_doses, strict=True):
                 values[column(name, dose_name(dose))] = float(at_dose[k])
         return values
-
-
-def read_entry(entry: CohortEntry, settings: TrialSettings) -> Connectome:
-    """Read a person's connectome.
-
-    Raises
-    ------
-    ConnectomeError
-        There is none, or it cannot be read.
-    MissingDependencyError
-        The package that reads its format is not installed.
-    """
-    if entry.problem is not None or entry.path is None:
-        raise ConnectomeError(entry.problem or f"{entry.label} has no connectome.")
-    return unnamed(read_connectome(entry.path, settings.reading), entry)
 
 
 def own_seed(entry: CohortEntry, seed: int) -> int:

@@ -13,13 +13,18 @@ BIDS knows ``desc-`` for trials in ``beh`` and not in ``func``.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
+import os
 import re
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from .cohort_entry import CohortEntry
+from .errors import OutputError
+from .folder_lock import locked_folder
 
 STATE_FOLDER, RECORD_FILE = ".dtb-run", "record.json"
 """Of the whole data set, with a folder for each person: BIDS passes over names with a dot."""
@@ -28,6 +33,7 @@ BEHAVIOR, FUNCTIONAL = "beh", "func"
 """BIDS' names of kinds of data, which name folders."""
 _LONGEST_LABEL = 100  # characters: file systems take 255 bytes, and names of files go beyond it
 _NEW = "new-"
+_NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL})
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +80,47 @@ class PersonPlaces:
         """What was done, for whoever starts again."""
         return self.state / RECORD_FILE
 
-    def staging(self) -> Path:
-        """A new folder beside the record."""
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[bool]:
+        """Keep other processes from the person; False where one is at work there.
+
+        Some clusters' file systems have no locks. There, nobody is kept out.
+        """
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(locked_folder(self.state))
+            except OutputError as error:
+                cause = error.__cause__
+                if isinstance(cause, BlockingIOError) or (
+                    os.name == "nt" and isinstance(cause, PermissionError)
+                ):
+                    yield False
+                    return
+                if not (isinstance(cause, OSError) and cause.errno in _NO_LOCKS):
+                    raise
+            yield True
+
+    @contextlib.contextmanager
+    def staged(self) -> Iterator[Path]:
+        """A new folder beside the record to make the files in, for `publish`; gone in the end.
+
+        Raises
+        ------
+        OutputError
+            Something cannot be written there.
+        """
         import tempfile
 
-        self.state.mkdir(parents=True, exist_ok=True)
-        return Path(tempfile.mkdtemp(prefix=_NEW, dir=self.state))
+        staged: Path | None = None
+        try:
+            self.state.mkdir(parents=True, exist_ok=True)
+            staged = Path(tempfile.mkdtemp(prefix=_NEW, dir=self.state))
+            yield staged
+        except OSError as cause:
+            raise OutputError(cause.strerror or str(cause)) from cause
+        finally:
+            if staged is not None:
+                shutil.rmtree(staged, ignore_errors=True)
 
     def clear(self) -> None:
         """Remove record, results, crash file, and what a killed process left half-done."""

@@ -7,9 +7,6 @@ what there are records of.
 from __future__ import annotations
 
 import contextlib
-import errno
-import os
-import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,14 +18,13 @@ from .bids_log import NO_MEMORY, PersonLog, person_log, write_crash
 from .bids_outputs import stage_outputs
 from .bids_places import PersonPlaces
 from .bids_record import Record, entry_digest, record_of
+from .cohort_connectomes import CohortConnectomes
 from .cohort_entry import CohortEntry
 from .cohort_listing import CohortListing
-from .connectome import Connectome, read_connectome
-from .errors import ConnectomeError, OutputError, UsageError
-from .folder_lock import locked_folder
+from .draws import check_draws
+from .errors import OutputError
 from .forecast import DRAWS
 from .harmonization_file import HarmonizationFile
-from .hidden_names import unnamed
 from .indicators import combine_indicators
 from .inference import import_onnxruntime
 from .reading import Reading
@@ -39,13 +35,11 @@ from .summary import package_version
 
 if TYPE_CHECKING:
     from .bundle import Bundle
-    from .harmonization import Harmonization
 
 BUSY = "Another process is at work on this person. Wait until it ends."
 HARMONIZATION = "harmonization"
 """What settings call the digest of the file of site effects."""
 NO_RECORD = "The participant level has not been run for this person yet."
-_NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL})
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +80,7 @@ class BidsSettings:
         """
         if draws is None:
             draws = 1 if bundle.norms.prior is None else DRAWS
-        if draws < 1:
-            raise UsageError(f"draws must be at least 1, found {draws}.")
-        if draws > 1 and bundle.norms.prior is None:
-            raise UsageError(
-                f"Bundle {bundle.name!r} does not say how sure it is of a latent, so there is "
-                "nothing to draw. Forecast with one draw."
-            )
+        check_draws(draws, bundle)
         paths = str(out.absolute()), str(source.absolute())
         return cls(*paths, draws, reading or Reading(), harmonization)
 
@@ -145,16 +133,7 @@ class BidsScorer:
         self._out = Path(settings.out)
         self._source = CohortListing(Path(settings.source), settings.source, ())
         self.about = settings.about(bundle)
-        self._harmonization: Harmonization | None = None
-        if settings.harmonization is not None:
-            parcellation = bundle.manifest.parcellation
-            if parcellation is None:
-                raise UsageError(
-                    f"Bundle {bundle.name!r} does not take connectomes, so there is nothing to "
-                    "harmonize. Leave out --harmonize."
-                )
-            self._harmonization = settings.harmonization.read()
-            self._harmonization.check_regions(parcellation.labels, parcellation.name)
+        self._connectomes = CohortConnectomes(bundle, settings.reading, settings.harmonization)
         self._made_with = {
             "provider": bundle.provider,
             "dtb_runtime": package_version(),
@@ -178,7 +157,7 @@ class BidsScorer:
         Nothing is written where another process is at work on the person, or is done with them.
         """
         places = PersonPlaces.of(self._out, entry)
-        with self._nameless(), _person_lock(places.state) as is_ours:
+        with self._nameless(), places.locked() as is_ours:
             if not is_ours or self._done(places, entry) is not None:
                 return
             places.clear()
@@ -199,7 +178,7 @@ class BidsScorer:
         places = PersonPlaces.of(self._out, entry)
         with contextlib.ExitStack() as stack:
             stack.enter_context(self._nameless())
-            if not stack.enter_context(_person_lock(places.state)):
+            if not stack.enter_context(places.locked()):
                 return ScoredPerson.failed(entry, BUSY)
             done = self._done(places, entry)
             if done is not None:
@@ -221,12 +200,9 @@ class BidsScorer:
         self, entry: CohortEntry, places: PersonPlaces, log: PersonLog, stamp: Stamp | None
     ) -> tuple[ScoredPerson, tuple[str, ...]]:
         place = self._source.place(entry)
-        if entry.problem is not None or entry.path is None:
-            raise ConnectomeError(entry.problem or "There is no file.")
-        log.say(f"Reads {place or 'the file'}.")
-        connectome = self._harmonized(
-            unnamed(read_connectome(entry.path, self.settings.reading), entry), entry
-        )
+        if entry.problem is None and entry.path is not None:
+            log.say(f"Reads {place or 'the file'}.")
+        connectome = self._connectomes.read(entry)
         log.say(f"It holds {connectome.taken_for}, {connectome.n_regions} regions.")
         twin = self.bundle.personalize(connectome, participant_id=entry.participant_id)
         log.say(
@@ -240,7 +216,7 @@ class BidsScorer:
         persons = [combine_indicators(draw) for draw in draws]
         row = good_row(entry, twin, report, persons, stamp=stamp)
         age, sex, _ = demographics_of(entry.own)
-        with _staging(places) as staged:
+        with places.staged() as staged:
             files = stage_outputs(
                 staged, places, entry, twin, forecasts, place=place, age=age, sex=sex
             )
@@ -250,15 +226,6 @@ class BidsScorer:
         log.say(*(sentence for sentence in more if sentence not in twin.notes))
         log.say(f"Wrote {len(files)} files, {self.settings.draws} draws of the latent.")
         return row, files
-
-    def _harmonized(self, connectome: Connectome, entry: CohortEntry) -> Connectome:
-        """A connectome without what its site does to it, where that is asked for."""
-        parcellation = self.bundle.manifest.parcellation
-        if self._harmonization is None or parcellation is None:
-            return connectome
-        # Before regions without data are filled in: what fills them comes from no site.
-        aligned = connectome.aligned(parcellation.labels, parcellation.name)
-        return self._harmonization.applied(aligned, entry.own)
 
     def _failed(
         self,
@@ -299,38 +266,3 @@ class BidsScorer:
                 f"{self._out} cannot be written: {why or 'see the log files there'}. Whoever is "
                 "done is kept: make room there and start again to go on."
             ) from error
-
-
-@contextlib.contextmanager
-def _staging(places: PersonPlaces) -> Iterator[Path]:
-    """A folder to make a person's files in; what cannot be written there ends the run."""
-    staged: Path | None = None
-    try:
-        staged = places.staging()
-        yield staged
-    except OSError as cause:
-        raise OutputError(cause.strerror or str(cause)) from cause
-    finally:
-        if staged is not None:
-            shutil.rmtree(staged, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def _person_lock(folder: Path) -> Iterator[bool]:
-    """Keep other processes from a person; False where one is at work there.
-
-    Some clusters' file systems have no locks. There, nobody is kept out.
-    """
-    with contextlib.ExitStack() as stack:
-        try:
-            stack.enter_context(locked_folder(folder))
-        except OutputError as error:
-            cause = error.__cause__
-            if isinstance(cause, BlockingIOError) or (
-                os.name == "nt" and isinstance(cause, PermissionError)
-            ):
-                yield False
-                return
-            if not (isinstance(cause, OSError) and cause.errno in _NO_LOCKS):
-                raise
-        yield True

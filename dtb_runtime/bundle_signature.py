@@ -173,11 +173,13 @@ def _read(path: Path, place: str) -> tuple[str, str]:
         statement = json.loads(base64.b64decode(document["dsseEnvelope"]["payload"]))
         digests = {each["name"]: each["digest"] for each in statement["predicate"]["resources"]}
         signed = digests[MANIFEST_FILE]
+        if not isinstance(fingerprint, str) or not fingerprint.strip():
+            raise LookupError("the key has no name")
     except (OSError, ValueError, LookupError, TypeError, RecursionError) as cause:
         raise BundleError(
             f"{place} is no signature of a bundle. Give the file that dtb-run sign wrote."
         ) from cause
-    return one_line(str(fingerprint))[:_MAX_SHOWN], str(signed)
+    return one_line(fingerprint)[:_MAX_SHOWN], str(signed)
 
 
 def _hashing(library: ModuleType) -> Any:

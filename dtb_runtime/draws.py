@@ -36,6 +36,23 @@ INTERVAL = (0.05, 0.95)
 """Quantiles between which every interval of this package lies: 90 %."""
 
 
+def check_draws(draws: int, bundle: Bundle) -> None:
+    """Refuse draws of the latent that a bundle cannot give.
+
+    Raises
+    ------
+    UsageError
+        Less than one, or several with a bundle that has no distribution of latents.
+    """
+    if draws < 1:
+        raise UsageError(f"draws must be at least 1, found {draws}.")
+    if draws > 1 and bundle.norms.prior is None:
+        raise UsageError(
+            f"Bundle {bundle.name!r} does not say how sure it is of a latent, so there is nothing "
+            "to draw. Forecast with one draw."
+        )
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Draw:
     """What one person does in a run if this latent is theirs."""

@@ -17,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .arm_effects import RESPONDER_SHARE
-from .arm_scoring import TrialScorer, read_entry
+from .arm_scoring import TrialScorer
 from .arm_settings import TrialSettings, plan_digest
 from .arm_tables import COMMON_FILE, TRIAL_FILES, TrialHelpers, TrialTables
+from .cohort_connectomes import CohortConnectomes
 from .cohort_listing import CohortListing
 from .cohort_table import replaced_file
 from .cohort_work import OnScored, check_apart, make_way, work_through
@@ -183,12 +184,12 @@ def mean_connectome(bundle: Bundle, listing: CohortListing, settings: TrialSetti
     MissingDependencyError
         A package that reads somebody's file is not installed.
     """
-    parcellation = parcellation_of(bundle)
+    parcellation, connectomes = parcellation_of(bundle), CohortConnectomes(bundle, settings.reading)
     total: NDArray[np.float64] | None = None
     n_read, first_error = 0, ""
     for entry in listing.entries:
         try:
-            own = bundle.aligned(read_entry(entry, settings))
+            own = bundle.aligned(connectomes.read(entry))
             correlations = own.correlations.astype(np.float64)
             check_original(correlations, own.source)
         except ConnectomeError as error:

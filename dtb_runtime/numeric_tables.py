@@ -5,9 +5,9 @@ from __future__ import annotations
 import csv
 import re
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice, pairwise
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -21,12 +21,12 @@ from .raw_array import (
     check_no_triangle,
     check_shape,
 )
+from .table_names import commented_header, index_names, is_number, names_of, taken_header
 from .tables import file_label, is_missing, one_line, read_text, shown, to_number
 
 _LINE_ENDS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"  # where `str.splitlines` does
 _MAX_LINES = 5 * MAX_TIME_POINTS  # of them some may be blank, or comments
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+([eE][+-]?\d+)?")
-_MAX_DIGITS = 18  # of a number that names a region; Python reads no more than 4300
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -113,7 +113,7 @@ def _check_size(lines: list[str], delimiter: str | None, source: str) -> None:
             )
     n_columns = len(lines[0].split(delimiter, MAX_REGIONS))
     if n_columns == 1 and len(lines) > MAX_TIME_POINTS:
-        check_no_triangle((len(lines) - (not _is_number(lines[0])),), source)
+        check_no_triangle((len(lines) - (not is_number(lines[0])),), source)
     check_shape((len(lines) - 1, n_columns), source)  # one may be a header
     check_bytes((len(lines), n_columns), np.dtype(np.float64).itemsize, source)
 
@@ -125,20 +125,20 @@ def _read_quickly(
 
     Three times as quick as cell by cell, and the same for whatever it takes; a test says so.
     """
-    header = _take_header([_split(line, delimiter) for line in lines[:2]])
+    header = taken_header([_split(line, delimiter) for line in lines[:2]])
     body = lines if header is None else lines[1:]
     first = _split(body[0], delimiter) if body else []
     if len(first) < 2:
         return None
     row_labels = None
-    if not _is_number(first[0]):
+    if not is_number(first[0]):
         parts = [line.split(delimiter, 1) for line in body]
         row_labels = [part[0].strip() for part in parts]
-        if any(len(part) < 2 for part in parts) or any(map(_is_number, row_labels)):
+        if any(len(part) < 2 for part in parts) or any(map(is_number, row_labels)):
             return None
         body = [part[1] for part in parts]
     if header is None:
-        header = _commented_header(filled, delimiter, len(first))
+        header = commented_header(filled, delimiter, len(first))
     elif row_labels is None and (header[0] == "" or len(header) != len(first)):
         return None  # the numbers begin with an index
     elif row_labels is not None and len(header) == len(first):
@@ -146,7 +146,7 @@ def _read_quickly(
     values = _parse_quickly(body, delimiter, len(first) - (row_labels is not None))
     if values is None or (header is not None and len(header) != values.shape[1]):
         return None
-    return NumericTable(values, _names(header), _names(row_labels))
+    return NumericTable(values, names_of(header), names_of(row_labels))
 
 
 def _split(line: str, delimiter: str | None) -> list[str]:
@@ -178,16 +178,16 @@ def _read_cells(
 ) -> NumericTable:
     """Read any table cell by cell, and twice: all its cells at once could fill the memory."""
     begin = list(islice(_cells(lines, delimiter, source), 2))
-    header = _take_header(begin)
+    header = taken_header(begin)
     if not begin:
         raise ConnectomeError(
             f"{source} has a header but no numbers under it. Check how it was written."
         )
     n_cells, n_above = len(begin[0]), int(header is not None)
     if header is None:
-        header = _commented_header(filled, delimiter, n_cells)
+        header = commented_header(filled, delimiter, n_cells)
     first = [row[:2] for row in islice(_cells(lines, delimiter, source), n_above, None)]
-    row_labels = _index(first, header, n_cells, source)
+    row_labels = index_names(first, header, n_cells, source)
     if header is not None and row_labels is not None and len(header) == n_cells:
         header = header[1:]  # the corner above the index column
     body = islice(_cells(lines, delimiter, source), n_above, None)
@@ -198,7 +198,7 @@ def _read_cells(
             f"{source} names {len(header)} columns in its header but holds {values.shape[1]} "
             "numbers a row. Give each column one name."
         )
-    return NumericTable(values, _names(header), _names(row_labels))
+    return NumericTable(values, names_of(header), names_of(row_labels))
 
 
 def _cells(lines: list[str], delimiter: str | None, source: str) -> Iterator[list[str]]:
@@ -214,98 +214,6 @@ def _cells(lines: list[str], delimiter: str | None, source: str) -> Iterator[lis
             f"{source} cannot be read as a table: {one_line(str(cause))}. Check its "
             "quotes and separators."
         ) from cause
-
-
-def _commented_header(lines: list[str], delimiter: str | None, n_columns: int) -> list[str] | None:
-    """Names in a comment, where `numpy.savetxt` puts its header: one name a column.
-
-    The last comment above the numbers comes first, then any other. A comment of another number of
-    words is prose.
-    """
-    first_row = next(index for index, line in enumerate(lines) if not line.startswith("#"))
-    above, below = lines[:first_row][::-1], lines[first_row:]
-    for line in (*above, *(line for line in below if line.startswith("#"))):
-        text = line.lstrip("#").strip()
-        for separator in (*filter(None, [delimiter]), "\t", ",", ";", None):
-            names = [name.strip() for name in text.split(separator, n_columns)]
-            if len(names) == n_columns > 1 and not any(_is_number(name) for name in names):
-                return names
-    # One name a line.
-    names = [line.lstrip("#").strip() for line in above[::-1]]
-    if len(names) == n_columns > 1 and all(map(_is_name, names)):
-        return names
-    return None
-
-
-def _is_name(cell: str) -> bool:
-    """Whether it is one word, and no number."""
-    return len(cell.split()) == 1 and not _is_number(cell)
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        to_number(cell)
-    except ValueError:
-        return is_missing(cell)
-    return True
-
-
-def _counts(cells: Sequence[str]) -> bool:
-    """Whether the cells count 0, 1, 2 ... or 1, 2, 3 ..., as pandas writes absent names."""
-    return list(cells) in (
-        [str(i) for i in range(len(cells))],
-        [str(i + 1) for i in range(len(cells))],
-    )
-
-
-def _take_header(rows: list[list[str]]) -> list[str] | None:
-    """Remove and return the first row if it is one of names."""
-    first = rows[0]
-    # More than one name: a single word in a row of numbers is a bad cell or an index.
-    n_names = sum(not _is_number(cell) for cell in first)
-    after_corner = first[1:] if first[0] == "" else first
-    is_header = n_names > 1 or (n_names == 1 and len(first) == 1)
-    if is_header or (len(after_corner) > 2 and _counts(after_corner)) or _has_ids(rows):
-        return rows.pop(0)
-    return None
-
-
-def _has_ids(rows: list[list[str]]) -> bool:
-    """Whether the first row names regions by ascending numbers, above one of other numbers."""
-    first = rows[0]
-    if len(first) < 3 or len(rows) < 2 or not all(map(_is_id, first)):
-        return False
-    ids = [int(cell) for cell in first]
-    return all(a < b for a, b in pairwise(ids)) and not all(c.isdecimal() for c in rows[1])
-
-
-def _is_id(cell: str) -> bool:
-    return cell.isdecimal() and len(cell) <= _MAX_DIGITS
-
-
-def _index(
-    first: list[list[str]], header: list[str] | None, n_cells: int, source: str
-) -> list[str] | None:
-    """The first cell of every row if these are names; `first` has the two first of each."""
-    if any(len(row) < 2 for row in first):
-        return None
-    names = [row[0] for row in first]
-    are_names = not any(_is_number(cell) for cell in names)
-    # Above an index, pandas writes an empty corner, and R none.
-    is_pandas = header is not None and header[0] == ""
-    is_r = header is not None and len(header) == n_cells - 1 and _counts(names)
-    if is_pandas and header is not None and names != header[1:]:
-        words = [name for name in names if not _is_number(name)]
-        if words and len(words) < len(names) / 2:
-            raise ConnectomeError(
-                f"{source} has a row {shown(words[0])} among rows that are counted. If it sums up "
-                "the others, as a mean does, leave it out."
-            )
-    return names if are_names or is_pandas or is_r else None
-
-
-def _names(labels: list[str] | None) -> tuple[str, ...] | None:
-    return None if labels is None or _counts(labels) else tuple(labels)
 
 
 def _parse(

@@ -6,11 +6,14 @@ wait for each other.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
-from collections.abc import MutableMapping
+from collections.abc import Iterator, MutableMapping, Sequence
 from pathlib import Path
 
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+"""Variables from which libraries take how many threads they compute with."""
 OWN_GROUPS = Path("/proc/self/cgroup")
 """Where Linux says which control groups a process is in."""
 
@@ -64,6 +67,33 @@ def limit_libraries(
     """
     n_threads = n_usable() if most is None else min(n_usable(), most)
     environment.setdefault("OPENBLAS_NUM_THREADS", str(n_threads))
+
+
+@contextlib.contextmanager
+def one_thread_each(
+    libraries: Sequence[str] = THREADS, environment: MutableMapping[str, str] = os.environ
+) -> Iterator[None]:
+    """Let processes that are started in here compute with one thread each.
+
+    Libraries read the environment when they are loaded, so it is set while a process begins.
+
+    Parameters
+    ----------
+    libraries : sequence of str
+        What says how many threads each has.
+    environment : mutable mapping of str to str
+        As it was, in the end.
+    """
+    before = {name: environment.get(name) for name in libraries}
+    environment.update(dict.fromkeys(libraries, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                environment.pop(name, None)
+            else:
+                environment[name] = value
 
 
 def cgroup_limit(root: Path) -> float | None:

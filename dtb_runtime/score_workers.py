@@ -6,6 +6,7 @@ of one process to the last digit.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import threading
@@ -16,7 +17,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from itertools import islice
 from multiprocessing import get_context, parent_process
-from multiprocessing.connection import wait
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -24,6 +25,7 @@ from .bundle_loading import load_bundle
 from .cohort_entry import CohortEntry
 from .errors import BundleError, UsageError
 from .inference import CUDA, Device
+from .processors import one_thread_each
 from .scored_person import ScoredPerson
 
 if TYPE_CHECKING:
@@ -34,7 +36,6 @@ if TYPE_CHECKING:
 ATTEMPTS = 3
 """How often somebody is tried whose process died before the row says so."""
 _AHEAD = 2  # batches a worker is given before its results are taken
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 class Scorer(Protocol):
@@ -130,7 +131,9 @@ class Workers:
         # A byte that all processes share; without a lock, which a dying one could take along.
         self._begun = get_context("spawn").RawValue(ctypes.c_bool, False)
         self._pool: ProcessPoolExecutor | None = None
-        self._environment: dict[str, str | None] = {}
+        self._over: Connection | None = None
+        self._given: list[Future[list[str]]] = []
+        self._around = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
         return self
@@ -199,42 +202,45 @@ class Workers:
 
     def _submit(self, entries: Sequence[CohortEntry]) -> Future[list[str]]:
         if self._pool is None:
-            # Workers take it from the environment, since libraries read it when they are loaded;
-            # the pool begins a worker when there is work for it, so it stays so until the end.
-            self._environment = {name: os.environ.get(name) for name in _THREADS}
-            os.environ.update(dict.fromkeys(_THREADS, "1"))
+            # The pool begins a worker when there is work for it, so it stays so until the end.
+            self._around.enter_context(one_thread_each())
+            context = get_context("spawn")
+            theirs, ours = context.Pipe(duplex=False)
+            self._around.callback(theirs.close)
+            self._over = ours
             self._pool = ProcessPoolExecutor(
-                self._jobs,
-                get_context("spawn"),
-                initializer=_begin,
-                initargs=(self._plan, self._begun),
+                self._jobs, context, initializer=_begin, initargs=(self._plan, self._begun, theirs)
             )
         try:
-            return self._pool.submit(_score, list(entries))
+            future = self._pool.submit(_score, list(entries))
         except BrokenProcessPool as error:  # it broke between two results
-            future: Future[list[str]] = Future()
+            future = Future()
             future.set_exception(error)
-            return future
+        self._given = [each for each in self._given if not each.done()] + [future]
+        return future
 
     def _end(self) -> None:
-        if self._pool is None:
+        """End the processes, after what they are at."""
+        if self._pool is None or self._over is None:
             return
-        self._pool.shutdown(wait=True, cancel_futures=True)
-        self._pool = None
-        for name, value in self._environment.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+        running = [future for future in self._given if not future.cancel()]
+        for future in running:
+            future.exception()
+        # Asked to end, they take turns at one lock. One that is killed while it has the lock leaves
+        # the others waiting for ever, and the pool for them: so all are told beside the pool.
+        self._over.close()
+        self._pool.shutdown(wait=True)
+        self._around.close()
+        self._pool, self._over, self._given = None, None, []
 
 
 def _is_there(future: Future[list[str]]) -> bool:
     return future.done() and not future.cancelled() and future.exception() is None
 
 
-def _begin(plan: WorkerPlan, begun: ctypes.c_bool) -> None:
+def _begin(plan: WorkerPlan, begun: ctypes.c_bool, over: Connection) -> None:
     global _scorer
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_end_when_told, args=(over,), daemon=True).start()
     try:
         _scorer = plan.scorer()
     except Exception as error:  # an error here would only say that the pool is broken
@@ -242,12 +248,12 @@ def _begin(plan: WorkerPlan, begun: ctypes.c_bool) -> None:
     begun.value = True
 
 
-def _end_with_parent() -> None:
-    """Wait for the process that began this one to end, and end at once: nobody waits any more."""
+def _end_when_told(over: Connection) -> None:
+    """Wait until the other end is closed or its process ends, and end at once: nobody waits."""
     parent = parent_process()
     if parent is not None:
-        wait([parent.sentinel])
-        os._exit(1)
+        wait([parent.sentinel, over])
+        os._exit(0)
 
 
 def _score(entries: list[CohortEntry]) -> list[str]:

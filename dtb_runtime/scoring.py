@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from .cohort_connectomes import CohortConnectomes
 from .cohort_entry import CohortEntry, entries_of
-from .connectome import Connectome, read_connectome
+from .connectome import Connectome
 from .connectome_facts import FACTS
-from .draws import read_draw
-from .errors import MissingDependencyError, OutputError, UsageError
+from .draws import check_draws, read_draw
+from .errors import MissingDependencyError, OutputError
 from .harmonization_file import HarmonizationFile
-from .hidden_names import unnamed
 from .indicator_forecasts import all_indicators, run_people
 from .indicators import Indicators, combine_indicators
 from .inference import PEOPLE_PER_CALL
@@ -36,7 +36,6 @@ from .twin import Twin
 
 if TYPE_CHECKING:
     from .bundle import Bundle
-    from .harmonization import Harmonization
 
 
 Forecasted: TypeAlias = tuple[Indicators, list[Indicators]]
@@ -102,25 +101,10 @@ class CohortScorer:
     """
 
     def __init__(self, bundle: Bundle, settings: ScoreSettings) -> None:
-        if settings.draws < 1:
-            raise UsageError(f"draws must be at least 1, found {settings.draws}.")
-        if settings.draws > 1 and bundle.norms.prior is None:
-            raise UsageError(
-                f"Bundle {bundle.name!r} does not say how sure it is of a latent, so there is "
-                "nothing to draw. Score with one draw."
-            )
+        check_draws(settings.draws, bundle)
         self.bundle = bundle
         self.settings = settings
-        self._harmonization: Harmonization | None = None
-        if settings.harmonization is not None:
-            parcellation = bundle.manifest.parcellation
-            if parcellation is None:
-                raise UsageError(
-                    f"Bundle {bundle.name!r} does not take connectomes, so there is nothing to "
-                    "harmonize. Leave out --harmonize."
-                )
-            self._harmonization = settings.harmonization.read()
-            self._harmonization.check_regions(parcellation.labels, parcellation.name)
+        self._connectomes = CohortConnectomes(bundle, settings.reading, settings.harmonization)
         self._runs = [prepare_run(get_task(name), None) for name in bundle.manifest.tasks]
 
     def columns(self) -> tuple[str, ...]:
@@ -163,7 +147,7 @@ class CohortScorer:
         rows: dict[int, ScoredPerson] = {}
         for i, entry in enumerate(entries):
             try:
-                connectomes[i] = self._connectome(entry)
+                connectomes[i] = self._connectomes.read(entry)
             except Exception as error:  # one bad person costs one row, whatever it is
                 rows[i] = failed_row(entry, error, stamps[i])
         twins: dict[int, Twin] = {}
@@ -184,17 +168,6 @@ class CohortScorer:
             except Exception as error:
                 rows[i] = failed_row(entry, error, stamps[i])
         return [rows[i] for i in range(len(entries))]
-
-    def _connectome(self, entry: CohortEntry) -> Connectome:
-        if entry.problem is not None or entry.path is None:
-            raise UsageError(entry.problem or "There is no file.")
-        found = unnamed(read_connectome(entry.path, self.settings.reading), entry)
-        parcellation = self.bundle.manifest.parcellation
-        if self._harmonization is None or parcellation is None:
-            return found
-        # Before regions without data are filled in: what fills them comes from no site.
-        aligned = found.aligned(parcellation.labels, parcellation.name)
-        return self._harmonization.applied(aligned, entry.own)
 
     def _twins(
         self, entries: Sequence[CohortEntry], connectomes: Mapping[int, Connectome]

@@ -12,20 +12,20 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Protocol
 
 from .errors import BundleError, DtbError
+from .processors import one_thread_each
 from .service_jobs import Answer, Job
 from .service_limits import ServiceLimits
 
 PIPE_BYTES = 2**20
 """What a pipe takes before whoever writes must wait: a person of 434 regions at a time."""
 _READY = b""
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 class Answering(Protocol):
@@ -98,7 +98,7 @@ class WorkerProcess:
         self._process = context.Process(
             target=_run, args=(plan, theirs_in, theirs_out), daemon=True, name="dtb-service-worker"
         )
-        with _one_thread():
+        with one_thread_each():
             self._process.start()
         # Otherwise the end of the process would not be the end of the pipe.
         theirs_in.close()
@@ -225,18 +225,3 @@ def _widen(end: Connection) -> None:
 
         with contextlib.suppress(OSError):  # a user's pipes together have a bound as well
             fcntl.fcntl(end.fileno(), fcntl.F_SETPIPE_SZ, PIPE_BYTES)
-
-
-@contextlib.contextmanager
-def _one_thread() -> Iterator[None]:
-    """Let a process that is started in here compute with one thread."""
-    before = {name: os.environ.get(name) for name in _THREADS}
-    os.environ.update(dict.fromkeys(_THREADS, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dtb_runtime import bids_run, bids_scoring
+from dtb_runtime import bids_places, bids_run, bids_scoring, cohort_connectomes
 from dtb_runtime.bids_cohort import BidsCohort, BidsSelection, list_bids
 from dtb_runtime.bids_group import run_group
 from dtb_runtime.bids_places import PersonPlaces
@@ -264,7 +264,7 @@ def test_an_unexpected_error_leaves_where_and_not_what(
         except KeyError as cause:
             raise ValueError("IQ 77") from cause
 
-    monkeypatch.setattr(bids_scoring, "read_connectome", broken)
+    monkeypatch.setattr(cohort_connectomes, "read_connectome", broken)
     out = tmp_path / "out"
     settings = BidsSettings.of(tiny, out, source, draws=1)
     entry = list_bids(source, TINY).listing.entries[0]
@@ -327,7 +327,7 @@ def test_where_there_are_no_locks_it_works_without(
         cause = OSError(37, "No locks available")
         raise OutputError(f"Another process is writing to {folder}.") from cause
 
-    monkeypatch.setattr(bids_scoring, "locked_folder", none)
+    monkeypatch.setattr(bids_places, "locked_folder", none)
     settings = BidsSettings.of(tiny, tmp_path / "out", source, draws=1)
     entry = list_bids(source, TINY).listing.entries[0]
     (person,) = BidsScorer(tiny, settings).score([entry])

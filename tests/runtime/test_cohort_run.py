@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import json
+import multiprocessing
 import os
 import resource
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -303,6 +305,29 @@ def test_a_worker_that_dies_is_replaced_and_its_people_come_again(
                 assert workers._pool is not None
                 os.kill(next(iter(workers._pool._processes)), signal.SIGKILL)
     assert found == expected
+
+
+@pytest.mark.skipif(os.name != "posix", reason="stops processes with signals")
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_worker_that_is_killed_while_all_end_keeps_nobody_waiting(
+    tiny: Bundle, cohort: Path, which: int
+) -> None:
+    """One of two that wait for work has the lock for it, which nobody gives back."""
+    plan = WorkerPlan.of(tiny, ScoreSettings())
+    workers = Workers(plan, 2)
+    people = [*list_cohort(cohort).entries] * 8
+    assert len(list(workers.score(people))) == len(people)
+    pids = sorted(each.pid for each in multiprocessing.active_children() if each.pid is not None)
+    assert len(pids) == 2
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    ending = threading.Thread(target=workers._end, daemon=True)
+    ending.start()
+    time.sleep(0.5)  # it has asked them to end, and waits
+    os.kill(pids[which], signal.SIGKILL)
+    os.kill(pids[1 - which], signal.SIGCONT)
+    ending.join(20)
+    assert not ending.is_alive()
 
 
 def test_a_script_without_a_guard_is_told_and_no_file_is_blamed(

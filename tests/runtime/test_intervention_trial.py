@@ -638,7 +638,7 @@ def test_a_package_that_one_file_needs_costs_that_row(
             raise MissingDependencyError("Reading it needs h5py: pip install 'dtb-runtime[x]'")
         return read_connectome(path, reading)
 
-    monkeypatch.setattr("dtb_runtime.arm_scoring.read_connectome", lacking)
+    monkeypatch.setattr("dtb_runtime.cohort_connectomes.read_connectome", lacking)
     lacks, good = TrialScorer(tiny, settings).score(entries)
     assert "pip install 'dtb-runtime[x]'" in lacks.error
     assert lacks.stamp is None  # tried again, also where nothing of the file has changed

@@ -128,7 +128,7 @@ def test_a_mistake_of_ours_costs_a_row_too(
             raise ZeroDivisionError("of all\nthings")
         return read_connectome(path)
 
-    monkeypatch.setattr("dtb_runtime.scoring.read_connectome", broken)
+    monkeypatch.setattr("dtb_runtime.cohort_connectomes.read_connectome", broken)
     rows = list(tiny.score(files[:3]))
     assert [row.status for row in rows] == ["ok", "failed", "ok"]
     assert rows[1].error.startswith("Unexpected ZeroDivisionError: of all\\nthings.")
@@ -174,7 +174,7 @@ def test_a_package_that_one_file_needs_costs_that_row(
             raise MissingDependencyError("Reading it needs h5py: pip install 'dtb-runtime[x]'")
         return read_connectome(path, reading)
 
-    monkeypatch.setattr("dtb_runtime.scoring.read_connectome", lacking)
+    monkeypatch.setattr("dtb_runtime.cohort_connectomes.read_connectome", lacking)
     rows = list(tiny.score(files[:3]))
     assert [row.status for row in rows] == ["ok", "failed", "ok"]
     assert "pip install 'dtb-runtime[x]'" in rows[1].error
