@@ -11,10 +11,8 @@ Everything but the real connectomes is simulated, and needs no data. People who 
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
@@ -24,54 +22,25 @@ import torch
 from interventions_inputs import FULL, QUICK, Inputs
 from interventions_page import render
 from interventions_sections import NAMES, SECTIONS
-from results_data import REPOSITORY, write
+from results_data import write
+from section_runs import FOLDER, measured, parsed, parser_of, read_figures
 from speed_machine import versions
 
-FOLDER, FILE = "benchmarks/results", "interventions.json"
+FILE = "interventions.json"
 DOCS, PAGE = "docs", "INTERVENTIONS.md"
 
 
-def measure(
+def figures_of(
     inputs: Inputs, only: list[str], known: Mapping[str, Any] | None
 ) -> Iterator[dict[str, Any]]:
-    """Yield the figures after each section: of all sections, or of some with those already known.
-
-    Parameters
-    ----------
-    inputs : Inputs
-    only : list of str
-        Names of sections; empty for all.
-    known : mapping or None
-        What was measured before; its other sections are kept if it is of the same bundle and sizes.
-    """
+    """Yield the figures after each section; see `section_runs.measured`."""
     about = {
         "sizes": inputs.sizes.name,
         "bundle": inputs.loaded.name,
         "bundle_digest": inputs.loaded.digest,
     }
-    figures = {"date": date.today().isoformat(), "versions": versions(), **about}
-    kept: dict[str, Any] = {}
-    if only and known is not None and all(known.get(name) == of for name, of in about.items()):
-        kept = dict(known["sections"])
-    for section in SECTIONS:
-        if only and section.name not in only:
-            continue
-        begin_s = time.perf_counter()
-        print(f"{section.name} ...", file=sys.stderr, flush=True)
-        kept[section.name] = section.measure(inputs)
-        taken = (time.perf_counter() - begin_s) / 60
-        print(f"{section.name}: {taken:.1f} min", file=sys.stderr, flush=True)
-        found = {name: kept[name] for name in NAMES if name in kept}
-        yield figures | {"sections": found}
-
-
-def read_figures(root: Path) -> dict[str, Any] | None:
-    """Return the figures of the last run; None without any."""
-    file = root / FOLDER / FILE
-    if not file.is_file():
-        return None
-    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    return found
+    stamp = {"date": date.today().isoformat(), "versions": versions()}
+    yield from measured(SECTIONS, inputs, only, about, stamp, known)
 
 
 def _content(figures: Mapping[str, Any]) -> bytes:
@@ -100,14 +69,10 @@ def _six_digits(value: Any) -> Any:
 
 def main() -> int:
     """Run the program."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", action="append", choices=NAMES, help="may be given again")
-    parser.add_argument("--render", action="store_true", help="only write the page again")
-    parser.add_argument("--quick", action="store_true", help="tiny sizes, to see that it runs")
+    parser = parser_of(__doc__, NAMES)
     parser.add_argument("--bundle", default="tcp434", help="with the regions of simulated people")
     parser.add_argument("--real-bundle", default="glasser360", help="with those of real people")
-    parser.add_argument("--root", type=Path, default=REPOSITORY, help="below which to write")
-    arguments = parser.parse_args()
+    arguments = parsed(parser)
     root: Path = arguments.root
     if not arguments.render:
         torch.set_num_threads(1)
@@ -117,9 +82,9 @@ def main() -> int:
             real_bundle=arguments.real_bundle,
             runs=root / "runs" / "interventions",
         )
-        for figures in measure(inputs, arguments.only or [], read_figures(root)):
+        for figures in figures_of(inputs, arguments.only or [], read_figures(root, FILE)):
             write(root / FOLDER / FILE, _content(figures))
-    write(root / DOCS / PAGE, render(read_figures(root)).encode())
+    write(root / DOCS / PAGE, render(read_figures(root, FILE)).encode())
     print(f"Wrote {root / DOCS / PAGE}")
     return 0
 

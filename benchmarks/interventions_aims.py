@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import interventions_direction as direction
 import interventions_gradients as gradients
@@ -10,34 +10,18 @@ import interventions_people as people
 import interventions_trial as trial
 import numpy as np
 from interventions_words import Figures, percent
-from results_claims import Verdict, table
+from page_aims import Aim, AimRow, Sections, judged
+from results_claims import Verdict
 
 IN_PEOPLE = 0.95
 SELECTIVE_SD = 0.1
 STABLE_R = 0.99
 GRADIENT_S = 2.0
 
-Sections = Mapping[str, Figures]
-"""Figures by the name of their section."""
-Aim = tuple[str, Verdict]
-
 
 def aims(sections: Sections) -> list[Aim]:
-    """Return every aim with its verdict; without figures, nothing is said to be reached."""
-    return [
-        (what, judge(sections[section]) if section in sections else Verdict(aim, None, ""))
-        for what, section, aim, judge in _AIMS
-    ]
-
-
-def markdown(sections: Sections) -> str:
-    """Return the table of aims."""
-    found = aims(sections)
-    n_reached = sum(verdict.is_reached is True for _, verdict in found)
-    n_measured = sum(verdict.is_reached is not None for _, verdict in found)
-    rows = [[what, verdict.aim, verdict.detail, verdict.word] for what, verdict in found]
-    said = f"{n_reached} of {n_measured} measured aims are reached."
-    return f"{said}\n\n{table(['', 'aim', 'measured', 'reached?'], rows)}"
+    """Return every aim with its verdict."""
+    return judged(_AIMS, sections)
 
 
 def _gradients(figures: Figures) -> Verdict:
@@ -122,7 +106,7 @@ _STABLE = f"r above {STABLE_R:g}"
 _MONOTONIC = "monotonic to 2.5 SD"
 _CORRELATED = "the paper's .59 and .68 (of measured indicators; here of the twins' own)"
 _TRIAL_TIME = f"at most {trial.LIMIT_MIN:g} min"
-_AIMS: tuple[tuple[str, str, str, Callable[[Figures], Verdict]], ...] = (
+_AIMS: tuple[AimRow, ...] = (
     ("Gradient against central differences in float64", "gradients", _GRADIENTS, _gradients),
     ("Gradients of one person, both tasks", "gradients", _GRADIENT_TIME, _gradient_time),
     ("Personal plan of 0.5 SD, run through ONNX again: within 10 %", "people", _IN_95, _reach),

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import interventions_aims
+from interventions_aims import aims
 from interventions_sections import SECTIONS
-from interventions_words import Figures
+from page_aims import Figures, aims_markdown
+from page_section import tiny, written
 
 _HEAD = """\
 # Interventions
@@ -42,23 +43,14 @@ def render(figures: Figures | None) -> str:
     blocks = [_HEAD]
     if figures is not None:
         blocks.append(_about(figures))
-    blocks.append(f"## What was aimed at\n\n{interventions_aims.markdown(sections)}")
-    for section in SECTIONS:
-        if section.name not in sections:
-            said = f'Not measured: `make interventions ARGS="--only {section.name}"`.'
-        else:
-            said = section.write(sections[section.name])
-        blocks.append(f"## {section.title}\n\n{said}")
-    blocks.append(_REPRODUCE)
+    blocks.append(f"## What was aimed at\n\n{aims_markdown(aims(sections))}")
+    blocks += [*written(SECTIONS, sections, "interventions"), _REPRODUCE]
     return "\n\n".join(blocks) + "\n"
 
 
 def _about(figures: Figures) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in figures["versions"].items())
-    said = (
+    return (
         f"Measured on {figures['date']} with bundle `{figures['bundle']}` (digest "
-        f"`{figures['bundle_digest'][:12]}`); {versions}."
+        f"`{figures['bundle_digest'][:12]}`); {versions}.{tiny(figures['sizes'])}"
     )
-    if figures["sizes"] != "full":
-        said += " **Tiny sizes, to see that everything runs: these figures mean nothing.**"
-    return said

@@ -11,42 +11,30 @@ others only if machine, libraries and bundle are the same.
 
 from __future__ import annotations
 
-import argparse
-import json
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Mapping
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from results_data import REPOSITORY, write
+from results_data import write
+from section_runs import FOLDER, indented, measured, parsed, parser_of, read_figures
 from serving_inputs import FULL, QUICK, Inputs
 from serving_page import render
 from serving_sections import NAMES, SECTIONS
 from speed_machine import load, machine
 
-FOLDER, FILE = "benchmarks/results", "serving.json"
+FILE = "serving.json"
 DOCS, PAGE = "docs", "SERVING.md"
 _PACKAGES = ("numpy", "onnxruntime", "onnxruntime-gpu", "fastapi", "uvicorn", "uvloop", "httptools")
 
 
-def measure(
+def figures_of(
     inputs: Inputs, only: list[str], known: Mapping[str, Any] | None
 ) -> Iterator[dict[str, Any]]:
-    """Yield the figures after each section: of all sections, or of some with those already known.
-
-    Parameters
-    ----------
-    inputs : Inputs
-    only : list of str
-        Names of sections; empty for all.
-    known : mapping or None
-        What was measured before; its other sections are kept if it is of the same machine,
-        libraries, bundle and sizes.
-    """
+    """Yield the figures after each section; see `section_runs.measured`."""
     about = {
         "sizes": inputs.sizes.name,
         "bundle": inputs.loaded.name,
@@ -54,30 +42,8 @@ def measure(
         "machine": machine(),
         "versions": _versions(),
     }
-    figures = {"date": date.today().isoformat(), "load": load(), **about}
-    kept: dict[str, Any] = {}
-    if only and known is not None and all(known.get(name) == of for name, of in about.items()):
-        kept = dict(known["sections"])
-        # One date and load stand for all: those of the oldest section.
-        figures |= {name: known[name] for name in ("date", "load")}
-    for section in SECTIONS:
-        if only and section.name not in only:
-            continue
-        begin_s = time.perf_counter()
-        print(f"{section.name} ...", file=sys.stderr, flush=True)
-        kept[section.name] = section.measure(inputs)
-        taken_s = time.perf_counter() - begin_s
-        print(f"{section.name}: {taken_s:.0f} s", file=sys.stderr, flush=True)
-        yield figures | {"sections": {name: kept[name] for name in NAMES if name in kept}}
-
-
-def read_figures(root: Path) -> dict[str, Any] | None:
-    """Return the figures of the last run; None without any."""
-    file = root / FOLDER / FILE
-    if not file.is_file():
-        return None
-    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    return found
+    stamp = {"date": date.today().isoformat(), "load": load()}
+    yield from measured(SECTIONS, inputs, only, about, stamp, known)
 
 
 def _versions() -> dict[str, str]:
@@ -92,23 +58,17 @@ def _versions() -> dict[str, str]:
 
 def main() -> int:
     """Run the program."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", action="append", choices=NAMES, help="may be given again")
-    parser.add_argument("--render", action="store_true", help="only write the page again")
-    parser.add_argument("--quick", action="store_true", help="tiny sizes, to see that it runs")
+    parser = parser_of(__doc__, NAMES)
     parser.add_argument("--bundle", default="tcp434", help="a bundle with a twin")
-    parser.add_argument("--root", type=Path, default=REPOSITORY, help="below which to write")
-    arguments = parser.parse_args()
+    arguments = parsed(parser)
     root: Path = arguments.root
-    if arguments.quick and root.resolve() == REPOSITORY:
-        parser.error("--quick makes figures that mean nothing: give --root DIR for them.")
     if not arguments.render:
         with tempfile.TemporaryDirectory() as folder:
             inputs = Inputs(FULL if not arguments.quick else QUICK, arguments.bundle, Path(folder))
-            for figures in measure(inputs, arguments.only or [], read_figures(root)):
-                text = json.dumps(figures, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-                write(root / FOLDER / FILE, text.encode())  # after each: a later one may fail
-    write(root / DOCS / PAGE, render(read_figures(root)).encode())
+            known = read_figures(root, FILE)
+            for figures in figures_of(inputs, arguments.only or [], known):
+                write(root / FOLDER / FILE, indented(figures))  # after each: a later one may fail
+    write(root / DOCS / PAGE, render(read_figures(root, FILE)).encode())
     print(f"Wrote {root / DOCS / PAGE}")
     return 0
 

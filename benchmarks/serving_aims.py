@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-
 import serving_hostile
 import serving_load
 import serving_survival
-from results_claims import Verdict, table
+from page_aims import Aim, AimRow, Sections, judged
+from results_claims import Verdict
 from speed_words import Figures, digits
 
 OVERHEAD_MS = 3.0
@@ -18,27 +17,10 @@ GENERATED = 10_000
 MAX_BATCH = 16
 """Requests that one worker may have."""
 
-Sections = Mapping[str, Figures]
-"""Figures by the name of their section."""
-Aim = tuple[str, Verdict]
-
 
 def aims(sections: Sections) -> list[Aim]:
-    """Return every aim with its verdict; without figures, nothing is said to be reached."""
-    return [
-        (what, judge(sections[section]) if section in sections else Verdict(aim, None, ""))
-        for what, section, aim, judge in _AIMS
-    ]
-
-
-def markdown(sections: Sections) -> str:
-    """Return the table of aims."""
-    found = aims(sections)
-    n_reached = sum(verdict.is_reached is True for _, verdict in found)
-    n_measured = sum(verdict.is_reached is not None for _, verdict in found)
-    rows = [[what, verdict.aim, verdict.detail, verdict.word] for what, verdict in found]
-    said = f"{n_reached} of {n_measured} measured aims are reached."
-    return f"{said}\n\n{table(['', 'aim', 'measured', 'reached?'], rows)}"
+    """Return every aim with its verdict."""
+    return judged(_AIMS, sections)
 
 
 def _overhead(figures: Figures) -> Verdict:
@@ -110,7 +92,7 @@ _ENDS = "all; exit code 0"
 _KILL = "what it had alone gets 503, others an answer; replaced"
 _HOSTILE = f"each with its status, within {REFUSED_S:g} s"
 _GENERATED = f"at least {GENERATED:,}, no 5xx, nothing against the document"
-_AIMS: tuple[tuple[str, str, str, Callable[[Figures], Verdict]], ...] = (
+_AIMS: tuple[AimRow, ...] = (
     ("One client: a request beside the Python API", "overhead", _OVERHEAD, _overhead),
     ("Most clients: people a second beside `score`", "throughput", _THROUGHPUT, _throughput),
     ("Minutes of load: errors", "sustained", _NO_ERRORS, _errors),

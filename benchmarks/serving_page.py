@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import serving_aims
+from page_aims import Figures, aims_markdown
+from page_section import tiny, where_measured, written
+from serving_aims import aims
 from serving_sections import SECTIONS
-from speed_words import Figures
 
 _HEAD = """\
 # Serving
@@ -36,30 +37,8 @@ def render(figures: Figures | None) -> str:
     sections: Mapping[str, Any] = {} if figures is None else figures["sections"]
     blocks = [_HEAD]
     if figures is not None:
-        blocks.append(_about(figures))
-    blocks.append(f"## What was aimed at\n\n{serving_aims.markdown(sections)}")
-    for section in SECTIONS:
-        if section.name not in sections:
-            said = f'Not measured: `make serving ARGS="--only {section.name}"`.'
-        else:
-            said = section.write(sections[section.name])
-        blocks.append(f"## {section.title}\n\n{said}")
-    blocks.append(_REPRODUCE)
+        said = where_measured(figures, f"bundle `{figures['bundle']}`; ")
+        blocks.append(said + tiny(figures["sizes"]))
+    blocks.append(f"## What was aimed at\n\n{aims_markdown(aims(sections))}")
+    blocks += [*written(SECTIONS, sections, "serving"), _REPRODUCE]
     return "\n\n".join(blocks) + "\n"
-
-
-def _about(figures: Figures) -> str:
-    machine = figures["machine"]
-    versions = ", ".join(f"{name} {version}" for name, version in figures["versions"].items())
-    cores = machine["usable_cores"]
-    said = (
-        f"Measured on {figures['date']}: {machine['processor']}, {cores} usable "
-        f"{'core' if cores == 1 else 'cores'}, {machine['memory_gb']:g} GB of memory, "
-        f"{machine['system']}; bundle `{figures['bundle']}`; {versions}. When it began, "
-        f"{figures['load']:g} processes had wanted a core during the minute before."
-    )
-    if figures["load"] > cores / 2:
-        said += " **The machine was busy, and times are longer than they need be.**"
-    if figures["sizes"] != "full":
-        said += " **Tiny sizes, to see that everything runs: these figures mean nothing.**"
-    return said

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import speed_scoring
 from cold_start import LIMIT_S
-from results_claims import NOT_THERE, Verdict, table
+from page_aims import Aim, Sections
+from results_claims import NOT_THERE, Verdict
 from speed_curves import PEOPLE, TOGETHER, curve_timings
 from speed_parts import FLOOR, RUNTIME, RUNTIME_TWO
 from speed_people import PAPER, best_linear, best_paper_way, best_runtime
 from speed_threads import most_computing, slower_of_two
 from speed_timing import Spread, Timing, ratio
-from speed_words import Figures, digits, times, timings
+from speed_words import digits, times, timings
 
 PERSON_TIMES = 25.0
 COHORT_TIMES = 10.0
@@ -24,27 +25,10 @@ NPY_PER_S, TSV_PER_S = 100.0, 40.0
 MOST_MB = 400.0
 GROWTH_TIMES = 1.1
 
-Sections = Mapping[str, Figures]
-"""Figures by the name of their section."""
-Aim = tuple[str, Verdict]
-"""What it is about, and the verdict; the measured number is the verdict's detail."""
-
 
 def aims(sections: Sections) -> list[Aim]:
     """Return every aim with its verdict; without figures, nothing is said to be reached."""
     return [judge(sections) for judge in _JUDGES]
-
-
-def markdown(sections: Sections) -> str:
-    """Return the table of aims."""
-    found = aims(sections)
-    n_reached = sum(verdict.is_reached is True for _, verdict in found)
-    rows = [[what, verdict.aim, verdict.detail, verdict.word] for what, verdict in found]
-    n_measured = sum(verdict.is_reached is not None for _, verdict in found)
-    reached = f"{n_reached} of {n_measured} measured aims are reached"
-    n_more = len(found) - n_measured
-    reached += f"; {n_more} were not measured." if n_more else "."
-    return f"{reached}\n\n{table(['', 'aim', 'measured [quartiles]', 'reached?'], rows)}"
 
 
 def _person(sections: Sections) -> Aim:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import speed_aims
 import speed_gpu
+from page_aims import Figures, aims_markdown
+from page_section import tiny, where_measured, written
+from speed_aims import aims
 from speed_sections import SECTIONS
-from speed_words import Figures
 
 _HEAD = """\
 # Performance
@@ -53,38 +54,12 @@ def render(figures: Figures | None, gpu: Figures | None) -> str:
     sections: Mapping[str, Any] = {} if figures is None else figures["sections"]
     blocks = [_HEAD]
     if figures is not None:
-        blocks.append(_machine(figures))
-    blocks += [f"## What was aimed at\n\n{speed_aims.markdown(sections)}", _READ]
-    for section in SECTIONS:
-        if section.name not in sections:
-            said = f'Not measured: `make bench ARGS="--only {section.name}"`.'
-        else:
-            said = section.write(sections[section.name])
-        blocks.append(f"## {section.title}\n\n{said}")
+        blocks.append(where_measured(figures) + tiny(figures["plan"]))
+    table = aims_markdown(aims(sections), "measured [quartiles]")
+    blocks += [f"## What was aimed at\n\n{table}", _READ]
+    for section, said in zip(SECTIONS, written(SECTIONS, sections, "bench"), strict=True):
+        blocks.append(said)
         if section.name == "curves" and section.name in sections:
             blocks.append(f"![Milliseconds a person over each axis, both logarithmic]({PLOT})")
     blocks += [f"## GPU\n\n{speed_gpu.write(gpu)}", _REPRODUCE]
     return "\n\n".join(blocks) + "\n"
-
-
-def _machine(figures: Figures) -> str:
-    """Return the paragraph about when and where."""
-    machine = figures["machine"]
-    versions = ", ".join(f"{name} {version}" for name, version in figures["versions"].items())
-    cores = machine["usable_cores"]
-    said = (
-        f"Measured on {figures['date']}: {machine['processor']}, {cores} usable "
-        f"{'core' if cores == 1 else 'cores'}, {machine['memory_gb']:g} GB of memory, "
-        f"{machine['system']}; {versions}. {_load(figures['load'], cores)}"
-    )
-    if figures["plan"] != "full":
-        said += " **Tiny sizes, to see that everything runs: these figures mean nothing.**"
-    return said
-
-
-def _load(load: float, cores: int) -> str:
-    """Return whether anything else ran, which would make all times doubtful."""
-    said = f"When it began, {load:g} processes had wanted a core during the minute before"
-    if load > cores / 2:
-        return f"{said}: **the machine was busy, and times are longer than they need be.**"
-    return f"{said}."

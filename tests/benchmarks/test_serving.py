@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from serving import read_figures
-from serving_aims import aims, markdown
+from programs import ROOT, TINY, figures_in, run_quickly
+from section_runs import read_figures
+from serving import FILE
+from serving_aims import aims
 from serving_hostile import hostile_requests
 from serving_inputs import QUICK, Inputs
 from serving_page import render
@@ -22,8 +22,6 @@ from dtb_runtime.service_jobs import Job
 from dtb_runtime.service_limits import ServiceLimits
 from dtb_runtime.service_worker import ServiceWorker
 
-ROOT = Path(__file__).resolve().parents[2]
-TINY = ROOT / "tests" / "bundles" / "tiny"
 MEASURED = ("overhead", "end", "hostile")
 """Sections that the test measures; the others begin and ask services in the same ways."""
 
@@ -41,28 +39,13 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
 def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What the program leaves behind, with tiny sizes and the test bundle."""
     root = tmp_path_factory.mktemp("serving")
-    words = ["--quick", "--bundle", TINY, "--root", root]
-    words += [word for name in MEASURED for word in ("--only", name)]
-    command = [sys.executable, ROOT / "benchmarks" / "serving.py", *words]
-    done = subprocess.run(
-        [str(word) for word in command],
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    words = [word for name in MEASURED for word in ("--only", name)]
+    run_quickly("serving.py", root, "--bundle", TINY, *words)
     return root
 
 
-def figures_of(root: Path) -> dict[str, Any]:
-    path = root / "benchmarks" / "results" / "serving.json"
-    figures: dict[str, Any] = json.loads(path.read_text())
-    return figures
-
-
 def test_what_is_measured_goes_well_and_is_written(measured: Path) -> None:
-    figures = figures_of(measured)
+    figures = figures_in(measured, FILE)
     sections = figures["sections"]
     assert tuple(sections) == MEASURED
     assert all(min(of["seconds"]) > 0 for of in sections["overhead"]["timings"].values())
@@ -79,7 +62,7 @@ def test_what_is_measured_goes_well_and_is_written(measured: Path) -> None:
 
 def test_the_committed_page_is_what_the_committed_figures_say() -> None:
     page = (ROOT / "docs" / "SERVING.md").read_text(encoding="utf-8")
-    assert page == render(read_figures(ROOT))
+    assert page == render(read_figures(ROOT, FILE))
 
 
 def test_requests_in_both_forms_are_of_the_same_person(inputs: Inputs) -> None:
@@ -118,9 +101,7 @@ def test_every_hostile_request_has_a_refusal_of_its_own(inputs: Inputs) -> None:
     assert {one.status for one in requests} == {400, 408, 411, 413, 415, 431}
 
 
-def test_nothing_measured_is_nothing_reached() -> None:
-    assert all(verdict.is_reached is None for _, verdict in aims({}))
-    assert "not measured" in markdown({})
+def test_a_page_without_figures_says_how_to_measure_each_section() -> None:
     page = render(None)
     for name in NAMES:
         assert f'make serving ARGS="--only {name}"' in page

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from made_speed import constant, made_figures, timing
 from results_claims import Verdict
-from speed import COST_BEGIN, COST_END, FILE, FOLDER, PLOT, read_figures
+from section_runs import FOLDER, read_figures
+from speed import COST_BEGIN, COST_END, FILE, PLOT
 from speed_aims import aims
 from speed_gpu import read_gpu
 from speed_page import render
@@ -38,7 +39,7 @@ def verdicts(figures: Figures) -> dict[str, Verdict]:
 
 
 def test_the_committed_page_is_what_the_committed_figures_say() -> None:
-    figures = read_figures(ROOT)
+    figures = read_figures(ROOT, FILE)
     committed = (ROOT / "docs" / "PERFORMANCE.md").read_text(encoding="utf-8")
     told = f"make bench ARGS=--render, from {FOLDER}/{FILE}"
     assert render(figures, read_gpu(ROOT / FOLDER)) == committed, told
@@ -48,7 +49,7 @@ def test_the_committed_page_is_what_the_committed_figures_say() -> None:
 
 
 def test_the_committed_figures_are_in_earnest() -> None:
-    figures = read_figures(ROOT)
+    figures = read_figures(ROOT, FILE)
     if figures is None:
         pytest.skip("nothing was measured yet")
     assert figures["plan"] == "full"
@@ -188,7 +189,7 @@ def test_no_measured_number_of_the_page_is_typed(figures: Figures) -> None:
 
 
 def test_the_committed_cost_model_is_what_the_committed_figures_say() -> None:
-    figures = read_figures(ROOT)
+    figures = read_figures(ROOT, FILE)
     if figures is None or "scoring" not in figures["sections"]:
         pytest.skip("nothing was measured yet")
     page = (ROOT / "docs" / "cluster.md").read_text(encoding="utf-8")

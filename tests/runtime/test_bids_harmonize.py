@@ -14,13 +14,12 @@ from dtb_runtime.bids_group import run_group
 from dtb_runtime.bids_run import ParticipantRun, run_participants
 from dtb_runtime.bids_scoring import BidsScorer, BidsSettings
 from dtb_runtime.bundle import Bundle
-from dtb_runtime.covariates import Covariate
 from dtb_runtime.errors import CohortError
-from dtb_runtime.harmonization import Harmonization, Site, SiteEffects, labels_digest
 from dtb_runtime.harmonization_file import HarmonizationFile, write_harmonization
 from dtb_runtime.scoring import ScoreSettings
 
 from .bids_trees import giga_connectome, put_participants
+from .made_site_effects import AGE, made_site_effects
 
 pytest.importorskip("bids", reason="pybids is not installed: the extra bids")
 
@@ -31,27 +30,9 @@ DRAWS = 2
 
 @pytest.fixture
 def sites(tiny: Bundle, tmp_path: Path, rng: np.random.Generator) -> HarmonizationFile:
-    """Made-up effects of two sites on the tiny bundle's 12 regions."""
-    parcellation = tiny.manifest.parcellation
-    assert parcellation is not None
-    fitted = Harmonization(
-        source="sites.npz",
-        site_column="site",
-        sites=(Site("A", 20), Site("B", 30)),
-        covariates=(Covariate("age", "number", 20.0, 60.0, center=40.0, scale=10.0),),
-        parcellation=parcellation.name,
-        n_regions=12,
-        labels_digest=labels_digest(parcellation.labels),
-        effects=SiteEffects(
-            mean=rng.normal(0.2, 0.2, N_EDGES),
-            slopes=rng.normal(0.0, 0.05, (1, N_EDGES)),
-            sd=rng.uniform(0.1, 0.3, N_EDGES),
-            shift=rng.normal(0.0, 0.5, (2, N_EDGES)),
-            spread=rng.uniform(0.7, 1.4, (2, N_EDGES)),
-        ),
-        made_with={"neuroHarmonize": "2.4.5"},
+    return HarmonizationFile.of(
+        write_harmonization(tmp_path / "sites.npz", made_site_effects(tiny, rng, AGE))
     )
-    return HarmonizationFile.of(write_harmonization(tmp_path / "sites.npz", fitted))
 
 
 @pytest.fixture

@@ -16,9 +16,8 @@ from numpy.typing import NDArray
 from dtb_runtime.bundle import Bundle
 from dtb_runtime.cohort_entry import CohortEntry
 from dtb_runtime.connectome import Connectome
-from dtb_runtime.covariates import Covariate
 from dtb_runtime.errors import CohortError, ConnectomeError, OutputError
-from dtb_runtime.harmonization import Harmonization, Site, SiteEffects, labels_digest
+from dtb_runtime.harmonization import Harmonization, labels_digest
 from dtb_runtime.harmonization_file import (
     HarmonizationFile,
     content_of,
@@ -29,36 +28,15 @@ from dtb_runtime.harmonization_file import (
 from dtb_runtime.reading import Reading
 from dtb_runtime.scoring import CohortScorer, ScoreSettings
 
-N_EDGES = 66
+from .made_site_effects import AGE, N_EDGES, SEX, made_site_effects
+
 OWN = {"site": "B", "age": "50", "sex": "F"}
 People = Callable[[int], NDArray[np.float64]]
 
 
 @pytest.fixture
 def fitted(tiny: Bundle, rng: np.random.Generator) -> Harmonization:
-    """Made-up effects of two sites on the tiny bundle's 12 regions."""
-    parcellation = tiny.manifest.parcellation
-    assert parcellation is not None
-    return Harmonization(
-        source="sites.npz",
-        site_column="site",
-        sites=(Site("A", 20), Site("B", 30)),
-        covariates=(
-            Covariate("age", "number", lowest=20.0, highest=60.0, center=40.0, scale=10.0),
-            Covariate("sex", "sex", lowest=0.0, highest=1.0, center=0.5, scale=0.5),
-        ),
-        parcellation=parcellation.name,
-        n_regions=12,
-        labels_digest=labels_digest(parcellation.labels),
-        effects=SiteEffects(
-            mean=rng.normal(0.2, 0.2, N_EDGES),
-            slopes=rng.normal(0.0, 0.05, (2, N_EDGES)),
-            sd=rng.uniform(0.1, 0.3, N_EDGES),
-            shift=rng.normal(0.0, 0.5, (2, N_EDGES)),
-            spread=rng.uniform(0.7, 1.4, (2, N_EDGES)),
-        ),
-        made_with={"neuroHarmonize": "2.4.5"},
-    )
+    return made_site_effects(tiny, rng, AGE, SEX)
 
 
 @pytest.fixture
