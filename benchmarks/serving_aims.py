@@ -24,7 +24,7 @@ def aims(sections: Sections) -> list[Aim]:
 
 
 def _overhead(figures: Figures) -> Verdict:
-    extra = serving_load.overhead_ms(figures)
+    extra = serving_load.overhead_ms(figures, serving_load.HTTP, serving_load.HERE)
     detail = f"{extra.median:.2f} [{extra.low:.2f}, {extra.high:.2f}] ms"
     return Verdict(_OVERHEAD, extra.median < OVERHEAD_MS, detail)
 
@@ -93,7 +93,12 @@ _KILL = "what it had alone gets 503, others an answer; replaced"
 _HOSTILE = f"each with its status, within {REFUSED_S:g} s"
 _GENERATED = f"at least {GENERATED:,}, no 5xx, nothing against the document"
 _AIMS: tuple[AimRow, ...] = (
-    ("One client: a request beside the Python API", "overhead", _OVERHEAD, _overhead),
+    (
+        "One client: a request beside the same work in its own process",
+        "overhead",
+        _OVERHEAD,
+        _overhead,
+    ),
     ("Most clients: people a second beside `score`", "throughput", _THROUGHPUT, _throughput),
     ("Minutes of load: errors", "sustained", _NO_ERRORS, _errors),
     ("Minutes of load: memory at the end beside the beginning", "sustained", _FLAT, _memory),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -88,6 +90,13 @@ class Request:
     places: tuple[int, int]
     """Where in the body the connection of two regions stands, in both of its triangles."""
 
+    def of(self, value: float) -> bytes:
+        """The body with that connection, where it is binary."""
+        body = bytearray(self.body)
+        for place in self.places:
+            struct.pack_into("<f", body, place, value)
+        return bytes(body)
+
     def message(self, path: Path) -> dict[str, Any]:
         """What `serving_client.py` is told of it; the body is written to a file."""
         path.write_bytes(self.body)
@@ -134,12 +143,12 @@ class Inputs:
         series += 2 * rng.standard_normal(series.shape)
         return np.corrcoef(series.T).astype(np.float32)
 
-    def binary(self) -> Request:
-        """A request with a binary tensor."""
+    def binary(self, outputs: Sequence[str] | None = OUTPUTS) -> Request:
+        """A request with a binary tensor; without names of outputs, for all of them."""
         values = self.connectome.astype("<f4")
         n = len(values)
         parameters = {"binary_data_size": values.nbytes}
-        head = self._head([n, n], binary=True, parameters=parameters)
+        head = self._head([n, n], outputs, binary=True, parameters=parameters)
         places = tuple(len(head) + 4 * place for place in (1, n))
         return Request(head + values.tobytes(), len(head), (places[0], places[1]))
 
@@ -148,7 +157,7 @@ class Inputs:
         n = len(self.connectome)
         cells = [f"{value:.6f}" for value in self.connectome.ravel()]
         cells[1] = cells[n] = "0.000000"
-        empty = self._head([n, n], binary=False, data=[])
+        empty = self._head([n, n], OUTPUTS, binary=False, data=[])
         before, _, after = empty.partition(b'"data": []')
         before += b'"data": ['
         places = []
@@ -158,7 +167,12 @@ class Inputs:
         body = before + text + b"]" + after
         return Request(body, None, (places[0], places[1]))
 
-    def _head(self, shape: list[int], *, binary: bool, **tensor: Any) -> bytes:
+    def _head(
+        self, shape: list[int], outputs: Sequence[str] | None, *, binary: bool, **tensor: Any
+    ) -> bytes:
         connectome = {"name": "connectome", "datatype": "FP32", "shape": [1, *shape], **tensor}
-        outputs = [{"name": name, "parameters": {"binary_data": binary}} for name in OUTPUTS]
-        return json.dumps({"inputs": [connectome], "outputs": outputs}).encode()
+        message: dict[str, Any] = {"inputs": [connectome]}
+        message["parameters"] = {"binary_data_output": binary}
+        if outputs is not None:
+            message["outputs"] = [{"name": name} for name in outputs]
+        return json.dumps(message).encode()

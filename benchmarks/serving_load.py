@@ -18,7 +18,12 @@ from serving_served import answers, serving
 from speed_timing import Method, Spread, Timing, rounded, take_turns
 from speed_words import Figures, digits
 
-HTTP, API = "http", "api"
+from dtb_runtime.service_jobs import Job
+from dtb_runtime.service_limits import ServiceLimits
+from dtb_runtime.service_worker import ServiceWorker
+
+HTTP, HERE = "http", "here"
+HTTP_ALL, API = "http_all", "api"
 
 
 def measure_load(inputs: Inputs) -> dict[str, Any]:
@@ -72,45 +77,57 @@ def write_load(figures: Figures) -> str:
 
 
 def measure_overhead(inputs: Inputs) -> dict[str, Any]:
-    """Ask for one person after the other, and call the Python API in turn."""
-    request, bundle = inputs.binary(), inputs.loaded
+    """Ask for one person after the other, and do the same in this process in turn."""
+    request, everything, bundle = inputs.binary(), inputs.binary(None), inputs.loaded
+    worker = ServiceWorker([bundle], ServiceLimits())
     people = _People(inputs)
+
+    def work() -> None:
+        body = request.of(next(people))
+        job = Job("infer", body, header_length=request.header_length, model="twin")
+        (answer,) = worker.answer([job])
+        if answer.status != 200:
+            raise RuntimeError(f"The worker answered {answer.status}.")
+
     with serving(inputs, 1) as served:
-        asker = _Asker(served.address, request)
+        asker, other = (_Asker(served.address, each) for each in (request, everything))
         methods = {
             HTTP: Method(lambda: asker.ask(next(people))),
+            HERE: Method(work),
+            HTTP_ALL: Method(lambda: other.ask(next(people))),
             API: Method(lambda: bundle.personalize(people.connectome()).forecast_tasks(draws=1)),
         }
         found = take_turns(methods, inputs.sizes.rounds, least_s=inputs.sizes.least_s)
         asker.close()
+        other.close()
     return {"timings": {name: timing.to_json() for name, timing in found.items()}}
 
 
-def overhead_ms(figures: Figures) -> Spread:
-    """How much longer a request takes than the same in the Python API."""
+def overhead_ms(figures: Figures, asked: str, done: str) -> Spread:
+    """How much longer a request takes than the same without a service."""
     found = {name: Timing.from_json(of) for name, of in figures["timings"].items()}
-    pairs = zip(found[HTTP].seconds, found[API].seconds, strict=True)
-    return Spread.of([1e3 * (http - api) for http, api in pairs])
+    pairs = zip(found[asked].seconds, found[done].seconds, strict=True)
+    return Spread.of([1e3 * (http - here) for http, here in pairs])
 
 
 def write_overhead(figures: Figures) -> str:
     """Return the section about one client."""
-    spreads = {name: Timing.from_json(of).spread for name, of in figures["timings"].items()}
-    extra = overhead_ms(figures)
+    found = {name: Timing.from_json(of) for name, of in figures["timings"].items()}
+    in_ms = {name: Spread.of([1e3 * s for s in of.seconds]) for name, of in found.items()}
     rows = [
-        [name, f"{1e3 * of.median:.2f} [{1e3 * of.low:.2f}, {1e3 * of.high:.2f}]"]
-        for name, of in (
-            ("a request for a person's indicators, one worker", spreads[HTTP]),
-            ("`personalize` and `forecast_tasks(draws=1)`, one thread", spreads[API]),
-        )
+        ("a request for a person's indicators", in_ms[HTTP]),
+        ("the same work in the client's process", in_ms[HERE]),
+        ("the difference, round by round", overhead_ms(figures, HTTP, HERE)),
+        ("a request for all that is forecast, BOLD of all regions with it", in_ms[HTTP_ALL]),
+        ("`personalize` and `forecast_tasks(draws=1)`", in_ms[API]),
+        ("the difference, round by round", overhead_ms(figures, HTTP_ALL, API)),
     ]
-    rows.append(
-        [
-            "the difference, round by round",
-            f"{extra.median:.2f} [{extra.low:.2f}, {extra.high:.2f}]",
-        ]
+    said = (
+        "One worker, one thread on either side, somebody else each time. Answers with BOLD have 2 "
+        "MB, those with indicators 1 kB."
     )
-    return table(["", "ms [quartiles]"], rows)
+    cells = [[name, f"{of.median:.2f} [{of.low:.2f}, {of.high:.2f}]"] for name, of in rows]
+    return f"{said}\n\n{table(['', 'ms [quartiles]'], cells)}"
 
 
 def measure_throughput(inputs: Inputs) -> dict[str, Any]:
