@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -13,6 +12,7 @@ from typing import Any
 
 import fuzz_seeds as seeds
 import numpy as np
+from fuzz_companions import COMPANIONS
 from fuzz_mutators import (
     Mutation,
     Rng,
@@ -23,6 +23,7 @@ from fuzz_mutators import (
     in_matlab,
     in_zip,
 )
+from fuzz_target import ISOLATED, LIBRARY, Prepared, Target
 
 from dtb_runtime import reading_child
 from dtb_runtime.bundle_loading import load_bundle
@@ -41,42 +42,6 @@ from dtb_runtime.reading import Reading
 from dtb_runtime.recorded_responses import Responses, read_responses
 
 TINY = Path(__file__).resolve().parents[1] / "tests" / "bundles" / "tiny"
-LIBRARY = " (library)"
-"""Ends the names of targets that are read without the process in between: what a library does there
-costs a user one sentence."""
-_ISOLATED = tuple(reading_child.READERS)
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A target in the process that fuzzes it."""
-
-    good: Sequence[bytes]
-    """Files that are read."""
-    ways: Sequence[Mutation]
-    """Ways to damage them, taken in turns by chance."""
-    read: Callable[[Path], object]
-    """Reads a file; returns, or raises a `DtbError`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A kind of file."""
-
-    name: str
-    ending: str
-    prepare: Callable[[Path], Prepared]
-    """Takes a folder for files that it needs beside."""
-
-    @property
-    def is_isolated(self) -> bool:
-        """Whether a process of its own reads each input, as users' files are read."""
-        return self.ending in _ISOLATED and not self.is_contained
-
-    @property
-    def is_contained(self) -> bool:
-        """Whether a crash of it is one of a process made to crash."""
-        return self.name.endswith(LIBRARY)
 
 
 def _connectome(path: Path, reading: Reading | None = None) -> None:
@@ -285,7 +250,7 @@ def _plan(_: Path) -> Prepared:
 
 def _all() -> dict[str, Target]:
     found = [Target(ending, ending, partial(_plain, ending)) for ending in seeds.READER_SEEDS]
-    found += [Target(f"{e}{LIBRARY}", e, partial(_library, e)) for e in _ISOLATED if e != ".hdf5"]
+    found += [Target(f"{e}{LIBRARY}", e, partial(_library, e)) for e in ISOLATED if e != ".hdf5"]
     found += [
         Target(".mat of a struct", ".mat", _struct),
         Target(".npy of time series", ".npy", partial(_series, seeds.npy_series)),
@@ -304,7 +269,7 @@ def _all() -> dict[str, Target]:
         Target("twin", ".npz", _twin),
         Target("plan", ".json", _plan),
     ]
-    return {target.name: target for target in found}
+    return {target.name: target for target in (*found, *COMPANIONS)}
 
 
 TARGETS: Mapping[str, Target] = MappingProxyType(_all())
