@@ -14,7 +14,7 @@ from dtb_runtime.processors import n_usable
 from dtb_runtime.reading import Reading
 
 from . import terminal
-from .cohort_text import people
+from .cohort_text import rows_of
 from .hash_options import HashIdsOption, HashKeyOption, listing_to_use
 from .options import DEFAULT_BUNDLE, BundleOption, Device, DeviceOption, ForceOption, JsonOption
 from .reading_options import with_reading
@@ -186,7 +186,7 @@ def bids(
         atlas=reading.atlas,
         columns=() if sites is None else sites.columns,
     )
-    listed = list_bids(source, selection)
+    listed = list_bids(source, selection, needs_files=level is Level.PARTICIPANT)
     if sites is not None:
         sites.check_columns(listed.columns, f"The table of participants of {listed.listing.source}")
     cohort = _hidden(listed, out, hash_ids=hash_ids, hash_key=hash_key)
@@ -219,7 +219,8 @@ def bids(
         "provider": loaded.provider,
         "harmonized_with": None if site_effects is None else site_effects.digest,
         "people": run.n_people,
-        "ok": run.n_people - run.n_failed - run.n_busy,
+        "rows": run.n_rows,
+        "ok": run.n_rows - run.n_failed - run.n_busy,
         "failed": run.n_failed,
         "done_before": run.n_before,
         "busy": run.n_busy,
@@ -254,7 +255,8 @@ def _print(result: dict[str, Any]) -> None:
     busy = f", {result['busy']} left to another process" if result["busy"] else ""
     where = result["provider"].removesuffix("ExecutionProvider")
     terminal.print_lines(
-        f"Forecast {people(result['people'])} with {result['bundle']} on {where}{before}: "
+        f"Forecast {rows_of(result['rows'], result['people'])} with {result['bundle']} on "
+        f"{where}{before}: "
         f"{result['ok']} ok, {result['failed']} failed{busy}."
     )
     if busy:
@@ -273,8 +275,9 @@ def _print_group(loaded: Bundle, run: GroupRun, out: Path, *, json: bool) -> Non
         "level": Level.GROUP.value,
         "bundle": loaded.name,
         "people": run.n_people,
+        "rows": run.n_rows,
         "ok": run.n_ok,
-        "without_result": run.n_people - run.n_ok,
+        "without_result": run.n_rows - run.n_ok,
         "changed_since": run.n_changed,
         "files": [str(path) for path in run.files],
         "warnings": list(loaded.warnings),
@@ -283,14 +286,13 @@ def _print_group(loaded: Bundle, run: GroupRun, out: Path, *, json: bool) -> Non
         terminal.print_json(result)
         return
     terminal.print_lines(
-        f"A table of {people(run.n_people)}: {run.n_ok} with a result of {loaded.name}, "
-        f"{run.n_people - run.n_ok} without."
+        f"A table of {rows_of(run.n_rows, run.n_people)}: {run.n_ok} with a result of "
+        f"{loaded.name}, {run.n_rows - run.n_ok} without."
     )
     if run.n_changed:
         terminal.message(
-            f"What the data set holds of {people(run.n_changed)} has changed since they were "
-            "forecast, or they are gone; notes in the table say so. Run the participant level "
-            "again."
+            f"What the data set holds has changed since the forecast, or is gone, for "
+            f"{run.n_changed} of these; notes in the table say so. Run the participant level again."
         )
     for warning in result["warnings"]:
         terminal.message(f"Warning: {warning}")

@@ -40,6 +40,13 @@ def print_ending(
         terminal.message(f"Wrote {names} to {out}.")
 
 
+def rows_of(n_rows: int, n_people: int) -> str:
+    """People, or sessions where somebody has several."""
+    if n_rows == n_people:
+        return people(n_people)
+    return f"{n_rows} sessions of {people(n_people)}"
+
+
 def people(n: int) -> str:
     """So many people, in words."""
     return "1 person" if n == 1 else f"{n} people"

@@ -90,7 +90,9 @@ class BidsCohort:
         )
 
 
-def list_bids(root: str | Path, selection: BidsSelection) -> BidsCohort:
+def list_bids(
+    root: str | Path, selection: BidsSelection, *, needs_files: bool = True
+) -> BidsCohort:
     """List whom a data set holds.
 
     Parameters
@@ -98,6 +100,8 @@ def list_bids(root: str | Path, selection: BidsSelection) -> BidsCohort:
     root : str or pathlib.Path
         Folder of the derivatives, with folders or files ``sub-<label>``.
     selection : BidsSelection
+    needs_files : bool
+        Whether to refuse a data set in which nothing is meant; else nobody is listed.
 
     Raises
     ------
@@ -126,6 +130,9 @@ def list_bids(root: str | Path, selection: BidsSelection) -> BidsCohort:
     of_person = _by_owner(found, people)
     if not any(own.files for own in of_person.values()):
         excluded = [file for own in of_person.values() for file in own.excluded]
+        if not needs_files:
+            listing = CohortListing(root, source, (), ())
+            return BidsCohort(listing, SourceParticipants.read(root, selection.columns))
         raise CohortError(_nothing(root, source, selection, excluded))
     entries, n_by_atlas = _entries(of_person, source, selection)
     participants = SourceParticipants.read(root, selection.columns)

@@ -54,7 +54,8 @@ class GroupRun:
     """How the group level ended."""
 
     n_people: int
-    """Rows of the table."""
+    n_rows: int
+    """Of the table: people, or sessions of people."""
     n_ok: int
     """Those with a result."""
     n_changed: int
@@ -128,7 +129,13 @@ def run_group(
     places = [row.place or row.entry.path for row in rows]  # hidden people have no place
     write_citation(out, bundle, libraries_used(settings["reading"], places), anew=True)
     n_changed = sum(_is_of_before(row.person) for row in rows)
-    return GroupRun(len(rows), sum(row.person.is_ok for row in rows), n_changed, tuple(files))
+    return GroupRun(
+        n_people=len({row.entry.participant_id for row in rows}),
+        n_rows=len(rows),
+        n_ok=sum(row.person.is_ok for row in rows),
+        n_changed=n_changed,
+        files=tuple(files),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,17 +156,22 @@ def _rows(
 ) -> list[_Row]:
     """Whom the data set holds now, and who is done and no longer in it.
 
-    Rows of what has changed or gone since say so.
+    Rows of what has changed or gone since say so. What was forecast is looked at where it lay,
+    whatever the options of now would choose.
     """
     rows = []
+    done = {participant_id for participant_id, _ in records}
     for entry in listing.entries:
         record, place = records.get(entry.key), listing.place(entry)
         if record is None:
+            if entry.session is None and entry.path is None and entry.participant_id in done:
+                continue  # nothing is chosen of them now; what was done follows
             person = ScoredPerson.failed(entry, entry.problem or NO_RECORD)
             rows.append(_Row(entry, person, place, None))
             continue
         person = record.person
-        if _has_changed(record, entry, place, out):
+        entry = _as_recorded(entry, record, listing)
+        if _has_changed(record, entry, listing.place(entry), out):
             person = replace(person, notes=(*person.notes, CHANGED))
         entry = replace(entry, own=dict(record.own))
         rows.append(_Row(entry, person, record.place, record))
@@ -170,9 +182,21 @@ def _rows(
         is_meant &= selection.sessions is None or session in selection.sessions
         if is_meant and key not in there and record.person.is_ok:
             entry = CohortEntry(participant_id, session, None, own=dict(record.own))
-            person = replace(record.person, notes=(*record.person.notes, GONE))
+            entry = _as_recorded(entry, record, listing)
+            said = () if entry.path is not None else (GONE,)
+            if entry.path is not None and _has_changed(record, entry, record.place, out):
+                said = (CHANGED,)
+            person = replace(record.person, notes=(*record.person.notes, *said))
             rows.append(_Row(entry, person, record.place, record))
     return sorted(rows, key=lambda row: row.entry.key)
+
+
+def _as_recorded(entry: CohortEntry, record: Record, listing: CohortListing) -> CohortEntry:
+    """An entry with the file that was forecast, where that is still there and is not hidden."""
+    if record.place is None or listing.place(entry) == record.place:
+        return entry
+    path = listing.path / record.place
+    return replace(entry, path=path, problem=None) if path.is_file() else entry
 
 
 def _has_changed(record: Record, entry: CohortEntry, place: str | None, out: Path) -> bool:
@@ -231,7 +255,7 @@ def _summary(
     failed = [row for row in rows if not row.person.is_ok]
     distributions = {}
     for name in numbers:
-        values = np.array([p.values[name] for p in ok if name in p.values], dtype=np.float64)
+        values = _of_people(ok, name)
         if len(values):
             distributions[name] = _distribution(values)
     made_with: dict[str, list[str]] = {}
@@ -254,14 +278,24 @@ def _summary(
             for row in failed
         ],
         "distributions": distributions,
-        "distribution_meaning": "n, mean with its 90 % bootstrap interval over people (of 10 or "
-        "more), sd and quartiles over rows with a result; columns are described in "
+        "distribution_meaning": "n people with a result, their mean with its 90 % bootstrap "
+        "interval (of 10 people or more), sd and quartiles, all in the units of the column; a "
+        "person's sessions are averaged before. Columns are described in "
         f"{SIDECAR_FILE}",
         "bundle": {"name": bundle.name, "digest": bundle.digest},
         "settings": about["settings"],
         "made_with": made_with | {"group_level": [package_version()]},
         "warnings": list(bundle.warnings),
     }
+
+
+def _of_people(rows: Sequence[ScoredPerson], name: str) -> NDArray[np.float64]:
+    """A column with one value for each person: sessions of one are no people of their own."""
+    of_person: dict[str, list[float]] = {}
+    for row in rows:
+        if name in row.values:
+            of_person.setdefault(row.participant_id, []).append(row.values[name])
+    return np.array([np.mean(values) for values in of_person.values()], dtype=np.float64)
 
 
 def _distribution(values: NDArray[np.float64]) -> dict[str, Any]:

@@ -45,7 +45,9 @@ class ParticipantRun:
     """How the participant level ended."""
 
     n_people: int
-    """People and sessions that were asked for."""
+    """Who was asked for."""
+    n_rows: int
+    """The same, each session of a person for itself."""
     n_failed: int
     """Without those of `n_busy`."""
     n_before: int
@@ -208,7 +210,8 @@ def run_participants(
         names = [entry.path for entry in listing.entries]
         write_citation(out, bundle, libraries_used(settings.reading.to_json(), names))
     return ParticipantRun(
-        n_people=len(listing.entries),
+        n_people=len({entry.participant_id for entry in listing.entries}),
+        n_rows=len(listing.entries),
         n_failed=n_failed,
         n_before=len(done),
         n_busy=n_busy,

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from .bids_hints import entities_of
 from .errors import ConnectomeError
 from .meant_files import is_scan
+from .motion_sidecar import sidecar_of
 from .tables import file_label, listed_names, one_line, read_table
 from .xcp_d_motion import motion_table_of
 
@@ -57,11 +58,11 @@ def files_beside(scan: Path) -> tuple[Path, ...]:
     """Every table of confounds that may be this scan's, and its sidecars, in order.
 
     What a scan gives depends on them also where only one of several is read. Any other file, such
-    as a matrix, depends on nothing but XCP-D's table of motion.
+    as a matrix, depends on nothing but XCP-D's table of motion, or giga_connectome's sidecar.
     """
-    motion = motion_table_of(scan)
     of_fmriprep = [path for _, path in _fitting(scan)] if is_scan(scan.name) else []
-    return (*of_fmriprep, *([motion] if motion is not None else []))
+    motion = (motion_table_of(scan), sidecar_of(scan))
+    return (*of_fmriprep, *(path for path in motion if path is not None))
 
 
 def what_is_missing(scan: Path, strategy: str) -> str | None:

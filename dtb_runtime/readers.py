@@ -16,6 +16,7 @@ from . import cifti_files, nifti_files, plain_files
 from .bids_hints import hints_of
 from .errors import ConnectomeError
 from .isolated_reading import read_isolated
+from .motion_sidecar import with_sidecars_fd
 from .raw_array import RawArray
 from .reading import Reading
 from .resting_series import turned
@@ -86,7 +87,8 @@ def read_array(path: str | Path, reading: Reading | None = None) -> RawArray:
     if raw.scale is None and scale is not None and raw.kind != "timeseries":
         raw = replace(raw, scale=scale, why=why)
     is_series = raw.kind == "timeseries" or (raw.kind is None and reading.timeseries)
-    return with_mean_fd(turned(raw, file_label(path)) if is_series else raw, path)
+    found = turned(raw, file_label(path)) if is_series else raw
+    return with_sidecars_fd(with_mean_fd(found, path), path)
 
 
 def _check_unpacked(path: Path) -> None:

@@ -53,9 +53,13 @@ def mean_fd_of(table: Path) -> tuple[float | None, tuple[str, ...]]:
         values = [to_number(cell) for cell in columns.get(_FD, ()) if not is_missing(cell)]
     except (ConnectomeError, ValueError) as cause:
         return None, (f"How much the head moved is not known: {file_label(table)} ({cause}).",)
-    mean = float(np.mean(values)) if values else np.nan
-    if not 0.0 <= mean < np.inf:
-        return None, (f"How much the head moved is not known: {file_label(table)} has no {_FD}.",)
+    if not values:
+        lacks = f"values of {_FD}" if _FD in columns else _FD
+        return None, (f"How much the head moved is not known: {file_label(table)} has no {lacks}.",)
+    mean = float(np.mean(values))
+    if not (min(values) >= 0.0 and mean < np.inf):
+        said = f"{file_label(table)} has values of {_FD} that are negative or infinite"
+        return None, (f"How much the head moved is not known: {said}.",)
     # Older versions of XCP-D have one column, of what the filter left.
     if table.name.endswith(_ENDS[1]) and _FILTERED_FD not in columns:
         return mean, (

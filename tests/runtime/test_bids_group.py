@@ -88,7 +88,7 @@ def test_everybody_stands_in_the_table_with_numbers_or_a_reason(
     out = tmp_path / "out"
     _participants(tiny, source, out, "connectome", "A1", "C3", "D4")
     done = _group(tiny, source, out)
-    assert (done.n_people, done.n_ok, done.n_changed) == (5, 2, 0)
+    assert (done.n_people, done.n_rows, done.n_ok, done.n_changed) == (4, 5, 2, 0)
     table = _table(out)
     who = list(zip(table["participant_id"], table["session"].fillna(""), strict=True))
     assert who == [
@@ -165,7 +165,7 @@ def test_who_left_the_data_set_stays_with_the_result(
     assert "is not in the data set any more" in notes["sub-B2"]
     assert json.loads((out / "group_summary.json").read_bytes())["n_changed_since"] == 1
     done = _group(tiny, source, out, "A1")
-    assert (done.n_people, done.n_changed) == (2, 0)
+    assert (done.n_people, done.n_rows, done.n_changed) == (1, 2, 0)
 
 
 def test_rows_that_are_not_current_are_said(
@@ -176,9 +176,10 @@ def test_rows_that_are_not_current_are_said(
     assert _group(tiny, source, out).n_changed == 0
     put_participants(source, [*ROWS[:2], ["sub-B2", "40", "m"], *ROWS[3:]])  # another age
     folder = source / "sub-A1" / "ses-1" / "func"
+    # Beside what was forecast, which is as it was.
     put_matrix(folder / "sub-A1_ses-1_task-rest_seg-tiny12_desc-x_relmat.tsv", 3, labels)
     next((source / "sub-C3").rglob("*rest*_relmat.tsv")).write_text("y\nz\n", encoding="utf-8")
-    assert _group(tiny, source, out).n_changed == 3
+    assert _group(tiny, source, out).n_changed == 2
     table = _table(out)
     notes = dict(
         zip(
@@ -186,7 +187,7 @@ def test_rows_that_are_not_current_are_said(
         )
     )
     changed = {key for key, note in notes.items() if "has changed since" in str(note)}
-    assert changed == {("sub-A1", "ses-1"), ("sub-B2", "ses-1"), ("sub-C3", "ses-1")}
+    assert changed == {("sub-B2", "ses-1"), ("sub-C3", "ses-1")}
     assert list(table["age"].fillna(""))[2] == "89+"  # of which its percentiles are
     assert _participants(tiny, source, out).n_failed == 3
     assert _group(tiny, source, out).n_changed == 0
@@ -280,3 +281,44 @@ def test_the_page_at_the_top_says_what_it_is_not_for(tiny: Bundle, tmp_path: Pat
     (made_by,) = description["GeneratedBy"]
     assert made_by["Name"] == "dtb-runtime" and tiny.digest in made_by["Description"]
     assert "License" not in description and "CodeURL" not in made_by  # there is none to name
+
+
+def test_options_that_choose_files_need_not_be_given_again(
+    tiny: Bundle, tmp_path: Path, labels: tuple[str, ...]
+) -> None:
+    root, out = giga_connectome(tmp_path / "giga", labels), tmp_path / "out"
+    _participants(tiny, root, out, "timeseries")
+    done = _group(tiny, root, out)  # of connectomes
+    assert (done.n_ok, done.n_changed) == (done.n_rows, 0)
+    for file in root.rglob("*_relmat.tsv"):
+        file.unlink()
+    selection = BidsSelection(parcellation="tiny12")
+    with pytest.raises(CohortError, match="nobody's connectome"):
+        list_bids(root, selection)
+    cohort = list_bids(root, selection, needs_files=False)
+    assert cohort.listing.entries == ()
+    done = run_group(tiny, cohort, out, selection)
+    assert (done.n_ok, done.n_changed) == (done.n_rows, 0)
+    series = next((root / "sub-01").rglob("*_timeseries.tsv"))
+    series.write_text(series.read_text(encoding="utf-8") + "\n", encoding="utf-8")
+    done = run_group(tiny, cohort, out, selection)
+    assert done.n_changed == 1
+    assert "has changed since" in _table(out).set_index("participant_id")["notes"]["sub-01"]
+    next((root / "sub-02").rglob("*_timeseries.tsv")).unlink()
+    assert run_group(tiny, cohort, out, selection).n_changed == 2
+
+
+def test_sessions_of_one_person_are_no_people(
+    tiny: Bundle, tmp_path: Path, labels: tuple[str, ...]
+) -> None:
+    people = {f"{n:02d}": ("1", "2", "3", "4") for n in range(1, 4)}
+    root, out = xcp_d(tmp_path / "xcp_d", labels, people), tmp_path / "out"
+    _participants(tiny, root, out)
+    done = _group(tiny, root, out)
+    assert (done.n_people, done.n_rows) == (3, 12)
+    found = json.loads((out / "group_summary.json").read_bytes())["distributions"]["stroop_effect"]
+    means = _table(out).groupby("participant_id")["stroop_effect"].mean().to_numpy()
+    assert found["n"] == 3
+    assert found["mean"] == pytest.approx(means.mean(), rel=1e-4)
+    assert found["sd"] == pytest.approx(means.std(ddof=1), rel=1e-3)
+    assert (found["low"], found["high"]) == (None, None)  # of fewer than ten people

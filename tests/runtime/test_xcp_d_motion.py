@@ -98,9 +98,9 @@ def test_that_motion_was_filtered_is_said(tmp_path: Path) -> None:
     ("content", "why"),
     [
         (b"trans_x\n1\n2\n", "_motion.tsv has no framewise_displacement."),
-        (b"framewise_displacement\nn/a\n", "has no framewise_displacement."),
-        (b"framewise_displacement\n-1\n", "has no framewise_displacement."),
-        (b"framewise_displacement\ninf\n", "has no framewise_displacement."),
+        (b"framewise_displacement\nn/a\n", "has no values of framewise_displacement."),
+        (b"framewise_displacement\n-1\n", "that are negative or infinite."),
+        (b"framewise_displacement\ninf\n", "that are negative or infinite."),
         (b"framewise_displacement\nmuch\n", "(could not convert string to float: 'much')."),
         (b"framewise_displacement\tb\n1\n", "row 1 under the header has 1 cells"),
         (b"\xff\xff", "is not a text file"),
