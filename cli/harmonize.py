@@ -12,7 +12,7 @@ from dtb_runtime.reading import Reading
 from . import terminal
 from .cohort_text import people
 from .options import DEFAULT_BUNDLE, BundleOption, ForceOption, JsonOption
-from .reading_options import with_reading
+from .reading_options import with_reading_of_all_regions
 
 if TYPE_CHECKING:
     from dtb_runtime.harmonization import Harmonization
@@ -24,7 +24,7 @@ Examples:
 """
 
 
-@with_reading
+@with_reading_of_all_regions
 def harmonize(
     cohort: Annotated[
         Path,

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dtb_runtime.report_numbers import signed
-
 from . import terminal
 
 if TYPE_CHECKING:
@@ -31,6 +29,8 @@ def print_intervention(result: dict[str, Any], source: str) -> None:
     source : str
         The connectome's file.
     """
+    from dtb_runtime.report_numbers import signed
+
     change = result["change"]
     size = f"{change['size_r']:.3f} in r (root mean square over edges)"
     if change["size_sd"] is not None:
@@ -98,6 +98,8 @@ def _strangeness(found: dict[str, float | None]) -> list[str]:
 
 
 def _range(ends: list[float] | None) -> str:
+    from dtb_runtime.report_numbers import signed
+
     return "" if ends is None else f"{signed(ends[0])} to {signed(ends[1])}"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
@@ -108,8 +108,8 @@ _OPTIONS: dict[str, tuple[Any, object]] = {
             typer.Option(
                 "--impute",
                 show_default=False,
-                help="Take regions without data from the bundle's cohort, up to 5 % of them, which "
-                "widens what is not known of the person. Refused by default.",
+                help="Take regions without data from the bundle's cohort, up to 5 % of them; what "
+                "this leaves open is added to what is not known of the person. Refused by default.",
             ),
         ],
         None,
@@ -125,6 +125,15 @@ def with_reading(command: Callable[..., None]) -> Callable[..., None]:
     command : callable
         Takes the keyword ``reading``, a `dtb_runtime.reading.Reading`.
     """
+    return _with_options(command, tuple(_OPTIONS))
+
+
+def with_reading_of_all_regions(command: Callable[..., None]) -> Callable[..., None]:
+    """The same without ``--impute``, for what needs data of every region."""
+    return _with_options(command, tuple(name for name in _OPTIONS if name != "impute"))
+
+
+def _with_options(command: Callable[..., None], names: Sequence[str]) -> Callable[..., None]:
     hints = get_type_hints(command, include_extras=True)
     own = [
         parameter.replace(annotation=hints[name])
@@ -133,14 +142,14 @@ def with_reading(command: Callable[..., None]) -> Callable[..., None]:
     ]
     added = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
-        for name, (kind, default) in _OPTIONS.items()
+        for name, (kind, default) in ((name, _OPTIONS[name]) for name in names)
     ]
 
     @functools.wraps(command)
     def wrapper(*args: Any, **given: Any) -> None:
         from dtb_runtime.reading import Reading
 
-        said = {name: given.pop(name) for name in _OPTIONS}
+        said = {name: given.pop(name) for name in names}
         reading = Reading(
             fisher_z=said["fisher_z"],
             timeseries=said["timeseries"],
@@ -149,7 +158,7 @@ def with_reading(command: Callable[..., None]) -> Callable[..., None]:
             atlas_labels=_absolute(said["atlas_labels"]),
             denoise=None if said["denoise"] is None else said["denoise"].value,
             resample=said["resample"],
-            impute=said["impute"] is not None,
+            impute=said.get("impute") is not None,
         )
         command(*args, reading=reading, **given)
 

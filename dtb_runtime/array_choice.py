@@ -35,6 +35,7 @@ _Z_NAMES = frozenset({"z", "fcz", "zfc", "zmat", "zmatrix", "fisherz"})
 STRUCT = "struct"
 """What MATLAB calls a group of fields."""
 
+_OF_CONN = "names"
 _MAX_LISTED = 10
 
 
@@ -190,6 +191,11 @@ def labels_beside(found: Sequence[Stored], meant: Stored, source: str) -> Stored
             break
     else:
         return None
+    if each.name == _OF_CONN and meant.name == "Z":
+        raise ConnectomeError(
+            f"{source} has CONN's Z and names, but not names2 (as text), which says what its "
+            "columns are. Give the file as CONN wrote it, resultsROI_Subject*_Condition*.mat."
+        )
     raise ConnectomeError(
         f"{source}: the order of regions may be in {one_line(each.name)!r}, but labels are read "
         f"from {one_line(own)!r} alone. Rename it to {one_line(own)}, or leave it out if the order "

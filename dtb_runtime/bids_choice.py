@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from types import MappingProxyType
 from typing import Any
 
 from .bids_query import SUFFIXES, BidsFilters, FoundFile, FoundFiles, Wanted
@@ -102,6 +103,11 @@ def chosen_file(
     )
 
 
+_OTHERS: Mapping[Wanted, str] = MappingProxyType(
+    {"connectome": " Of time series pass --timeseries, of scans --atlas."}
+)
+
+
 def no_file(own: FoundFiles, wanted: Wanted, filters: BidsFilters) -> str:
     """What is said of somebody of whom no file is meant: what there is, and why it is not.
 
@@ -121,7 +127,7 @@ def no_file(own: FoundFiles, wanted: Wanted, filters: BidsFilters) -> str:
         return f"Of this person: {all_excluded(own.excluded, wanted, filters)}"
     return (
         f"There is no file of this person. Expected one ending in {', '.join(READERS)}, with the "
-        f"suffix {' or '.join(SUFFIXES[wanted])}."
+        f"suffix {' or '.join(SUFFIXES[wanted])}.{_OTHERS.get(wanted, '')}"
     )
 
 

@@ -35,6 +35,9 @@ from .region_names import RegionMatch, match_regions
 from .resting_series import correlate
 from .tables import file_label
 
+_R, _FISHER_Z = "correlations r", "Fisher z"
+R_BY_DIAGONAL, R_BY_DEFAULT = "its diagonal is 1", "nothing says otherwise"
+"""Why a matrix was taken for correlations r whose file does not say it."""
 _IMPUTE = " Or take up to 5 % of regions from the cohort: --impute cohort (Reading(impute=True))."
 
 
@@ -220,14 +223,14 @@ class Connectome:
         values[gaps], values[:, gaps] = 0.0, 0.0
         values[np.diag_indices(n)] = 1.0
         check_finite(values, names, source)
-        check_range(values, names, fisher_z, source)
+        check_range(values, names, fisher_z, source, diagonal=diagonal)
         notes = check_diagonal(diagonal, names, fisher_z, source)
         if fisher_z:
             values = np.tanh(values)
             values[np.diag_indices(n)] = 1.0
         correlations, note = symmetric(values, names, source)
         single = _with_gaps(correlations, gaps)
-        taken_for = "Fisher z" if fisher_z else "correlations r"
+        taken_for = f"{_FISHER_Z} (as was said)" if fisher_z else f"{_R} ({_why_r(diagonal)})"
         notes = (*notes, *note)
         return cls(single, names, source, notes, taken_for=taken_for, may_impute=may_impute)
 
@@ -339,10 +342,15 @@ def read_connectome(
     )
     return replace(
         found,
-        taken_for=f"{found.taken_for} ({raw.why})" if raw.why else found.taken_for,
+        taken_for=f"{_FISHER_Z if is_z else _R} ({raw.why})" if raw.why else found.taken_for,
         notes=(*raw.notes, *found.notes),
         mean_fd_mm=raw.mean_fd_mm,
     )
+
+
+def _why_r(diagonal: NDArray[np.float64]) -> str:
+    """Why numbers are correlations r, where neither format nor name says it."""
+    return R_BY_DIAGONAL if np.allclose(diagonal, 1.0) else R_BY_DEFAULT
 
 
 def _of_series(raw: RawArray, source: str, reading: Reading) -> Connectome:

@@ -146,7 +146,12 @@ def check_finite(values: NDArray[np.float64], labels: tuple[str, ...] | None, so
 
 
 def check_range(
-    values: NDArray[np.float64], labels: tuple[str, ...] | None, is_z: bool, source: str
+    values: NDArray[np.float64],
+    labels: tuple[str, ...] | None,
+    is_z: bool,
+    source: str,
+    *,
+    diagonal: NDArray[np.float64],
 ) -> None:
     """Refuse what is no correlation (or Fisher z), and clip float rounding beyond 1."""
     worst = float(max(values.max(), -values.min()))
@@ -162,9 +167,15 @@ def check_range(
             f"{found}, which is neither a correlation (between -1 and 1) nor its Fisher z. "
             "Give correlations, not covariances or counts."
         )
+    if np.allclose(diagonal, 1.0):  # of which the Fisher z is infinite
+        raise ConnectomeError(
+            f"{found}, but correlations lie between -1 and 1, and by the diagonal of 1 these are "
+            "no Fisher z. Check how they were made; if all others are Fisher z, set the diagonal "
+            "to 0 and pass --fisher-z (fisher_z=True)."
+        )
     raise ConnectomeError(
         f"{found}, but correlations lie between -1 and 1. This looks like Fisher z: pass "
-        "--fisher-z (fisher_z=True) if it is."
+        "--fisher-z (fisher_z=True) if it is. Distances (1 - r) are to be turned into r before."
     )
 
 
@@ -180,7 +191,11 @@ def check_diagonal(
         region = int(np.flatnonzero(is_other)[0])
         value = diagonal[region]
         if is_z and abs(value - 1.0) <= _DIAGONAL_TOLERANCE:
-            advice = "That is a diagonal of correlations: drop --fisher-z (fisher_z=False)."
+            advice = (
+                "That is a diagonal of correlations: if they are r, drop --fisher-z "
+                "(fisher_z=False), or what says Fisher z in the file's name; if they are Fisher z, "
+                "set the diagonal to 0."
+            )
         elif not is_z and (np.isinf(value) or abs(np.tanh(value) - 1.0) <= _DIAGONAL_TOLERANCE):
             advice = "This looks like Fisher z: pass --fisher-z (fisher_z=True) if it is."
         else:

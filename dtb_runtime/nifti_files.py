@@ -138,7 +138,8 @@ def _on_grid_of(
         raise ConnectomeError(
             f"{image.source} and {file.source} are on different grids ({differ}). Pass --resample "
             "to bring the label image to the grid of the scan, if both are in the same space; or "
-            "give the label image on that grid."
+            "give the label image on that grid, as nilearn.image.resample_to_img with "
+            "interpolation='nearest' makes it."
         )
     numbers = resampled(image.numbers, image.affine, shape, affine)
     note = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from .cohort_entry import CohortEntry
+from .connectome import R_BY_DEFAULT, R_BY_DIAGONAL
 from .covariates import SEXES
 from .demographics import Sex
 from .draws import indicator_intervals
@@ -17,6 +18,9 @@ from .scored_person import ScoredPerson, Stamp
 from .summary import draw_values, rounded
 from .tables import is_missing, one_line, to_number
 from .twin import Twin
+
+_USUAL = ("correlations r", *(f"correlations r ({why})" for why in (R_BY_DIAGONAL, R_BY_DEFAULT)))
+"""What files are taken for that say nothing else; of the last kind a note of its own tells."""
 
 STRANGENESS = (
     "strangeness_distance",
@@ -86,7 +90,7 @@ def good_row(
             notes = (*notes, strangeness.sentence)
     if twin.facts is not None:
         values |= twin.facts.numbers
-        if twin.facts.taken_for != "correlations r":
+        if twin.facts.taken_for not in _USUAL:
             notes = (*notes, f"Taken for {twin.facts.taken_for}.")
     kept = {name: rounded(value) for name, value in values.items()}
     return ScoredPerson.ok(entry, kept, (*twin.notes, *notes), stamp=stamp)

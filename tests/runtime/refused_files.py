@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -57,5 +58,6 @@ def _cell(sentence: str) -> str:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description="Write docs/refused-files.md again.").parse_args()
     PAGE.write_text(page(), encoding="utf-8")
     sys.stdout.write(f"{PAGE}\n")

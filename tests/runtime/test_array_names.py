@@ -58,5 +58,6 @@ def test_no_other_name_says_so_and_no_name_against_a_diagonal_of_one(
     np.fill_diagonal(values, diagonal)
     save(tmp_path / f"a{ending}", name, values)
     found = read_connectome(tmp_path / f"a{ending}")
-    assert found.taken_for == "correlations r"
+    why = "its diagonal is 1" if diagonal else "nothing says otherwise"
+    assert found.taken_for == f"correlations r ({why})"
     np.testing.assert_allclose(found.correlations, correlations, atol=1e-6)

@@ -138,11 +138,22 @@ def test_a_region_without_values_is_named(matrix: NDArray[np.float64]) -> None:
 
 def test_fisher_z_without_the_flag_is_refused(matrix: NDArray[np.float64]) -> None:
     matrix[0, 4] = matrix[4, 0] = 1.3
-    with pytest.raises(
-        ConnectomeError,
-        match=r"row 1, column 5 is 1\.3, but correlations lie between -1 and 1\..*pass --fisher-z",
-    ):
+    found = r"row 1, column 5 is 1\.3, but correlations lie between -1 and 1"
+    with pytest.raises(ConnectomeError, match=found + r", and by the diagonal of 1 these are no"):
         Connectome.from_matrix(matrix)
+    np.fill_diagonal(matrix, 0.0)
+    with pytest.raises(ConnectomeError, match=found + r"\..*pass --fisher-z.*Distances"):
+        Connectome.from_matrix(matrix)
+
+
+def test_the_advice_on_fisher_z_with_a_diagonal_of_one_leads_somewhere(
+    matrix: NDArray[np.float64],
+) -> None:
+    matrix[0, 4] = matrix[4, 0] = 1.3
+    with pytest.raises(ConnectomeError, match="if they are Fisher z, set the diagonal to 0"):
+        Connectome.from_matrix(matrix, fisher_z=True)
+    np.fill_diagonal(matrix, 0.0)
+    assert Connectome.from_matrix(matrix, fisher_z=True).n_regions == len(matrix)
 
 
 @pytest.mark.parametrize("diagonal", [np.inf, 7.2543])

@@ -703,3 +703,11 @@ def test_a_real_person_is_the_same_from_matlab(
         Connectome.from_timeseries(series).correlations,
         atol=1e-5,
     )
+
+
+def test_a_conn_file_without_its_columns_names_is_named_as_such(tmp_path: Path) -> None:
+    path = tmp_path / "resultsROI_Subject001_Condition001.mat"
+    names = np.array(["a", "b", "c"], object)
+    scipy_io.savemat(path, {"Z": np.arctanh(0.5 * np.eye(3)), "names": names})
+    with pytest.raises(ConnectomeError, match=r"has CONN's Z and names, but not names2"):
+        read_array(path)
