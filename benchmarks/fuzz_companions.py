@@ -11,6 +11,7 @@ from fuzz_mutators import blind, in_array_of_text, in_json, in_zip
 from fuzz_target import Prepared, Target
 
 from dtb_runtime.covariates import Covariate
+from dtb_runtime.errors import ConnectomeError
 from dtb_runtime.fmriprep_confounds import denoised, mean_fd
 from dtb_runtime.harmonization import Harmonization, Site, SiteEffects, labels_digest
 from dtb_runtime.harmonization_file import content_of, harmonization_of
@@ -75,7 +76,12 @@ def _site_effects() -> bytes:
 
 
 def _motion(_: Path) -> Prepared:
-    return Prepared([_motion_table()], [blind], mean_fd_of)
+    def read(path: Path) -> None:
+        mean_fd_mm, notes = mean_fd_of(path)
+        if mean_fd_mm is None:  # a connectome is taken without it, with this note
+            raise ConnectomeError(notes[0])
+
+    return Prepared([_motion_table()], [blind], read)
 
 
 def _confounds(ending: str, folder: Path) -> Prepared:

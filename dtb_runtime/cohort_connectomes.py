@@ -56,13 +56,17 @@ class CohortConnectomes:
 
         Raises
         ------
+        UsageError
+            It is not known which file is meant, or who the person is.
         ConnectomeError
-            There is none, it cannot be read, or its site is not known.
+            There is no file, it cannot be read, or its site is not known.
         MissingDependencyError
             The package that reads its format is not installed.
         """
-        if entry.problem is not None or entry.path is None:
-            raise ConnectomeError(entry.problem or "There is no file.")
+        if entry.problem is not None:
+            raise UsageError(entry.problem)
+        if entry.path is None:
+            raise ConnectomeError("There is no file.")
         found = unnamed(read_connectome(entry.path, self._reading), entry)
         if self._harmonization is None or self._parcellation is None:
             return found

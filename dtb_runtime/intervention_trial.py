@@ -192,7 +192,7 @@ def mean_connectome(bundle: Bundle, listing: CohortListing, settings: TrialSetti
             own = bundle.aligned(connectomes.read(entry))
             correlations = own.correlations.astype(np.float64)
             check_original(correlations, own.source)
-        except ConnectomeError as error:
+        except (ConnectomeError, UsageError) as error:
             first_error = first_error or entry.told(str(error))
             continue
         total = correlations if total is None else total + correlations

@@ -183,9 +183,9 @@ def test_the_closest_of_several_tables_counts(folder: Path, columns: dict[str, A
     ("content", "why"),
     [
         (b"csf\n1\n2\n", r"timeseries\.tsv has no framewise_displacement\.$"),
-        (b"framewise_displacement\nn/a\n", "has no framewise_displacement"),
+        (b"framewise_displacement\nn/a\n", "has no values of framewise_displacement"),
         (b"framewise_displacement\nmuch\n", r"\(could not convert string to float: 'much'\)"),
-        (b"framewise_displacement\n-1\n", "has no framewise_displacement"),
+        (b"framewise_displacement\n-1\n", "that are negative or infinite"),
         (b"framewise_displacement\tb\n1\n", "row 1 under the header has 1 cells"),
         (b"\xff\xff", "is not a text file"),
     ],
