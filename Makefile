@@ -31,9 +31,9 @@ demo: .venv-demo/installed
 	.venv-demo/bin/dtb-run predict $(EXAMPLE)
 	.venv-demo/bin/dtb-run demo --out .venv-demo/dtb-demo --force
 
-# A process for each core, each with one thread.
+# A process for each core, each with one thread; what a file sets up is set up once.
 test: .venv-test/ready
-	OMP_NUM_THREADS=1 .venv-test/bin/python -m pytest --numprocesses auto $(ARGS)
+	OMP_NUM_THREADS=1 .venv-test/bin/python -m pytest --numprocesses auto --dist loadfile $(ARGS)
 
 lint: .venv-lint/ready
 	.venv-lint/bin/ruff check .
