@@ -321,6 +321,8 @@ def test_a_worker_that_is_killed_while_all_end_keeps_nobody_waiting(
     assert len(pids) == 2
     for pid in pids:
         os.kill(pid, signal.SIGSTOP)
+    for pid in pids:  # on a busy machine one thread would end the process before another stops it
+        assert os.WIFSTOPPED(os.waitpid(pid, os.WUNTRACED)[1])
     ending = threading.Thread(target=workers._end, daemon=True)
     ending.start()
     time.sleep(0.5)  # it has asked them to end, and waits
