@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import io
 import os
 import signal
@@ -185,8 +186,14 @@ def _ended_politely() -> Iterator[None]:
         signal.signal(signal.SIGTERM, previous)
 
 
+@functools.cache
+def _command() -> Any:
+    """The app as typer runs it: built once, for programs that call `main` often."""
+    return typer.main.get_command(app)
+
+
 def _run(arguments: Sequence[str] | None) -> int:
-    command = typer.main.get_command(app)
+    command = _command()
     try:
         # Not standalone: typer would print what is wrong with the words as they are.
         code = command.main(args=arguments, prog_name="dtb-run", standalone_mode=False)

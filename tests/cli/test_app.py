@@ -137,7 +137,7 @@ def test_a_module_of_ours_that_is_missing_is_a_mistake_of_ours(
     def fail() -> None:
         raise ModuleNotFoundError("No module named 'dtb_nowhere'", name="dtb_nowhere")
 
-    monkeypatch.setattr("typer.main.get_command", lambda _: _Failing(fail))
+    monkeypatch.setattr(app, "_command", lambda: _Failing(fail))
     with pytest.raises(ModuleNotFoundError, match="dtb_nowhere"):
         app.main([])
 
