@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -178,8 +177,7 @@ def cohort_sds(bundle: Bundle, names: Sequence[str]) -> Floats:
         The bundle has norms of neither the indicator nor the latents.
     """
     norms = bundle.norms
-    missing = [name for name in names if name not in norms.indicator_quantiles]
-    drawn = dict(zip(missing, _drawn_sds(bundle, tuple(missing)), strict=True)) if missing else {}
+    drawn = _drawn_sds(bundle, [name for name in names if name not in norms.indicator_quantiles])
     return np.array([drawn.get(name) or norms.indicator_sd(name) for name in names])
 
 
@@ -200,14 +198,22 @@ def drawn_weights(bundle: Bundle, n: int) -> NDArray[np.float32] | None:
     return np.stack([bundle.decode(each) for each in draws.astype(np.float32)])
 
 
-@lru_cache(maxsize=16)
-def _drawn_sds(bundle: Bundle, names: tuple[str, ...]) -> tuple[float, ...]:
-    weights = drawn_weights(bundle, _SD_DRAWS)
-    if weights is None:
-        raise UsageError(
-            f"Bundle {bundle.name!r} has no norms of {names[0]!r}, so nobody knows how far it "
-            "differs between people. Give sizes in its own unit, and choose other indicators to "
-            "be reported in SDs."
-        )
-    values = IndicatorForecasts(bundle, names).of_weights(weights)
-    return tuple(np.nanstd(values, axis=0, ddof=1).tolist())
+_known_sds: dict[tuple[str, str], float] = {}
+"""Of drawn twins, by the bundle's digest and the indicator: a bundle that is loaded again has the
+same, and nothing here keeps its graphs in memory."""
+
+
+def _drawn_sds(bundle: Bundle, names: Sequence[str]) -> dict[str, float]:
+    missing = [name for name in names if (bundle.digest, name) not in _known_sds]
+    if missing:
+        weights = drawn_weights(bundle, _SD_DRAWS)
+        if weights is None:
+            raise UsageError(
+                f"Bundle {bundle.name!r} has no norms of {missing[0]!r}, so nobody knows how far "
+                "it differs between people. Give sizes in its own unit, and choose other "
+                "indicators to be reported in SDs."
+            )
+        values = IndicatorForecasts(bundle, missing).of_weights(weights)
+        for name, sd in zip(missing, np.nanstd(values, axis=0, ddof=1).tolist(), strict=True):
+            _known_sds[bundle.digest, name] = sd
+    return {name: _known_sds[bundle.digest, name] for name in names}
