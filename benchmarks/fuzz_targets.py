@@ -28,8 +28,9 @@ from fuzz_target import ISOLATED, LIBRARY, Prepared, Target
 from dtb_runtime import reading_child
 from dtb_runtime.bundle_loading import load_bundle
 from dtb_runtime.cohort_listing import list_cohort
-from dtb_runtime.connectome import Connectome, read_connectome
+from dtb_runtime.connectome import Connectome
 from dtb_runtime.connectome_change import ConnectomeChange
+from dtb_runtime.connectome_file import read_connectome
 from dtb_runtime.events import SCHEDULES_DIR, read_events
 from dtb_runtime.label_tables import read_label_table
 from dtb_runtime.manifest import Manifest, seal

@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 from dtb_models.simulation import SimulatedCohort
 from dtb_runtime.bundle import Bundle
 from dtb_runtime.bundle_loading import load_bundle
-from dtb_runtime.connectome import Connectome, read_connectome
+from dtb_runtime.connectome import Connectome
+from dtb_runtime.connectome_file import read_connectome
 from dtb_runtime.errors import DtbError
 
 SHARES = (0.005, 0.01, 0.03, 0.05)

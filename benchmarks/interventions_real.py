@@ -14,7 +14,7 @@ from results_data import data_folder
 
 from dtb_models.plan_search import PlanSearch
 from dtb_runtime.bundle_loading import load_bundle
-from dtb_runtime.connectome import read_connectome
+from dtb_runtime.connectome_file import read_connectome
 from dtb_runtime.intervention import try_plan
 from dtb_runtime.plan import Goal
 

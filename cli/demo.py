@@ -57,7 +57,7 @@ def demo(
     """
     from dtb_runtime.atomic import write_files
     from dtb_runtime.bundle_loading import load_bundle
-    from dtb_runtime.connectome import read_connectome
+    from dtb_runtime.connectome_file import read_connectome
     from dtb_runtime.example_person import (
         BUNDLE,
         CONNECTOME_FILE,

@@ -109,7 +109,7 @@ def intervene(
     """
     from dtb_runtime.atomic import check_free
     from dtb_runtime.bundle_loading import load_bundle
-    from dtb_runtime.connectome import read_connectome
+    from dtb_runtime.connectome_file import read_connectome
     from dtb_runtime.gradients import plan_finder
     from dtb_runtime.intervention import DOSES, try_plan
     from dtb_runtime.intervention_outputs import WRITTEN, summary_of, write_intervention

@@ -118,7 +118,7 @@ class Person:
         """
         from dataclasses import replace
 
-        from dtb_runtime.connectome import read_connectome
+        from dtb_runtime.connectome_file import read_connectome
 
         if self.twin is not None:
             twin = bundle.load_twin(self.twin)

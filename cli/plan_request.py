@@ -140,7 +140,7 @@ def connectomes_of(
     if cohort is None:
         return None
     from dtb_runtime.cohort_listing import list_cohort
-    from dtb_runtime.connectome import read_connectome
+    from dtb_runtime.connectome_file import read_connectome
     from dtb_runtime.errors import CohortError
     from dtb_runtime.plan import parcellation_of
 

@@ -10,7 +10,8 @@
 Where things are::
 
     errors             every error raised on purpose
-    connectome         a person's correlations (connectome_checks: the checks)
+    connectome         a person's correlations (connectome_checks: the checks;
+                       connectome_file: read from a file)
     edges              the upper triangle as Fisher z
     readers            files that a connectome can come from, by file name ending (raw_array: what
                        they give, reading: what the caller says; plain_files, nifti_files,
@@ -77,7 +78,8 @@ from .errors import DtbError
 if TYPE_CHECKING:
     from .bundle import Bundle
     from .bundle_loading import available_bundles, load_bundle
-    from .connectome import Connectome, read_connectome
+    from .connectome import Connectome
+    from .connectome_file import read_connectome
     from .forecast import Forecast
     from .twin import Twin
 
@@ -99,7 +101,7 @@ _MODULE_OF = {
     "Twin": "twin",
     "available_bundles": "bundle_loading",
     "load_bundle": "bundle_loading",
-    "read_connectome": "connectome",
+    "read_connectome": "connectome_file",
 }
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .connectome import Connectome, read_connectome
+from .connectome import Connectome
+from .connectome_file import read_connectome
 from .errors import ConnectomeError, UsageError
 from .hidden_names import unnamed
 

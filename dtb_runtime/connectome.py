@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -27,15 +26,12 @@ from .connectome_checks import (
     symmetric,
 )
 from .edges import edges_from_correlations
-from .errors import ConnectomeError, UsageError
-from .raw_array import RawArray
-from .readers import read_array
-from .reading import Reading
+from .errors import ConnectomeError
 from .region_names import RegionMatch, match_regions
 from .resting_series import correlate
-from .tables import file_label
 
-_R, _FISHER_Z = "correlations r", "Fisher z"
+AS_R, AS_Z = "correlations r", "Fisher z"
+"""What numbers are taken for."""
 R_BY_DIAGONAL, R_BY_DEFAULT = "its diagonal is 1", "nothing says otherwise"
 """Why a matrix was taken for correlations r whose file does not say it."""
 _IMPUTE = " Or take up to 5 % of regions from the cohort: --impute cohort (Reading(impute=True))."
@@ -58,7 +54,7 @@ class Connectome:
     """What was set or is doubtful, one sentence each."""
     n_timepoints: int | None = None
     """Length of the time series it was computed from, if it was."""
-    taken_for: str = "correlations r"
+    taken_for: str = AS_R
     """What the numbers were taken for, and why."""
     mean_fd_mm: float | None = None
     """Mean framewise displacement of the scan in mm, if known."""
@@ -230,7 +226,7 @@ class Connectome:
             values[np.diag_indices(n)] = 1.0
         correlations, note = symmetric(values, names, source)
         single = _with_gaps(correlations, gaps)
-        taken_for = f"{_FISHER_Z} (as was said)" if fisher_z else f"{_R} ({_why_r(diagonal)})"
+        taken_for = f"{AS_Z} (as was said)" if fisher_z else f"{AS_R} ({_why_r(diagonal)})"
         notes = (*notes, *note)
         return cls(single, names, source, notes, taken_for=taken_for, may_impute=may_impute)
 
@@ -280,96 +276,9 @@ class Connectome:
         return cls(single, names, source, notes, n_timepoints, taken_for, may_impute=may_impute)
 
 
-def read_connectome(
-    path: str | Path,
-    reading: Reading | None = None,
-    *,
-    fisher_z: bool = False,
-    timeseries: bool = False,
-) -> Connectome:
-    """Read a connectome, or the resting time series it is computed from.
-
-    Parameters
-    ----------
-    path : str or pathlib.Path
-        A file whose ending is in `readers.READERS`. With region labels where the format has them.
-    reading : Reading, optional
-        What the file does not say itself.
-    fisher_z, timeseries : bool
-        Short for `Reading(fisher_z=...)` and `Reading(timeseries=...)`.
-
-    Raises
-    ------
-    ConnectomeError
-        The file cannot be read, or is not what it should be.
-    MissingDependencyError
-        The package that reads this format is not installed.
-    UsageError
-        Both flags are given, or one beside `reading`.
-    """
-    path = Path(path)
-    if reading is None:
-        reading = Reading(fisher_z=fisher_z, timeseries=timeseries)
-    elif fisher_z or timeseries:
-        raise UsageError(
-            "fisher_z and timeseries were given beside a Reading, which has both. Set them there."
-        )
-    raw = read_array(path, reading)
-    source = file_label(path)
-    if raw.kind == "connectome" and reading.timeseries:
-        raise ConnectomeError(
-            f"{source} says that it holds a connectome. Drop --timeseries (timeseries=False)."
-        )
-    if reading.timeseries or raw.kind == "timeseries":
-        if reading.fisher_z:
-            raise ConnectomeError(
-                f"{source} holds time series, which have no correlations yet. Drop --fisher-z "
-                "(fisher_z=False)."
-            )
-        return _of_series(raw, source, reading)
-    if raw.scale == "r" and reading.fisher_z:
-        raise ConnectomeError(
-            f"{source} holds correlations ({raw.why}), but was said to hold Fisher z. Drop "
-            "--fisher-z (fisher_z=False)."
-        )
-    is_z = reading.fisher_z or raw.scale == "z"
-    found = Connectome.from_matrix(
-        raw.values,
-        labels=_matrix_labels(raw, source),
-        fisher_z=is_z,
-        source=source,
-        may_impute=reading.impute,
-    )
-    return replace(
-        found,
-        taken_for=f"{_FISHER_Z if is_z else _R} ({raw.why})" if raw.why else found.taken_for,
-        notes=(*raw.notes, *found.notes),
-        mean_fd_mm=raw.mean_fd_mm,
-    )
-
-
 def _why_r(diagonal: NDArray[np.float64]) -> str:
     """Why numbers are correlations r, where neither format nor name says it."""
     return R_BY_DIAGONAL if np.allclose(diagonal, 1.0) else R_BY_DEFAULT
-
-
-def _of_series(raw: RawArray, source: str, reading: Reading) -> Connectome:
-    found = Connectome.from_timeseries(
-        raw.values, labels=raw.labels, source=source, may_impute=reading.impute
-    )
-    return replace(found, notes=(*raw.notes, *found.notes), mean_fd_mm=raw.mean_fd_mm)
-
-
-def _matrix_labels(raw: RawArray, source: str) -> tuple[str, ...] | None:
-    if raw.labels is None or raw.row_labels is None:
-        return raw.labels or raw.row_labels
-    for number, (row, column) in enumerate(zip(raw.row_labels, raw.labels, strict=False), start=1):
-        if row != column:
-            raise ConnectomeError(
-                f"{source}: row {number} is labeled {row!r} but column {number} {column!r}. "
-                "Rows and columns of a connectome must have the same order."
-            )
-    return raw.labels
 
 
 def _regions_without_data(

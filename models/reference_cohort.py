@@ -9,7 +9,7 @@ import numpy as np
 
 from dtb_runtime.cohort_entry import CohortEntry
 from dtb_runtime.cohort_listing import CohortListing
-from dtb_runtime.connectome import read_connectome
+from dtb_runtime.connectome_file import read_connectome
 from dtb_runtime.covariates import cell_of, covariate_value
 from dtb_runtime.edges import fisher_z
 from dtb_runtime.errors import CohortError, ConnectomeError, UsageError

@@ -13,7 +13,7 @@ import pytest
 
 from dtb_models.simulation import SimulatedCohort
 from dtb_models.tcp import TcpCohort
-from dtb_runtime.connectome import read_connectome
+from dtb_runtime.connectome_file import read_connectome
 from dtb_runtime.parcellation import read_regions_table
 
 Run = Callable[..., Any]

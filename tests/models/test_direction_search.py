@@ -15,7 +15,8 @@ from dtb_models.smooth_grad import smooth_gradient
 from dtb_models.weight_direction import WeightDirection
 from dtb_runtime.bundle import Bundle
 from dtb_runtime.bundle_loading import load_bundle
-from dtb_runtime.connectome import Connectome, read_connectome
+from dtb_runtime.connectome import Connectome
+from dtb_runtime.connectome_file import read_connectome
 from dtb_runtime.errors import UsageError
 from dtb_runtime.gradients import ChangeLimits, DirectionSettings, plan_finder
 from dtb_runtime.indicator_forecasts import IndicatorForecasts

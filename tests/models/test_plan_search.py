@@ -12,7 +12,8 @@ from dtb_models.plan_search import FoundPlan, PlanSearch
 from dtb_models.simulation import SimulatedCohort
 from dtb_runtime.bundle import Bundle
 from dtb_runtime.bundle_loading import load_bundle
-from dtb_runtime.connectome import Connectome, read_connectome
+from dtb_runtime.connectome import Connectome
+from dtb_runtime.connectome_file import read_connectome
 from dtb_runtime.errors import ConnectomeError, UsageError
 from dtb_runtime.gradients import ChangeLimits
 from dtb_runtime.indicator_forecasts import IndicatorForecasts, cohort_sds

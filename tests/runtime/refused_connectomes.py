@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dtb_runtime.bundle_loading import load_bundle
-from dtb_runtime.connectome import read_connectome
+from dtb_runtime.connectome_file import read_connectome
 from dtb_runtime.reading import Reading
 
 from .refused_case import Case

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dtb_runtime.connectome import read_connectome
+from dtb_runtime.connectome_file import read_connectome
 
 Matrix = NDArray[np.float64]
 

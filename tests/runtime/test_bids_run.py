@@ -34,7 +34,7 @@ from dtb_runtime.bids_texts import citation, libraries_used
 from dtb_runtime.bundle import Bundle
 from dtb_runtime.bundle_loading import load_bundle
 from dtb_runtime.cohort_entry import CohortEntry
-from dtb_runtime.connectome import read_connectome
+from dtb_runtime.connectome_file import read_connectome
 from dtb_runtime.demographics import Sex
 from dtb_runtime.errors import OutputError, UsageError
 from dtb_runtime.folder_lock import locked_folder

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dtb_runtime.connectome import Connectome, read_connectome
+from dtb_runtime.connectome import Connectome
+from dtb_runtime.connectome_file import read_connectome
 from dtb_runtime.edges import fisher_z
 from dtb_runtime.errors import ConnectomeError, UsageError
 from dtb_runtime.participants import participant_id_from

@@ -22,7 +22,7 @@ from sklearn.covariance import EmpiricalCovariance
 
 from dtb_runtime.bundle import Bundle
 from dtb_runtime.bundle_loading import load_bundle
-from dtb_runtime.connectome import read_connectome
+from dtb_runtime.connectome_file import read_connectome
 from dtb_runtime.errors import ConnectomeError
 from dtb_runtime.reading import Reading
 

@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 from dtb_runtime import array_files, numeric_tables, tables
 from dtb_runtime.array_files import ArrayFileError, load_npz
 from dtb_runtime.cohort_listing import list_cohort
-from dtb_runtime.connectome import Connectome, read_connectome
+from dtb_runtime.connectome import Connectome
+from dtb_runtime.connectome_file import read_connectome
 from dtb_runtime.errors import CohortError, ConnectomeError, DataError, EventsError
 from dtb_runtime.events import read_events
 from dtb_runtime.label_tables import read_label_table

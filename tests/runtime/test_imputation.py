@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from dtb_runtime.bundle import Bundle
 from dtb_runtime.bundle_loading import load_bundle
-from dtb_runtime.connectome import Connectome, read_connectome
+from dtb_runtime.connectome import Connectome
+from dtb_runtime.connectome_file import read_connectome
 from dtb_runtime.errors import ConnectomeError
 from dtb_runtime.imputation import imputation_covariance
 from dtb_runtime.latent import LatentDistribution

@@ -23,8 +23,9 @@ from dtb_runtime.arm_tables import COMMON_FILE, TrialHelpers
 from dtb_runtime.bundle import Bundle
 from dtb_runtime.cohort_entry import CohortEntry
 from dtb_runtime.cohort_listing import list_cohort
-from dtb_runtime.connectome import Connectome, read_connectome
+from dtb_runtime.connectome import Connectome
 from dtb_runtime.connectome_change import ConnectomeChange
+from dtb_runtime.connectome_file import read_connectome
 from dtb_runtime.errors import (
     CohortError,
     DtbError,

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from dtb_runtime.cohort_entry import CohortEntry
-from dtb_runtime.connectome import read_connectome
+from dtb_runtime.connectome_file import read_connectome
 from dtb_runtime.motion_sidecar import mean_fd_in, sidecar_of
 from dtb_runtime.scored_person import stamp_of
 

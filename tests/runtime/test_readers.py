@@ -13,7 +13,8 @@ import pytest
 from numpy.typing import NDArray
 
 from dtb_runtime import plain_files
-from dtb_runtime.connectome import Connectome, read_connectome
+from dtb_runtime.connectome import Connectome
+from dtb_runtime.connectome_file import read_connectome
 from dtb_runtime.errors import ConnectomeError
 from dtb_runtime.readers import READERS, read_array
 from dtb_runtime.reading import Reading

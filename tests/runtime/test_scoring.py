@@ -15,7 +15,8 @@ from dtb_runtime import scoring
 from dtb_runtime.bundle import Bundle
 from dtb_runtime.bundle_loading import load_bundle
 from dtb_runtime.cohort_entry import CohortEntry
-from dtb_runtime.connectome import Connectome, read_connectome
+from dtb_runtime.connectome import Connectome
+from dtb_runtime.connectome_file import read_connectome
 from dtb_runtime.draws import Draw
 from dtb_runtime.errors import (
     CohortError,

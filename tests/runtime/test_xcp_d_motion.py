@@ -10,7 +10,7 @@ import pytest
 
 from dtb_runtime.bundle import Bundle
 from dtb_runtime.cohort_entry import CohortEntry
-from dtb_runtime.connectome import read_connectome
+from dtb_runtime.connectome_file import read_connectome
 from dtb_runtime.raw_array import RawArray
 from dtb_runtime.scored_person import file_stamp, stamp_of
 from dtb_runtime.xcp_d_motion import mean_fd_of, motion_table_of, with_mean_fd
