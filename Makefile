@@ -31,9 +31,10 @@ demo: .venv-demo/installed
 	.venv-demo/bin/dtb-run predict $(EXAMPLE)
 	.venv-demo/bin/dtb-run demo --out .venv-demo/dtb-demo --force
 
-# A process for each core, each with one thread; what a file sets up is set up once.
+# A process for each core, each with one thread; what a file sets up is set up once. Bytecode is kept,
+# whatever the environment says: programs that tests start would compile every module again.
 test: .venv-test/ready
-	OMP_NUM_THREADS=1 .venv-test/bin/python -m pytest --numprocesses auto --dist loadfile $(ARGS)
+	OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= .venv-test/bin/python -m pytest --numprocesses auto --dist loadfile $(ARGS)
 
 lint: .venv-lint/ready
 	.venv-lint/bin/ruff check .

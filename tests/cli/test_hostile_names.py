@@ -217,7 +217,7 @@ def test_a_lack_of_memory_is_one_sentence(
     def fail(*_: object, **__: object) -> None:
         raise MemoryError("Unable to allocate 298. GiB")
 
-    monkeypatch.setattr("dtb_runtime.connectome.read_array", fail)
+    monkeypatch.setattr("dtb_runtime.connectome_file.read_array", fail)
     done = dtb_run("predict", connectome, "--bundle", tiny)
     assert done.code == 1
     assert done.err == (
