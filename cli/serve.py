@@ -95,6 +95,15 @@ def serve(
         float,
         typer.Option("--max-body-seconds", min=0.1, help="Until a body has arrived."),
     ] = 30.0,
+    slow_at_once: Annotated[
+        int | None,
+        typer.Option(
+            "--slow-at-once",
+            min=1,
+            show_default=False,
+            help="Calibrations and plans worked on at a time (default: one fewer than workers).",
+        ),
+    ] = None,
     log_requests: Annotated[
         bool,
         typer.Option("--log-requests", help="Log method, address, status and time of each."),
@@ -132,6 +141,7 @@ def serve(
         queue=queue,
         body_s=max_body_seconds,
         request_s=max_seconds,
+        slow_at_once=slow_at_once,
     )
     folders = [find_bundle(name) for name in bundle or [DEFAULT_BUNDLE]]
     manifests = [read_manifest(folder) for folder in folders]

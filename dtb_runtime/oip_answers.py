@@ -36,6 +36,7 @@ def check_size(call: InferCall, shapes: Mapping[str, tuple[int, ...]], most: int
     """
     datatype_of = {spec.name: spec.datatype for spec in call.model.outputs}
     sizes: dict[str, int] = {}
+    is_text = False
     for name, shape in shapes.items():
         datatype = datatype_of[name]
         each = NUMBER_BYTES
@@ -43,14 +44,16 @@ def check_size(call: InferCall, shapes: Mapping[str, tuple[int, ...]], most: int
             each = _TEXT_BYTES
         elif call.outputs.get(name, True):
             each = DTYPES[datatype].itemsize
+        else:
+            is_text = True
         sizes[name] = prod(shape) * each
     total = sum(sizes.values())
     if total > most:
         largest = max(sizes, key=lambda name: sizes[name])
         raise DataError(
             f"The answer would take about {total / 1e6:.0f} MB, expected at most {most / 1e6:.0f}. "
-            f"Ask for binary data, for less than all outputs (the largest is {largest!r}), or for "
-            "fewer people at a time."
+            f"Ask for {'binary data, ' if is_text else ''}less than all outputs (the largest is "
+            f"{largest!r}), or fewer people at a time."
         )
 
 

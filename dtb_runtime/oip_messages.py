@@ -181,19 +181,25 @@ _PROBLEMS = {
     "dict_type": "expected an object",
     "list_type": "expected a list",
 }
-_KINDS = ("bool", "int", "float", "str")  # what pydantic calls the members of a union
+# What pydantic calls the members of a union, and we.
+_KINDS = {"str": "text", "int": "a number", "float": "a number", "bool": "true or false"}
+_UNIONS = ("dict[", "list[", "nullable[", "union[")  # members that are no keys of anybody
 
 
 def _sentence(error: ValidationError, message: type[BaseModel]) -> str:
     """The first place that is wrong, and what is wrong there."""
-    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    every = error.errors(include_url=False, include_input=False, include_context=False)
+    first = every[0]
     *outer, last = first["loc"] or ("",)
     problem = _PROBLEMS.get(first["type"], one_line(first["msg"]))
     if last in _KINDS and outer:
-        last, problem = outer.pop(), "expected text, a number, true or false"
+        tried = {each["loc"][-1] for each in every if each["loc"][:-1] == first["loc"][:-1]}
+        words = dict.fromkeys(word for kind, word in _KINDS.items() if kind in tried)
+        last, problem = outer.pop(), f"expected {' or '.join(words)}"
     if first["type"] == "extra_forbidden":
         problem += _known_keys(message, outer)
-    place = [str(part + 1) if isinstance(part, int) else shortened(part) for part in (*outer, last)]
+    keys = [part for part in (*outer, last) if not str(part).startswith(_UNIONS)]
+    place = [str(part + 1) if isinstance(part, int) else shortened(part) for part in keys]
     return f"The request{', ' if place[-1] else ''}{', '.join(place)}: {problem}."
 
 

@@ -108,6 +108,11 @@ def _add_protocol(app: FastAPI, service: Service) -> None:
         is_ready = service.pool.is_ready
         return JSONResponse({"ready": is_ready}, 200 if is_ready else 503)
 
+    # Triton's, of all models; else it would be a model's name.
+    @app.get("/v2/models/stats", include_in_schema=False, response_model=None)
+    async def statistics() -> NoReturn:
+        raise HTTPException(404)
+
     @app.get(MODEL, summary="A model", response_model=ModelMetadata)
     async def model_metadata(model: str) -> dict[str, Any]:
         return service.model(model).metadata()
@@ -160,9 +165,7 @@ def _add_documents(app: FastAPI, service: Service, has_tokens: bool) -> None:
         return Response(service.metrics.text(), headers={"content-type": CONTENT_TYPE})
 
     described = document(app, service.models, JOBS, has_tokens=has_tokens)
-    twins = [model for model in service.models.values() if model.kind == "twin"]
-    n_regions = max(twins[0].inputs[0].shape) if twins else 0
-    documents = page(described, n_regions).encode()
+    documents = page(described, service.models.values()).encode()
 
     @app.get(SCHEMA, include_in_schema=False)
     async def openapi() -> JSONResponse:

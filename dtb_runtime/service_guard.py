@@ -11,8 +11,10 @@ import contextlib
 import logging
 import time
 import traceback
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any
+
+from starlette.routing import BaseRoute, Match
 
 from .service_body import too_long
 from .service_limits import ServiceLimits
@@ -32,6 +34,10 @@ PATH = "dtb_path"
 LINGER_S = 2.0
 """For which a body is read and thrown away whose request was refused before its end: who sends it
 would not see why, if the connection were closed at once."""
+_ONCE = frozenset(
+    {b"authorization", b"content-encoding", b"content-type", b"inference-header-content-length"}
+)
+"""Headers that a proxy might read otherwise than we do, where they stand twice."""
 _METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS")
 _SAFE_HEADERS = (
     (b"cache-control", b"no-store"),  # answers are about people
@@ -85,7 +91,7 @@ class Guard:
         if method == "HEAD":  # as GET; the server leaves the body out, by its own scope
             scope = {**scope, "method": "GET"}
         try:
-            app = self._refusal(scope["path"], method, headers) or self._app
+            app = self._refusal(scope, headers) or self._app
             await app(scope, exchange.receive, exchange.send)
         except asyncio.CancelledError:  # the service does not wait any longer
             if exchange.status is not None:
@@ -103,8 +109,12 @@ class Guard:
         finally:
             self._note(method, scope, exchange.status, time.perf_counter() - begin_s)
 
-    def _refusal(self, path: str, method: str, headers: Mapping[bytes, bytes]) -> Refusal | None:
+    def _refusal(self, scope: Scope, headers: Mapping[bytes, bytes]) -> Refusal | None:
         """Why a request is not looked at, if it is not."""
+        path = scope["path"]
+        given = [name for name, _ in scope["headers"]]
+        if twice := next((name for name in _ONCE if given.count(name) > 1), None):
+            return Refusal(400, f"The header {twice.decode().title()} stands twice. Send it once.")
         if (
             self._tokens is not None
             and path not in OPEN
@@ -134,7 +144,7 @@ class Guard:
 
     def _note(self, method: str, scope: Scope, status: int | None, seconds: float) -> None:
         method = method if method in _METHODS else "other"
-        path = scope.get(PATH) or getattr(scope.get("route"), "path", None) or "other"
+        path = scope.get(PATH) or _documented(getattr(self._app, "routes", ()), scope)
         answered = "gone" if status is None else str(status)
         self._metrics.answered(method, path, answered, seconds)
         if self._logs_requests:
@@ -171,6 +181,12 @@ class _Exchange:
                         await self.receive()
             message = {"type": "http.response.body", "body": b""}
         await self._send(message)
+
+
+def _documented(routes: Iterable[BaseRoute], scope: Scope) -> str:
+    """The address as it is documented, also where a request did not come as far as its route."""
+    fitting = (route for route in routes if route.matches(scope)[0] is not Match.NONE)
+    return getattr(next(fitting, None), "path", "other")
 
 
 def _has_body(headers: Mapping[bytes, bytes]) -> bool:

@@ -12,6 +12,8 @@ from typing import Any, Literal, TypeAlias, get_args
 
 JobKind: TypeAlias = Literal["infer", "predict", "calibrate", "apply-plan"]
 KINDS: tuple[JobKind, ...] = get_args(JobKind)
+SLOW_KINDS: frozenset[JobKind] = frozenset({"calibrate", "apply-plan"})
+"""What takes seconds, where a forecast takes hundredths of one."""
 JSON_TYPE = "application/json"
 BINARY_TYPE = "application/octet-stream"
 

@@ -42,16 +42,22 @@ class ServiceLimits:
     """Of a latent, for one person."""
     n_trials: int = 5000
     """Of own schedules and of trials to learn from, for one person."""
+    learned_s: float = 2400.0
+    """Of runs to learn from together, for one person: with the compact bundle that takes 20 s."""
+    slow_at_once: int | None = None
+    """Calibrations and plans that are worked on at a time, so that forecasts need not wait for
+    them; by default one fewer than there are workers, at least 1."""
     twins_cached: int = 64
     """Twins that each worker keeps, by the digest of their connectome."""
 
     def __post_init__(self) -> None:
         for name in self.__slots__:
             value = getattr(self, name)
-            if not value > 0:
+            if value is not None and not value > 0:
                 raise UsageError(f"The service's limit {name} must be above 0, found {value}.")
         if self.held_bytes < self.body_bytes:
             raise UsageError(
                 f"The service may hold {self.held_bytes} bytes, but a single body may have "
-                f"{self.body_bytes}. Raise held_bytes, or lower body_bytes."
+                f"{self.body_bytes}. Raise --max-memory-mb (held_bytes), or lower --max-body-mb "
+                "(body_bytes)."
             )

@@ -7,7 +7,6 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import BaseModel, Field, WithJsonSchema
 
 from .forecast import DRAWS
-from .intervention import SHAMS
 from .oip_messages import Message
 
 MAX_SEED = 2**63 - 1
@@ -17,6 +16,8 @@ MAX_COLUMNS = 100
 MAX_RUNS = 50
 """Of one task, to learn from."""
 MAX_DOSE = 10.0
+MAX_SHAMS = 50
+"""Each is a search for the nearest possible connectome, of half a second."""
 ALL_TASKS = "all"
 
 # Numbers are looked at where they become arrays: one by one would take longer than the forecast.
@@ -107,7 +108,7 @@ class ApplyPlanRequest(ConnectomeRequest):
     dose: Annotated[float, Field(ge=0.0, le=MAX_DOSE)] = Field(
         default=1.0, description="Multiple of the plan's change."
     )
-    shams: Annotated[int, Field(ge=0, le=SHAMS)] = Field(
+    shams: Annotated[int, Field(ge=0, le=MAX_SHAMS)] = Field(
         default=0, description="Random changes of the same size to compare with."
     )
     seed: Seed = Field(default=0, description="Of the random changes.")

@@ -13,10 +13,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement, tostring
 
+from .oip_models import ANY, ServedModel
 from .service_jobs import JSON_TYPE
 
 STYLE = """
 :root { color-scheme: light dark; }
+html { background: Canvas; color: CanvasText; }
+body { overflow-wrap: anywhere; }
 body { font: 1rem/1.5 system-ui, sans-serif; max-width: 60rem; margin: 0 auto; padding: 1rem; }
 details { border: 1px solid GrayText; border-radius: 4px; margin: .5rem 0; padding: .5rem 1rem; }
 summary { cursor: pointer; }
@@ -55,14 +58,22 @@ async function ask(form) {
     output.textContent = String(error);
   }
 }
-function fill(form) {
-  const n = Number(form.dataset.regions);
-  const rows = Array.from({ length: n }, (_, i) =>
+function connectome(n) {
+  return Array.from({ length: n }, (_, i) =>
     Array.from({ length: n }, (_, j) => Number((0.5 ** Math.abs(i - j)).toFixed(4))));
-  const tensor = { name: "connectome", datatype: "FP32", shape: [1, n, n], data: rows.flat() };
-  const body = form.dataset.path.endsWith("/infer")
-    ? { inputs: [tensor], outputs: [{ name: "indicators" }, { name: "indicator_names" }] }
-    : { connectome: rows, trials: false };
+}
+function filled(input) {
+  const size = input.shape.reduce((product, length) => product * length, 1);
+  const data = input.name === "connectome"
+    ? connectome(input.shape[1]).flat() : new Array(size).fill(0);
+  return { ...input, data };
+}
+function fill(form) {
+  const example = JSON.parse(form.dataset.example);
+  const model = form.querySelector("select[name=model]");
+  const body = model
+    ? { inputs: example[model.value].inputs.map(filled), outputs: example[model.value].outputs }
+    : { connectome: connectome(example.regions), trials: false };
   form.querySelector("textarea").value = JSON.stringify(body);
 }
 for (const form of document.querySelectorAll("form[data-path]")) {
@@ -82,19 +93,23 @@ CONTENT_SECURITY = (
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 """Header with which browsers run and load nothing but what is on the page."""
-_WITH_EXAMPLE = ("/v1/predict", "/v2/models/{model}/infer")
+_LENGTHS = {"people": 1, "time": 10}
+"""Of axes that an example chooses."""
 
 
-def page(document: Mapping[str, Any], n_regions: int) -> str:
+def page(document: Mapping[str, Any], models: Iterable[ServedModel]) -> str:
     """The page, as HTML.
 
     Parameters
     ----------
     document : mapping
         An OpenAPI document, as JSON values.
-    n_regions : int
-        Of the example that can be filled in; 0 for none.
+    models : iterable of ServedModel
+        Of which examples can be filled in: those that are served.
     """
+    models = [*models]
+    of_models = {model.name: _example(model) for model in models}
+    sizes = [model.inputs[0].shape[1] for model in models if model.kind == "twin"]
     html = Element("html", lang="en")
     head = SubElement(html, "head")
     SubElement(head, "meta", charset="utf-8")
@@ -117,9 +132,11 @@ def page(document: Mapping[str, Any], n_regions: int) -> str:
         SubElement(label, "input", id="token", type="password", autocomplete="off")
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
-            with_example = n_regions > 0 and path in _WITH_EXAMPLE
+            example: dict[str, Any] = of_models if path.endswith("/infer") else {}
+            if path == "/v1/predict" and sizes:
+                example = {"regions": sizes[0]}
             part = _operation(document, method.upper(), path, operation)
-            part.append(_form(method.upper(), path, operation, n_regions if with_example else 0))
+            part.append(_form(method.upper(), path, operation, example))
             body.append(part)
     _text(body, "h2", "Messages")
     for name, schema in sorted(document["components"]["schemas"].items()):
@@ -163,8 +180,29 @@ def _operation(
     return part
 
 
-def _form(method: str, path: str, operation: Mapping[str, Any], n_regions: int) -> Element:
-    data = {"data-method": method, "data-path": path, "data-regions": str(n_regions)}
+def _example(model: ServedModel) -> dict[str, Any]:
+    """What a model takes at least, and what to ask of it: few numbers where it gives many."""
+    inputs = [
+        {
+            "name": one.name,
+            "datatype": one.datatype,
+            "shape": [
+                _LENGTHS[axis] if length == ANY else length
+                for axis, length in zip(one.axes, one.shape, strict=True)
+            ],
+        }
+        for one in model.inputs
+        if not one.is_optional
+    ]
+    names = [one.name for one in model.outputs]
+    wanted = ["indicators", "indicator_names"] if model.kind == "twin" else names[:1]
+    return {"inputs": inputs, "outputs": [{"name": name} for name in wanted]}
+
+
+def _form(
+    method: str, path: str, operation: Mapping[str, Any], example: Mapping[str, Any]
+) -> Element:
+    data = {"data-method": method, "data-path": path, "data-example": json.dumps(example)}
     form = Element("form", data)
     for one in operation.get("parameters", ()):
         if "enum" in one["schema"]:
@@ -176,7 +214,7 @@ def _form(method: str, path: str, operation: Mapping[str, Any], n_regions: int) 
         label = _text(form, "label", "Body ")
         _text(label, "textarea", "{}", rows="6", spellcheck="false")
     _text(form, "button", "Send", type="submit")
-    if n_regions:
+    if example:
         _text(form, "button", "Fill in an example", type="button")
     # What is longer than its frame is scrolled, also without a mouse.
     SubElement(SubElement(form, "pre", tabindex="0"), "output")

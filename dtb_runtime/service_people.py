@@ -33,7 +33,7 @@ from .service_twins import TwinMaker
 from .service_words import in_request_words
 from .summary import summary
 from .tables import shortened
-from .tasks import get_task
+from .tasks import DT_S, get_task
 from .twin import Twin
 from .twin_file import twin_bytes
 
@@ -104,6 +104,7 @@ class PeopleApi:
         before = twin_of(message, maker, self._limits.n_regions)
         if before is None:
             before = maker.bundle.population_twin(participant_id=message.participant_id)
+        self._check_duration([*before.observed, *runs])
         after = before.calibrate(runs, seed=message.seed)
         earlier, later = (
             _summary(twin, twin.forecast_tasks(draws=message.draws), message)
@@ -176,6 +177,15 @@ class PeopleApi:
         if not runs:
             raise DataError("There are no trials to learn from. Send at least one run.")
         return runs
+
+    def _check_duration(self, runs: Sequence[ObservedRun]) -> None:
+        seconds = sum(run.events.n_steps for run in runs) * DT_S
+        if seconds > self._limits.learned_s:
+            raise DataError(
+                f"The runs to learn from last {seconds:.0f} s together, with those that a twin "
+                f"knows already, expected at most {self._limits.learned_s:.0f}: learning from more "
+                "takes longer than a request may. Use dtb-run calibrate."
+            )
 
     def _check_trials(self, runs: Sequence[Columns]) -> None:
         n_trials = sum(max(map(len, columns.values()), default=0) for columns in runs)

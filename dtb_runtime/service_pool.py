@@ -53,7 +53,7 @@ class ServicePool:
         self._plan = plan
         self._request_s = limits.request_s
         self._witness = witness
-        self._queue = JobQueue(limits)
+        self._queue = JobQueue(limits, n_workers)
         self._alive: set[AttendedWorker] = set()
         self._n_begun = 0
         self._n_busy = 0
@@ -180,6 +180,7 @@ class ServicePool:
             answers = await worker.exchange(frames, self._request_s)
         finally:
             self._n_busy -= 1
+            self._queue.finished(batch)
         if isinstance(answers, Answer):
             # Of several, nobody knows whose the trouble was: each is tried once more, alone.
             answers = [answers] if len(batch) == 1 else [LATER] * len(batch)

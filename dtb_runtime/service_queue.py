@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from .service_jobs import Answer, Job
+from .service_jobs import SLOW_KINDS, Answer, Job
 from .service_limits import ServiceLimits
 
 
@@ -19,6 +19,8 @@ class Waiting:
     """The job as it goes to the worker."""
     key: tuple[str, str] | None
     """What may go together; None for what goes alone."""
+    is_slow: bool
+    """Whether it may have to let others pass."""
     answer: asyncio.Future[Answer]
     """Done when there is an answer, or when nobody waits for one any more."""
     late: asyncio.TimerHandle
@@ -28,16 +30,21 @@ class Waiting:
 class JobQueue:
     """First come, first served; a worker that is free takes what goes together with the first.
 
-    For one event loop.
+    Only slow jobs let others pass, where as many of them are worked on as may be at a time. For one
+    event loop.
 
     Parameters
     ----------
     limits : ServiceLimits
         `queue`, `max_batch`; those of one batch together are no longer than one body may be.
+    n_workers : int
+        Who take from it: by default, one of them is kept free of slow jobs.
     """
 
-    def __init__(self, limits: ServiceLimits) -> None:
+    def __init__(self, limits: ServiceLimits, n_workers: int) -> None:
         self._limits = limits
+        self._most_slow = limits.slow_at_once or max(1, n_workers - 1)
+        self._n_slow = 0
         self._waiting: dict[Waiting, None] = {}  # in order, and quick to take one out of
         self._idle: list[asyncio.Future[None]] = []
         self._woken = 0
@@ -61,6 +68,7 @@ class JobQueue:
             frame=job.to_bytes(),
             # Only forecasts are computed together; anything else would let them wait for it.
             key=(job.kind, job.model) if job.kind == "infer" else None,
+            is_slow=job.kind in SLOW_KINDS,
             answer=answer,
             late=loop.call_later(seconds, self._refuse, answer, seconds),
         )
@@ -87,8 +95,8 @@ class JobQueue:
             self._wake()
 
     async def take(self) -> list[Waiting]:
-        """Wait for the next batch, at least one."""
-        while not self._waiting:
+        """Wait for the next batch, at least one; say `finished` when it is over."""
+        while (first := self._first()) is None:
             idle: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._idle.append(idle)
             try:
@@ -101,7 +109,19 @@ class JobQueue:
                     self._wake()
                 raise
             self._woken -= 1
-        return self._next_batch()
+        self._n_slow += first.is_slow
+        return self._next_batch(first)
+
+    def finished(self, batch: Sequence[Waiting]) -> None:
+        """A worker is through with what it took, or has ended."""
+        if batch[0].is_slow:
+            self._n_slow -= 1
+            self._wake()  # another slow one may have let others pass
+
+    def _first(self) -> Waiting | None:
+        """Who has waited longest of those that may be worked on now."""
+        may_be_slow = self._n_slow < self._most_slow
+        return next((each for each in self._waiting if may_be_slow or not each.is_slow), None)
 
     def _wake(self) -> None:
         """Let a free worker look, if there is one."""
@@ -112,8 +132,7 @@ class JobQueue:
             if not idle.done():  # else it is being canceled, and passes it on
                 idle.set_result(None)
 
-    def _next_batch(self) -> list[Waiting]:
-        first = next(iter(self._waiting))
+    def _next_batch(self, first: Waiting) -> list[Waiting]:
         batch, n_bytes = [first], len(first.frame)
         if first.key is not None:
             alike = [waiting for waiting in self._waiting if waiting.key == first.key]

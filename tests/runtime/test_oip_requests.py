@@ -83,7 +83,7 @@ def test_bytes_that_are_no_json(worker: ServiceWorker, body: bytes, sentence: st
         ({"inputs": [EDGES], "parameters": [1]}, "The request, parameters: expected an object."),
         (
             {"inputs": [EDGES], "parameters": {"draws": [1]}},
-            "The request, parameters, draws: expected text, a number, true or false.",
+            "The request, parameters, draws: expected text or a number or true or false.",
         ),
         ({"inputs": [EDGES], "model_name": "main"}, "of model_name 'hypernetwork', but the body"),
         ({"inputs": [EDGES], "model_version": "1"}, "The address is of model_version"),

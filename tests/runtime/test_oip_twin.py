@@ -311,6 +311,6 @@ def test_an_answer_that_would_be_too_large_is_not_begun(tiny: Bundle, people: Pe
         worker, infer_job(single(people(0), people(1)), outputs=["bold"], binary=False)
     )
     assert "would take about" in sentence
-    assert "the largest is 'bold'" in sentence
+    assert "Ask for binary data, less than all outputs (the largest is 'bold'), or" in sentence
     job = infer_job(single(people(0), people(1)), outputs=["bold"])
     assert worker.answer([job])[0].status == 200

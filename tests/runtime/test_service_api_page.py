@@ -144,6 +144,7 @@ def test_the_page_has_the_limits(worker: ServiceWorker) -> None:
         (limits.n_regions, "2000"),
         (limits.draws, "256"),
         (limits.n_trials, "5000 trials"),
+        (round(limits.learned_s), "2400 s together"),
         (MAX_RUNS, "50 runs"),
         (MAX_VALUES // 10**6, "8 million values"),
         (MAX_CONTAINERS, "400000 lists"),

@@ -12,18 +12,21 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from dtb_runtime.bundle import Bundle
 from dtb_runtime.bundle_files import read_manifest
 from dtb_runtime.oip_models import served_models
 from dtb_runtime.service_app import create_app
 from dtb_runtime.service_body import HeldBytes
 from dtb_runtime.service_endpoint import Service
 from dtb_runtime.service_guard import Guard
-from dtb_runtime.service_jobs import Answer
+from dtb_runtime.service_jobs import Answer, Job
 from dtb_runtime.service_limits import ServiceLimits
 from dtb_runtime.service_metrics import ServiceMetrics
 from dtb_runtime.service_tokens import Tokens
+from dtb_runtime.service_worker import ServiceWorker
 
 from .service_fakes import FakePool
 
@@ -206,6 +209,7 @@ def test_requests_for_people_are_jobs_of_their_kind(kind: str, client: Client) -
         ("GET", "/v2/models/nobody", {}, 404, "There is no model 'nobody'; there are: twin"),
         ("GET", "/v2/models/twin/config", {}, 404, "Triton's configurations, statistics, traces"),
         ("GET", "/v2/models/twin/stats", {}, 404, "Triton's configurations, statistics, traces"),
+        ("GET", "/v2/models/stats", {}, 404, "Triton's configurations, statistics, traces"),
         ("POST", "/v2/repository/models/twin/load", {}, 404, "loading of models are not served"),
         ("GET", "/v2/models/twin/versions/1", {}, 404, "There is no version '1' of twin"),
         ("POST", "/v2/models/nobody/infer", JSON, 404, "There is no model 'nobody'"),
@@ -449,6 +453,22 @@ def test_what_is_counted_and_logged_holds_no_word_of_a_request(
     assert "POST /v2/models/{model}/infer 200 " in caplog.text
 
 
+def test_what_is_refused_at_the_door_is_counted_by_its_address(tmp_path: Path) -> None:
+    client = Client(tokens=tokens(tmp_path), body_bytes=10)
+    good = {"authorization": f"Bearer {TOKEN}"}
+    client.ask("POST", INFER, b"{}", JSON)
+    client.ask("POST", "/v1/predict", b"{}" * 6, JSON | good)
+    client.ask("GET", "/v1/calibrate", headers=good)
+    text = client.ask("GET", "/metrics", headers=good).body.decode()
+    for method, path, status in (
+        ("POST", "/v2/models/{model}/infer", 401),
+        ("POST", "/v1/predict", 413),
+        ("GET", "/v1/calibrate", 405),
+    ):
+        line = f'dtb_requests_total{{method="{method}",path="{path}",status="{status}"}} 1.0'
+        assert line in text
+
+
 def test_metrics_show_what_waits_and_works(client: Client) -> None:
     client.pool.n_waiting, client.pool.n_workers = 5, 4
     client.pool.n_alive, client.pool.n_busy, client.held.n_bytes = 3, 2, 99
@@ -524,6 +544,34 @@ def test_the_page_of_documents_loads_nothing_from_elsewhere(client: Client) -> N
     assert {link[1:] for link in found.links if link.startswith("#")} <= found.ids
     for word in ("POST /v1/predict", "CalibrateRequest", "not a medical device", "<button"):
         assert word in text
+
+
+def test_examples_on_the_page_are_answered(client: Client, tiny: Bundle) -> None:
+    """What the page's script fills in: made-up correlations, else zeros."""
+    forms: list[dict[str, str | None]] = []
+
+    class Forms(HTMLParser):
+        def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+            if tag == "form":
+                forms.append(dict(attributes))
+
+    Forms().feed(client.ask("GET", "/docs").body.decode())
+    examples = [
+        json.loads(form["data-example"] or "")
+        for form in forms
+        if str(form["data-path"]).endswith("/infer")
+    ]
+    assert len(examples) == 2
+    worker = ServiceWorker([tiny], ServiceLimits())
+    assert {*examples[0]} == {*worker.models}
+    for model, example in examples[0].items():
+        for one in example["inputs"]:
+            apart = np.abs(np.subtract.outer(np.arange(12), np.arange(12)))
+            data = 0.5**apart if one["name"] == "connectome" else np.zeros(one["shape"])
+            one["data"] = data.ravel().tolist()
+        body = json.dumps(example).encode()
+        (answer,) = worker.answer([Job("infer", body, model=model)])
+        assert answer.status == 200, answer.body
 
 
 def test_browsers_run_the_pages_own_script_and_style(client: Client) -> None:

@@ -179,6 +179,19 @@ def test_a_body_in_chunks_without_end_is_refused(server: Server) -> None:
         assert "length must be known" in refused(connection, 411)
 
 
+@pytest.mark.parametrize(
+    "name", ["Authorization", "Content-Type", "Inference-Header-Content-Length"]
+)
+def test_a_header_that_stands_twice_is_refused(server: Server, name: str) -> None:
+    """Whatever is in front of the service may have read the other one."""
+    lines = f"{name}: 5\r\n{name.lower()}: 5\r\n".encode()
+    with server.connect() as connection:
+        connection.sendall(b"GET /v2 HTTP/1.1\r\nHost: a\r\n" + lines + b"\r\n")
+        status, _, body = read(connection)
+        assert status == 400
+        assert f"The header {name} stands twice." in body.decode()
+
+
 def test_packed_bodies_are_not_unpacked(server: Server) -> None:
     bomb = zlib.compress(bytes(50_000_000))
     with server.connect() as connection:

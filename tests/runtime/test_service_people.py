@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from dtb_runtime.service_limits import ServiceLimits
 from dtb_runtime.service_messages import CalibrateResponse, PredictResponse
 from dtb_runtime.service_worker import ServiceWorker
 from dtb_runtime.summary import summary
+from dtb_runtime.tasks import DT_S
 
 from .service_requests import asked, json_job, refused
 
@@ -289,6 +291,10 @@ def test_what_cannot_be_forecast_is_refused(
         ({"stroop": [{"onset": [1]}] * 2}, "task-stroop_run-1 has no column 'duration'"),
         ({"stroop": [{"onset": [1]}] * 51}, "The request, trials, stroop"),
         ({"stroop": [{"a": [1] * 3000}] * 2}, "There are 6000 trials, expected at most 5000"),
+        (
+            {"stroop": {"onset": [1.0, True]}},
+            "The request, trials, stroop, onset, 2: expected text or a number.",
+        ),
         ([1], "The request, trials: expected an object."),
     ],
 )
@@ -296,6 +302,23 @@ def test_what_nobody_can_learn_from_is_refused(
     worker: ServiceWorker, trials: object, sentence: str
 ) -> None:
     assert sentence in refused(worker, json_job("calibrate", {"trials": trials}))
+
+
+def test_what_takes_longer_to_learn_from_than_a_request_may_is_refused(
+    tiny: Bundle, trials: Callable[..., Columns]
+) -> None:
+    runs = {"stroop": [trials("stroop"), trials("stroop", seed=2)]}
+    seconds = sum(events_from_columns(run, "stroop", "a").n_steps for run in runs["stroop"]) * DT_S
+    exact = ServiceWorker([tiny], ServiceLimits(learned_s=seconds))
+    twin = asked(exact, "calibrate", trials=runs, draws=1)["twin"]
+    body = {"twin": twin, "trials": {"hammer": trials("hammer")}}
+    assert re.search(
+        r"last \d+ s together, with those that a twin knows already, expected at most \d+: ",
+        refused(exact, json_job("calibrate", body)),
+    )
+    shorter = ServiceWorker([tiny], ServiceLimits(learned_s=seconds - 1))
+    sentence = refused(shorter, json_job("calibrate", {"trials": runs}))
+    assert f"last {seconds:.0f} s together" in sentence
 
 
 def test_trials_without_responses_are_refused(

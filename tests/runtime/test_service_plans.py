@@ -98,7 +98,7 @@ def test_what_no_plan_changes_is_refused(
         ({"plan": [1]}, "The request, plan: expected an object."),
         ({"dose": -1}, "The request, dose: Input should be greater than or equal to 0."),
         ({"dose": 11}, "The request, dose: Input should be less than or equal to 10."),
-        ({"shams": 101}, "The request, shams: Input should be less than or equal to 100."),
+        ({"shams": 51}, "The request, shams: Input should be less than or equal to 50."),
         ({"twin": "a"}, "The request, twin: no such key is known, expected some of bundle, "),
     ):
         assert sentence in refused(worker, json_job("apply-plan", body | changes)), changes

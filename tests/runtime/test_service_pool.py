@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from dtb_runtime.errors import DtbError
-from dtb_runtime.service_jobs import Answer, Job
+from dtb_runtime.service_jobs import Answer, Job, JobKind
 from dtb_runtime.service_limits import ServiceLimits
 from dtb_runtime.service_pool import ServicePool
 from dtb_runtime.service_queue import JobQueue
@@ -338,8 +338,8 @@ def test_a_service_that_is_killed_leaves_no_worker_behind(tmp_path: Path) -> Non
     assert not any(map(is_running, pids))
 
 
-def queue_of(**limits: Any) -> JobQueue:
-    return JobQueue(ServiceLimits(**limits))
+def queue_of(n_workers: int = 2, **limits: Any) -> JobQueue:
+    return JobQueue(ServiceLimits(**limits), n_workers)
 
 
 def test_free_workers_share_what_waits() -> None:
@@ -352,6 +352,47 @@ def test_free_workers_share_what_waits() -> None:
         batches = await asyncio.gather(*takers)
         assert sorted(map(len, batches)) == [2, 2]
         assert len(queue) == 0
+
+    asyncio.run(test())
+
+
+@pytest.mark.parametrize("kind", ["calibrate", "apply-plan"])
+def test_forecasts_pass_what_is_slow_where_enough_of_it_is_worked_on(kind: JobKind) -> None:
+    async def test() -> None:
+        queue = queue_of()
+        for text in "ab":
+            queue.put(job(text, kind))
+        queue.put(job("c", "predict"))
+        slow, quick = [await queue.take() for _ in range(2)]
+        assert [each[0].frame for each in (slow, quick)] == [
+            job("a", kind).to_bytes(),
+            job("c", "predict").to_bytes(),
+        ]
+        waits = asyncio.ensure_future(queue.take())
+        await asyncio.sleep(0)
+        queue.finished(quick)
+        await asyncio.sleep(0)
+        assert not waits.done()  # as many as may be are worked on
+        queue.finished(slow)
+        (other,) = await asyncio.wait_for(waits, 5)
+        assert other.frame == job("b", kind).to_bytes()
+
+    asyncio.run(test())
+
+
+@pytest.mark.parametrize(("n_workers", "at_once", "taken"), [(1, None, 1), (4, None, 3), (4, 4, 4)])
+def test_as_many_slow_jobs_are_worked_on_as_may_be(
+    n_workers: int, at_once: int | None, taken: int
+) -> None:
+    async def test() -> None:
+        queue = queue_of(n_workers, slow_at_once=at_once)
+        for _ in range(5):
+            queue.put(job("a", "calibrate"))
+        for _ in range(taken):
+            await asyncio.wait_for(queue.take(), 5)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(queue.take(), 0.01)
+        assert len(queue) == 5 - taken
 
     asyncio.run(test())
 
