@@ -146,7 +146,7 @@ def make_report(
     document = Document(
         title=_title(parts),
         subtitle=_subtitle(parts),
-        warnings=parts.warnings,
+        warnings=tuple(dict.fromkeys((*_of_bundle(found), *parts.warnings))),
         sections=tuple(sections),
     )
     from .report_page import render  # late: it needs jinja2
@@ -236,6 +236,12 @@ def _about(parts: _Parts, made: Made, found: ReportBundle | None, problem: str) 
     if found is None:
         blocks.append(Notice(f"This bundle was not found: {problem}."))
     return Section("about", "Who and what", tuple(blocks))
+
+
+def _of_bundle(bundle: ReportBundle | None) -> tuple[str, ...]:
+    """The bundle's own warning, which tables alone do not carry."""
+    warning = None if bundle is None else bundle.manifest.training.warning
+    return (warning,) if warning else ()
 
 
 def _files(inputs: ReportInputs) -> Section:

@@ -69,7 +69,7 @@ class ReportInputs:
     people: tuple[PersonFiles, ...] = ()
     """Of one person; several where they were forecast before and after."""
     answers: tuple[Path, ...] = ()
-    """JSON that `predict --json` or `calibrate --json` printed."""
+    """JSON that `predict --json` or `calibrate --json` printed, or that the service answered."""
     intervention: Together | None = None
     cohort: Together | None = None
     trial: Together | None = None
@@ -94,8 +94,8 @@ def find_inputs(given: Sequence[Path], participant: str | None = None) -> Report
     Parameters
     ----------
     given : sequence of pathlib.Path
-        Files, or folders that one of our commands wrote; of a BIDS data set the folder of one
-        person (and session).
+        Files, or folders that one of our commands wrote, or a folder of such folders; of a BIDS
+        data set the folder of one person (and session).
     participant : str, optional
         Label of the person, with or without ``sub-``, where there are several.
 
@@ -121,6 +121,9 @@ def find_inputs(given: Sequence[Path], participant: str | None = None) -> Report
         found = False
         for path in _listed(place) if is_folder else (place,):
             found = _sort_in(path, people, groups) or found
+        if not found and is_folder:  # of several outputs, such as the one that demo writes
+            for path in _listed_below(place):
+                found = _sort_in(path, people, groups) or found
         if not found and not is_folder and place.suffix.lower() == ".json" and place.exists():
             answers[place] = None
             found = True
@@ -198,6 +201,15 @@ def _listed(folder: Path) -> list[Path]:
         raise _unreadable(folder, cause) from cause
 
 
+def _listed_below(folder: Path) -> list[Path]:
+    """What `_listed` gives of each folder in a folder."""
+    try:
+        folders = [place for place in sorted(folder.iterdir()) if place.is_dir()]
+    except OSError as cause:
+        raise _unreadable(folder, cause) from cause
+    return [path for place in folders for path in _listed(place)]
+
+
 def _unreadable(place: Path, cause: OSError) -> DataError:
     return DataError(f"{one_line(str(place))} cannot be read: {cause.strerror or cause}.")
 
@@ -206,7 +218,7 @@ def _nothing_in(place: Path, *, is_folder: bool) -> str:
     if is_folder:
         return (
             f"{one_line(str(place))} holds nothing that a report shows: expected {_EXPECTED}. "
-            "Of a folder of folders, give those that a command wrote."
+            "Give the folder that a command wrote."
         )
     if not place.exists():
         return f"There is no file at {one_line(str(place))}. Check the path."

@@ -242,8 +242,12 @@ def _accuracy_picture(kinds: Sequence[TrialKind], summary: PersonSummary | None)
         paint,
         inches,
         alt=f"Forecast accuracy by task and trial type. {said}",
-        caption="Forecast accuracy (diamond) with its 90 % interval (line), which says what is not "
-        "known of the person.",
+        caption="Forecast accuracy (diamond)"
+        + (
+            " with its 90 % interval (line), which says what is not known of the person."
+            if any(bounds is not None for *_, bounds in found)
+            else ". No summary that says its interval was given."
+        ),
     )
 
 

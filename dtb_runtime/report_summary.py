@@ -78,7 +78,8 @@ class PersonSummary:
 
 
 def read_summary(path: Path) -> PersonSummary:
-    """Read what `predict` or `calibrate` summed up, as a file or as `--json` printed it.
+    """Read what `predict` or `calibrate` summed up: a file, what `--json` printed, or an answer of
+    the service's JSON API.
 
     What a report has no use for may be there and is passed over.
 
@@ -88,9 +89,12 @@ def read_summary(path: Path) -> PersonSummary:
         It is missing, too large, no JSON, or no such summary.
     """
     name = file_label(path)
-    document = JsonObject.parse(read_text(path, DataError, MAX_JSON_BYTES), name, DataError)
-    there = set(document.remaining_keys())
-    if not {"participant_id", "indicators", "calibration"} <= there:
+    whole = JsonObject.parse(read_text(path, DataError, MAX_JSON_BYTES), name, DataError)
+    there = set(whole.remaining_keys())
+    # The service's answers hold summaries among other things.
+    inner = next((key for key in ("summary", "after") if key in there), None)
+    document = whole if inner is None or "indicators" in there else whole.child(inner)
+    if not {"participant_id", "indicators", "calibration"} <= set(document.remaining_keys()):
         raise DataError(
             f"{name} is no summary of a forecast: it lacks participant_id, indicators or "
             "calibration. Give what dtb-run predict or calibrate wrote, or printed with --json."
@@ -114,9 +118,9 @@ def read_summary(path: Path) -> PersonSummary:
         strangeness_sentence=None if strange is None else strange.text("sentence"),
         warnings=document.texts("warnings"),
         meanings=_meanings(document.optional_child("indicator_meanings")),
-        before=_before(document.child("before")) if "before" in there else None,
-        spread_left=_spread_left(document) if "learned" in there else None,
-        seen=_seen(document) if "seen" in there else (),
+        before=_before(whole.child("before")) if "before" in there else None,
+        spread_left=_spread_left(whole) if "learned" in there else None,
+        seen=_seen(whole) if "seen" in there else (),
     )
 
 

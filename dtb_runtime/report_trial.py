@@ -84,9 +84,13 @@ def _effects(summary: TrialSummary, table: Table | None) -> list[Block]:
         for goal in summary.goals
     ]
     columns = ("arm", "change (unit)", "effect (SD before)", "size (SD)")
+    is_known = any(low is not None for arm in summary.arms for _, low, _ in arm.change.values())
     blocks.append(
         DataTable.of(
-            "Mean change and effect in each arm, with 90 % intervals over people", columns, rows
+            "Mean change and effect in each arm"
+            + (", with 90 % intervals over people" if is_known else " (too few for intervals)"),
+            columns,
+            rows,
         )
     )
     rows_of_pairs = [

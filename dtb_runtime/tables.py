@@ -103,7 +103,12 @@ def read_text(path: Path, error: type[DataError], max_bytes: int | None = None) 
     limit = MAX_TEXT_BYTES if max_bytes is None else max_bytes
     check_is_file(path, error)
     source = file_label(path)
-    ending = one_line(path.suffix) or "nothing"
+    advice = ". Save it as UTF-8 text, or give another file."
+    if path.suffix:
+        advice = (
+            f", but its name ends in {one_line(path.suffix)}. Save it as UTF-8 text or give it its "
+            "right ending."
+        )
     try:
         size, data = read_bytes(path, limit)
     except OSError as cause:
@@ -117,14 +122,10 @@ def read_text(path: Path, error: type[DataError], max_bytes: int | None = None) 
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as cause:
         raise error(
-            f"{source} is not a text file (byte {cause.start} is not UTF-8), but its name ends "
-            f"in {ending}. Save it as UTF-8 text or give it its right ending."
+            f"{source} is not a text file (byte {cause.start} is not UTF-8){advice}"
         ) from cause
     if "\0" in text:
-        raise error(
-            f"{source} is not a text file (it holds zero bytes), but its name ends in "
-            f"{ending}. Save it as UTF-8 text or give it its right ending."
-        )
+        raise error(f"{source} is not a text file (it holds zero bytes){advice}")
     if not text or text.isspace():
         raise error(f"{source} is empty. Check how it was written, or pick another file.")
     return text

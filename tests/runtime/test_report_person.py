@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import html
 import json
 import shutil
 from collections.abc import Callable
@@ -26,8 +28,12 @@ from dtb_runtime.report_numbers import label_of
 from dtb_runtime.report_person import PersonReport, person_sections, read_person
 from dtb_runtime.report_responses import read_trial_kinds, responses_section
 from dtb_runtime.report_summary import PersonSummary, read_summary
+from dtb_runtime.service_limits import ServiceLimits
+from dtb_runtime.service_worker import ServiceWorker
+from dtb_runtime.twin_file import twin_bytes
 
 from .report_files import (
+    EXAMPLES,
     SUMMARY,
     TINY,
     Element,
@@ -39,6 +45,7 @@ from .report_files import (
     tables_of,
     whole_report,
 )
+from .service_requests import asked
 
 pd = pytest.importorskip("pandas", reason="the tables are checked with pandas")
 for needed in ("jinja2", "matplotlib", "nilearn"):
@@ -386,6 +393,61 @@ def test_a_summary_alone_gives_what_it_can(folders: Folders, bundle: ReportBundl
     assert tables_only.participant_id == "sub-01"
     keys = [section.key for section in person_sections(tables_only, bundle, "", ())]
     assert keys == ["responses"]
+
+
+def test_answers_of_the_service_are_read_as_what_the_commands_print(
+    tiny: Bundle, folders: Folders, tmp_path: Path
+) -> None:
+    twin = tiny.population_twin(participant_id="sub-01")
+    data = base64.b64encode(twin_bytes(twin)).decode("ascii")
+    worker = ServiceWorker([tiny], ServiceLimits())
+    trials = {}
+    for task in ("stroop", "hammer"):
+        path = EXAMPLES / f"sub-example_task-{task}AP_events.tsv"
+        trials[task] = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False).to_dict("list")
+    asks = {"predict": {"twin": data}, "calibrate": {"twin": data, "trials": trials}}
+    paths = {}
+    for kind, body in asks.items():
+        paths[kind] = tmp_path / f"{kind}.json"
+        paths[kind].write_text(json.dumps(asked(worker, kind, **body, draws=4)), encoding="utf-8")
+    predicted, learned = read(paths["predict"]), read(paths["calibrate"])
+    assert predicted.summary is not None
+    assert learned.summary is not None
+    assert learned.before is not None
+    assert learned.before.values == predicted.summary.forecast.values
+    assert learned.summary.forecast.values != learned.before.values
+    assert len(learned.summary.seen) == 6
+    assert predicted.made[0][1] == Made("tiny", tiny.digest)
+    section = calibration_section(learned.summary, learned.before)
+    assert section.blocks[-1].rows[0][1] == "54"  # type: ignore[union-attr]
+
+
+def test_a_folder_of_folders_is_all_of_them(folders: Folders, tmp_path: Path) -> None:
+    for place in (folders.predicted, folders.calibrated, folders.intervention):
+        shutil.copytree(place, tmp_path / place.name)
+    found = find_inputs([tmp_path])
+    assert len(found.people) == 2
+    assert found.intervention is not None
+    every = (folders.calibrated, folders.intervention, folders.predicted)
+    assert found == find_inputs([tmp_path / place.name for place in every])
+
+
+@pytest.mark.parametrize("kind", ["events", "contrasts", "timeseries"])
+def test_tables_alone_carry_the_warning_of_their_bundle(
+    kind: str, folders: Folders, tiny: Bundle
+) -> None:
+    path = folders.predicted / f"{HAMMER}_{kind}.tsv"
+    text = html.unescape(make_report([path], bundle=str(TINY)).html.decode())
+    assert tiny.manifest.training.warning is not None
+    assert text.count(tiny.manifest.training.warning) == 1
+
+
+def test_accuracy_without_an_interval_says_so(folders: Folders) -> None:
+    kinds = read_trial_kinds(folders.predicted / f"{HAMMER}_events.tsv", "hammer")
+    alone = picture_of(responses_section(None, kinds), 1)
+    assert alone.caption.endswith("(diamond). No summary that says its interval was given.")
+    summary = read_summary(folders.predicted / SUMMARY)
+    assert "90 % interval (line)" in picture_of(responses_section(summary, kinds), 1).caption
 
 
 def test_a_folder_of_a_bids_data_set_is_one_person(folders: Folders, tmp_path: Path) -> None:
