@@ -29,8 +29,10 @@ LABEL_NAME = re.compile(
 )
 """Names under which region names, or their order, may stand."""
 
-_Z_NAMES = frozenset({"z", "fcz", "zfc", "zmat", "zmatrix", "fisherz"})
+_Z_NAMES = frozenset({"fcz", "zfc", "fisherz"})
 """Names of Fisher z, in lower case and without what is no letter."""
+_MAYBE_Z_NAMES = frozenset({"z", "zmat", "zmatrix"})
+"""Names of Fisher z, and of z statistics, which are several times as large."""
 
 STRUCT = "struct"
 """What MATLAB calls a group of fields."""
@@ -140,11 +142,13 @@ def named_array(
     labels : tuple of str, optional
     """
     kind = ARRAY_NAMES.get(meant.last)
-    is_z = re.sub(r"[^a-z]", "", meant.last.lower()) in _Z_NAMES
+    name = re.sub(r"[^a-z]", "", meant.last.lower())
+    diagonal = np.diagonal(values)
     # Correlations with themselves are 1, of which the Fisher z is infinite: no name says otherwise.
-    if kind is None and is_z and not (np.diagonal(values) == 1.0).any():
+    if kind is None and name in _Z_NAMES | _MAYBE_Z_NAMES and not (diagonal == 1.0).any():
         why = f"its name is {one_line(meant.last)}"
-        return RawArray(values, labels, scale="z", why=why)
+        is_sure = name in _Z_NAMES or not np.isfinite(diagonal).any()
+        return RawArray(values, labels, scale="z" if is_sure else "maybe z", why=why)
     return RawArray(values, labels, kind=kind)
 
 

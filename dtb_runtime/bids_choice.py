@@ -18,7 +18,7 @@ from typing import Any
 
 from .bids_query import SUFFIXES, BidsFilters, FoundFile, FoundFiles, Wanted
 from .meant_files import (
-    MAP_SUFFIX,
+    is_beside_a_table,
     is_of_another_measure,
     is_of_grayordinates,
     is_of_rest,
@@ -88,7 +88,7 @@ def chosen_file(
     of_measure = [file for file in fitting if not is_of_another_measure(stem_of(file.path))]
     fitting = of_measure or fitting
     # What XCP-D writes as CIFTI-2 beside its tables.
-    tables = [file for file in fitting if file.entities.get("suffix") != MAP_SUFFIX]
+    tables = [file for file in fitting if not is_beside_a_table(file.path.name)]
     fitting = tables or fitting
     if len(fitting) == 1:
         return Choice(fitting[0], is_by_atlas=is_by_atlas)

@@ -27,7 +27,7 @@ SUFFIX_KINDS: Mapping[str, Kind] = MappingProxyType(
 
 _MEASURE_ENTITIES = ("meas", "stat")
 _IS_R = re.compile(r"(pearson|pearsons|pearsonr)?corr(elation)?|pearsonr?|r", re.IGNORECASE)
-_IS_Z = re.compile(r"fisherz?|z|(pearson|pearsons)?corr(elation)?(fisher)?z", re.IGNORECASE)
+_IS_Z = re.compile(r"fisherz?|(pearson|pearsons)?corr(elation)?(fisher)?z", re.IGNORECASE)
 
 
 def entities_of(stem: str) -> tuple[dict[str, str], str]:

@@ -133,10 +133,14 @@ def verify_bundle(
             "is. Say where it is with --signature, or ask whoever made the bundle for one."
         )
     place = _checked_file(target, MAX_SIGNATURE_BYTES)
-    fingerprint, signed = _read(target, place)
+    fingerprint, signed, data = _read(target, place)
     verifying.set_hashing_config(_hashing(library))
     try:
-        verifying.verify(folder.resolve(), target)
+        # The library takes a file only, and the one at that place may be another one by now.
+        with tempfile.TemporaryDirectory() as own:
+            read = Path(own) / "signature.json"
+            read.write_bytes(data)
+            verifying.verify(folder.resolve(), read)
     except Exception as cause:  # ValueError, cryptography's InvalidSignature, pydantic's errors ...
         raise _not_signed(folder, place, key_place, _said(cause)) from cause
     # What was read is what is used, and the manifest's digest stands for every file of a bundle.
@@ -165,10 +169,13 @@ def _checked_file(path: Path, most: int) -> str:
     return place
 
 
-def _read(path: Path, place: str) -> tuple[str, str]:
-    """What a signature says: the key's SHA-256, and that of the manifest; not verified yet."""
+def _read(path: Path, place: str) -> tuple[str, str, bytes]:
+    """What a signature says: the key's SHA-256, and that of the manifest; not verified yet. And its
+    bytes, of which this was read.
+    """
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        data = path.read_bytes()
+        document = json.loads(data)
         fingerprint = document["verificationMaterial"]["publicKey"]["hint"]
         statement = json.loads(base64.b64decode(document["dsseEnvelope"]["payload"]))
         digests = {each["name"]: each["digest"] for each in statement["predicate"]["resources"]}
@@ -179,7 +186,7 @@ def _read(path: Path, place: str) -> tuple[str, str]:
         raise BundleError(
             f"{place} is no signature of a bundle. Give the file that dtb-run sign wrote."
         ) from cause
-    return one_line(fingerprint)[:_MAX_SHOWN], str(signed)
+    return one_line(fingerprint)[:_MAX_SHOWN], str(signed), data
 
 
 def _hashing(library: ModuleType) -> Any:

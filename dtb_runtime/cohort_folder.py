@@ -12,10 +12,10 @@ from .bids_hints import entities_of
 from .cohort_entry import CohortEntry, checked_entry, entry_of_file
 from .errors import CohortError
 from .meant_files import (
-    MAP_SUFFIX,
     MATRIX_SUFFIXES,
     SERIES_SUFFIXES,
     has_regions,
+    is_beside_a_table,
     is_of_another_measure,
     is_of_rest,
     may_be_matrix,
@@ -35,6 +35,8 @@ _NOBODY = ("participants", "samples", "sessions", "readme", "changes", "license"
 _SIDECAR = ".json"  # says of another file what it is, and holds no connectome
 _ENDING = re.compile(r"\.[a-z0-9]{1,8}")  # anything else may be part of somebody's name
 _KINDS_SHOWN = 6
+_NO_DATA = frozenset({"log", "logs", "figures"})
+"""Folders of fMRIPrep and others in a person's: their texts are nobody's connectome."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ def entries_of_folder(
     taken, others = _parted(beside, wanted)
     found, left_out = [_entry_of(path) for path in taken], Counter(map(_kind_of, others))
     for subject in subjects:
-        taken, others = _parted(_files(subject.rglob("*")), wanted)
+        taken, others = _parted(_files(_below(subject)), wanted)
         found += _of_subject(subject, taken, wanted)
         left_out.update(map(_kind_of, others))
     left_out.pop(_SIDECAR, None)
@@ -181,6 +183,13 @@ def _of_subject(folder: Path, files: Sequence[Path], wanted: Sequence[str]) -> l
     return found
 
 
+def _below(subject: Path) -> Iterator[Path]:
+    """Everything in a person's folder but what programs write there of their runs."""
+    for path in subject.rglob("*"):
+        if _NO_DATA.isdisjoint(path.relative_to(subject).parts[:-1]):
+            yield path
+
+
 def _with_file(entry: CohortEntry, path: Path) -> CohortEntry:
     return entry if entry.problem else replace(entry, path=path)
 
@@ -211,7 +220,7 @@ def _task(entry: CohortEntry) -> str | None:
 
 def _is_map(entry: CohortEntry) -> bool:
     """Whether the file is what XCP-D writes as CIFTI-2 beside a table."""
-    return entry.path is not None and _said_of(entry.path)[1] == MAP_SUFFIX
+    return entry.path is not None and is_beside_a_table(entry.path.name)
 
 
 def _is_of_another_measure(entry: CohortEntry) -> bool:

@@ -63,6 +63,8 @@ class Connectome:
     none: whoever makes a connectome refuses them."""
     imputed: tuple[str, ...] = ()
     """Regions that were."""
+    is_by_position: bool = False
+    """Whether its labels were given to it by `aligned`, since it had none."""
 
     @property
     def n_regions(self) -> int:
@@ -113,7 +115,7 @@ class Connectome:
         if self.labels is None:
             if self.n_regions != len(labels):
                 raise ConnectomeError(self._size_message(labels, parcellation))
-            return replace(self, labels=labels)
+            return replace(self, labels=labels, is_by_position=True)
         if self.labels == labels:
             return self
         match = match_regions(self.labels, labels)
@@ -290,8 +292,9 @@ def _regions_without_data(
     """
     n = len(values)
     is_zero = (values == 0).sum(axis=1) == n - 1
-    if may_impute:
-        return np.flatnonzero(is_zero | (np.isnan(values).sum(axis=1) == n - 1))
+    if may_impute:  # where one region lacks data as zeros and another as NaN, each has both
+        n_gaps = ((values == 0) | np.isnan(values)).sum(axis=1)
+        return np.flatnonzero(n_gaps == n - 1)
     if is_zero.any() and not is_zero.all():
         empty = listed([region_name(int(i), labels) for i in np.flatnonzero(is_zero)])
         raise ConnectomeError(

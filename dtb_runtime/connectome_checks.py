@@ -45,7 +45,8 @@ def as_matrix(matrix: ArrayLike, source: str) -> NDArray[np.float64]:
             "two-dimensional array of real numbers."
         )
     check_shape(array.shape, source)
-    return array.astype(np.float64)
+    with np.errstate(over="ignore"):  # of a longer float: infinite, which is refused
+        return array.astype(np.float64)
 
 
 def own_labels(array: ArrayLike) -> tuple[str, ...] | None:

@@ -50,20 +50,18 @@ class ConnectomeFacts:
     """Regions without data that were taken from the bundle's cohort."""
 
     @classmethod
-    def of(cls, connectome: Connectome, *, has_names: bool) -> ConnectomeFacts:
+    def of(cls, connectome: Connectome) -> ConnectomeFacts:
         """The facts of a connectome without gaps; of one with imputed regions over all edges.
 
         Parameters
         ----------
         connectome : Connectome
-            In the order of the bundle.
-        has_names : bool
-            Whether its regions had names before.
+            In the order of the bundle (`Connectome.aligned`).
         """
         upper = connectome.correlations[np.triu_indices(connectome.n_regions, k=1)]
         return cls(
             taken_for=connectome.taken_for,
-            regions=BY_NAME if has_names else BY_POSITION,
+            regions=BY_POSITION if connectome.is_by_position else BY_NAME,
             mean_r=float(upper.mean(dtype=np.float64)),
             sd_r=float(upper.std(dtype=np.float64)),
             n_timepoints=connectome.n_timepoints,

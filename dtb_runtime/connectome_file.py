@@ -65,6 +65,12 @@ def read_connectome(
             f"{source} holds correlations ({raw.why}), but was said to hold Fisher z. Drop "
             "--fisher-z (fisher_z=False)."
         )
+    if raw.scale == "maybe z" and not reading.fisher_z:
+        raise ConnectomeError(
+            f"{source}: {raw.why}, which Fisher z and z statistics are called. Pass --fisher-z "
+            "(fisher_z=True) if it holds arctanh of correlations; z statistics are larger, and no "
+            "connectome."
+        )
     is_z = reading.fisher_z or raw.scale == "z"
     found = Connectome.from_matrix(
         raw.values,

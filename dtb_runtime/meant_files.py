@@ -28,6 +28,7 @@ _NO_REGIONS = frozenset({"confounds", "motion", "outliers"})
 """``desc-`` of tables that have the suffix ``timeseries`` and no regions: those of fMRIPrep."""
 # CIFTI-2 says what it holds in the part before .nii: of these only .dtseries is a scan.
 _SCAN = re.compile(r"(?i:(?<!scalar)(?<!label)(?<!conn)(?<!ptseries)\.nii(\.gz)?)\Z")
+_CIFTI_OF_PARCELS = re.compile(r"(?i:(_boldmap\.pconn|\.ptseries)\.nii)\Z")
 _GRAYORDINATES = re.compile(r"(?i:\.(dtseries|dlabel)\.nii)\Z")
 
 
@@ -48,6 +49,14 @@ def may_be_matrix(suffix: str, name: str) -> bool:
     ``stat-alff_boldmap.nii.gz`` and ``stat-coverage_boldmap.pscalar.nii``.
     """
     return suffix != MAP_SUFFIX or name.lower().endswith(_MATRIX_OF_PARCELS)
+
+
+def is_beside_a_table(name: str) -> bool:
+    """Whether a file is CIFTI-2 of parcels, which XCP-D writes beside tables with the same numbers.
+
+    Of matrices ``..._boldmap.pconn.nii``, of series ``..._timeseries.ptseries.nii``.
+    """
+    return _CIFTI_OF_PARCELS.search(name) is not None
 
 
 def is_of_another_measure(stem: str) -> bool:

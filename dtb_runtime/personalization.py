@@ -60,11 +60,11 @@ def twins_of_connectomes(
     return [
         replace(
             twin,
-            facts=ConnectomeFacts.of(each, has_names=own.labels is not None),
+            facts=ConnectomeFacts.of(each),
             prior=_prior_of_imputed(bundle, graphs, twin.prior, each),
             posterior=None,
         )
-        for twin, own, each in zip(twins, given, aligned, strict=True)
+        for twin, each in zip(twins, aligned, strict=True)
     ]
 
 

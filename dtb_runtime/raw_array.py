@@ -20,7 +20,7 @@ MAX_TIME_POINTS = 100_000
 """Of time series: more than two hours at ten a second."""
 
 Kind = Literal["connectome", "timeseries"]
-Scale = Literal["r", "z"]
+Scale = Literal["r", "z", "maybe z"]
 
 _SMALLEST_TRIANGLE = 10
 """Numbers of a list that may be one triangle of a matrix; shorter lists are anything."""
@@ -39,7 +39,8 @@ class RawArray:
     kind: Kind | None = None
     """What the file itself says that it holds."""
     scale: Scale | None = None
-    """Of a connectome: correlations r or Fisher z, where the format or the file's name says it."""
+    """Of a connectome: correlations r or Fisher z, where the format or the file's name says it;
+    ``"maybe z"`` where z statistics are called so as well."""
     why: str = ""
     """What says so, for people: ``"CONN writes Fisher z"``. Empty where nothing does."""
     mean_fd_mm: float | None = None

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from .connectome_checks import listed
 
-_WORD = re.compile(r"[A-Za-z0-9]+")
-_LETTER = re.compile(r"[a-z]")
+_WORD = re.compile(r"[^\W_]+")
+_LETTER = re.compile(r"[^\W\d_]")
 _LAST_WORDS = ("roi", "label", "parcel")
 """Words at the end of a name that say that it names a region, and not which."""
 _SIDES = MappingProxyType({"l": "l", "lh": "l", "left": "l", "r": "r", "rh": "r", "right": "r"})

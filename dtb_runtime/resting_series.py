@@ -30,10 +30,15 @@ def turned(raw: RawArray, source: str) -> RawArray:
     Returns
     -------
     RawArray
-        With a note where it was turned.
+        With a note where it was turned. Numbers count time points and are no names of regions:
+        beside rows they are left out.
     """
     n_rows, n_columns = raw.values.shape
     names = raw.row_labels if raw.labels is None else raw.labels
+    if names is not None and all(map(_is_number, names)):
+        note = f"The numbers beside the rows of {source} were taken for an index of time points."
+        is_index = raw.labels is None
+        return replace(raw, row_labels=None, notes=(*raw.notes, note)) if is_index else raw
     is_of_rows = raw.labels is None or (len(names or ()) == n_rows != n_columns)
     if names is None or not is_of_rows:
         return raw
@@ -43,6 +48,14 @@ def turned(raw: RawArray, source: str) -> RawArray:
     )
     values = np.ascontiguousarray(raw.values.T)
     return replace(raw, values=values, labels=names, row_labels=None, notes=(*raw.notes, note))
+
+
+def _is_number(name: str) -> bool:
+    try:
+        float(name)
+    except ValueError:
+        return False
+    return True
 
 
 def correlate(
@@ -123,8 +136,10 @@ def _looks_like_correlations(series: NDArray[np.float64]) -> bool:
     off_diagonal = series.copy()
     np.fill_diagonal(off_diagonal, 0.0)  # NaN or infinite in some matrices
     largest = np.abs(off_diagonal).max()
+    if not np.isfinite(largest):
+        return False
     difference = np.abs(off_diagonal / 2 - off_diagonal.T / 2).max()  # halves: no overflow
-    return bool(0 < largest < np.inf and difference <= SYMMETRY_TOLERANCE * largest)
+    return bool(largest > 0 and difference <= SYMMETRY_TOLERANCE * largest)
 
 
 def _without_data(

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .cohort_entry import CohortEntry
-from .errors import DtbError, MissingDependencyError, UsageError
+from .errors import DtbError, MissingDependencyError, OutputError, UsageError
 from .score_workers import Scorer, WorkerPlan
 from .scored_person import ScoredPerson
 from .summary import package_version
@@ -233,7 +233,12 @@ def import_distributed() -> Any:
 
 
 def _score(key: str, entries: list[CohortEntry]) -> list[str]:
-    with _loading:
-        if key not in _scorers:
-            _scorers[key] = _shipped[key].scorer()
-    return [person.to_line() for person in _scorers[key].score(entries)]
+    try:
+        with _loading:
+            if key not in _scorers:
+                _scorers[key] = _shipped[key].scorer()
+        return [person.to_line() for person in _scorers[key].score(entries)]
+    except OSError as cause:  # a disk that is full; else it would pass for a lost scheduler
+        raise OutputError(
+            f"A worker of the cluster cannot go on: {cause.strerror or cause}."
+        ) from cause

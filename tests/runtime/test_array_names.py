@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from dtb_runtime.connectome_file import read_connectome
+from dtb_runtime.errors import ConnectomeError
 
 Matrix = NDArray[np.float64]
 
@@ -33,7 +34,7 @@ formats = pytest.mark.parametrize(
 
 
 @formats
-@pytest.mark.parametrize("name", ["z", "Z", "fisher_z", "FisherZ", "fc_z", "z_fc", "zMatrix"])
+@pytest.mark.parametrize("name", ["fisher_z", "FisherZ", "fc_z", "z_fc"])
 def test_an_array_called_fisher_z_is_taken_for_it(
     tmp_path: Path, ending: str, save: Callable[..., None], name: str, correlations: Matrix
 ) -> None:
@@ -42,6 +43,27 @@ def test_an_array_called_fisher_z_is_taken_for_it(
     found = read_connectome(tmp_path / f"a{ending}")
     assert found.taken_for == f"Fisher z (its name is {name})"
     np.testing.assert_allclose(found.correlations, correlations, atol=1e-6)
+
+
+@formats
+@pytest.mark.parametrize("name", ["z", "Z", "zMatrix"])
+def test_an_array_called_z_may_hold_z_statistics(
+    tmp_path: Path, ending: str, save: Callable[..., None], name: str, correlations: Matrix
+) -> None:
+    """Only a diagonal without numbers tells: Fisher z of 1 is infinite, a statistic is not."""
+    path = tmp_path / f"a{ending}"
+    values = np.arctanh(np.where(np.eye(len(correlations)) == 1.0, 0.0, correlations))
+    save(path, name, values)
+    with pytest.raises(ConnectomeError, match=rf"{name}, which Fisher z and z statistics are"):
+        read_connectome(path)
+    asked = read_connectome(path, fisher_z=True)
+    np.testing.assert_allclose(asked.correlations, correlations, atol=1e-6)
+    for empty in (np.nan, np.inf):
+        np.fill_diagonal(values, empty)
+        save(path, name, values)
+        found = read_connectome(path)
+        assert found.taken_for == f"Fisher z (its name is {name})"
+        np.testing.assert_allclose(found.correlations, correlations, atol=1e-6)
 
 
 @formats

@@ -109,10 +109,15 @@ def _proposed(problem: str | None) -> tuple[str, str]:
     return found[1], found[2]
 
 
+def test_of_the_same_series_in_a_table_and_in_cifti_the_table_is_taken(tmp_path: Path) -> None:
+    xcp_d_files(tmp_path / "xcp_d")
+    entry = _entry(tmp_path / "xcp_d", "timeseries", parcellation="glasser360")
+    assert _name(entry) == f"{XCP_D}_seg-Glasser_stat-mean_timeseries.tsv"
+
+
 @pytest.mark.parametrize(
     ("wanted", "differ"),
     [
-        ("timeseries", "den (91k, none), extension (.ptseries.nii, .tsv)"),
         ("bold", "desc (denoised, denoisedSmoothed)"),
         ("connectome", "desc (300volumes, none)"),
     ],

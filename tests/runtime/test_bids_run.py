@@ -560,7 +560,7 @@ def test_killed_at_random_moments_it_ends_with_the_same_results(
     run(tmp_path / "whole")
     out = tmp_path / "out"
     rng = np.random.default_rng(nprocs)
-    n_done = 0
+    n_done = kills = 0
     for _ in range(2):
         process = _start(tiny_folder, source, out, nprocs)
         wait_for = n_done + int(rng.integers(1, 3))
@@ -569,8 +569,10 @@ def test_killed_at_random_moments_it_ends_with_the_same_results(
         time.sleep(float(rng.uniform(0, 0.05)))
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
+            kills += 1
         process.wait()
         n_done = _n_records(out)
+    assert kills
     done = run(out)
     assert done.n_before == n_done
     assert done.n_failed == 0

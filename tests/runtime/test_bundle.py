@@ -238,7 +238,10 @@ def test_facts_say_how_regions_were_told(tiny: Bundle, rng: np.random.Generator)
     parcellation = tiny.manifest.parcellation
     assert parcellation is not None
     named = Connectome.from_matrix(matrix, labels=parcellation.labels)
-    for given, how in ((named, "by name"), (matrix, "by position, since it has no names")):
+    # As harmonization does it, before it is personalized.
+    aligned = Connectome.from_matrix(matrix).aligned(parcellation.labels, parcellation.name)
+    unnamed = "by position, since it has no names"
+    for given, how in ((named, "by name"), (matrix, unnamed), (aligned, unnamed)):
         facts = tiny.personalize(given).facts
         assert facts is not None
         assert facts.regions.startswith(how)

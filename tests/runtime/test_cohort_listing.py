@@ -302,8 +302,15 @@ def test_xcp_ds_matrices_as_cifti_are_taken_where_there_is_no_table(tmp_path: Pa
     (entry,) = list_cohort(tmp_path, parcellation="glasser360").entries
     assert entry.path is not None and "seg-Glasser_stat" in entry.path.name
     assert entry.path.name.endswith("_relmat.tsv")
+    (entry,) = list_cohort(tmp_path, parcellation="glasser360", timeseries=True).entries
+    assert entry.path is not None and "seg-Glasser_stat" in entry.path.name
+    assert entry.path.name.endswith("_timeseries.tsv")
     for path in tmp_path.rglob("*_relmat.tsv"):
         path.unlink()
+    for folder in ("log/20260101", "figures", "func/logs"):
+        text = tmp_path / "sub-01" / folder / "crash-20260101-recon.txt"
+        text.parent.mkdir(parents=True, exist_ok=True)
+        text.write_text("1 2\n3 4\n", encoding="utf-8")  # which could be numbers
     listing = list_cohort(tmp_path, parcellation="glasser360")
     (entry,) = listing.entries
     assert entry.path is not None and "seg-Glasser_den-91k_stat" in entry.path.name

@@ -310,7 +310,7 @@ def test_a_worker_that_dies_is_replaced_and_its_people_come_again(
 @pytest.mark.skipif(os.name != "posix", reason="stops processes with signals")
 @pytest.mark.parametrize("which", [0, 1])
 def test_a_worker_that_is_killed_while_all_end_keeps_nobody_waiting(
-    tiny: Bundle, cohort: Path, which: int
+    tiny: Bundle, cohort: Path, which: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One of two that wait for work has the lock for it, which nobody gives back."""
     plan = WorkerPlan.of(tiny, ScoreSettings())
@@ -323,9 +323,19 @@ def test_a_worker_that_is_killed_while_all_end_keeps_nobody_waiting(
         os.kill(pid, signal.SIGSTOP)
     for pid in pids:  # on a busy machine one thread would end the process before another stops it
         assert os.WIFSTOPPED(os.waitpid(pid, os.WUNTRACED)[1])
+    assert workers._pool is not None
+    asked = threading.Event()
+    shutdown = workers._pool.shutdown
+
+    def end(**how: bool) -> None:
+        asked.set()
+        shutdown(**how)
+
+    monkeypatch.setattr(workers._pool, "shutdown", end)
     ending = threading.Thread(target=workers._end, daemon=True)
     ending.start()
-    time.sleep(0.5)  # it has asked them to end, and waits
+    assert asked.wait(20)
+    time.sleep(0.2)  # it waits for them
     os.kill(pids[which], signal.SIGKILL)
     os.kill(pids[1 - which], signal.SIGCONT)
     ending.join(20)

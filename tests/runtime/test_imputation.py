@@ -137,6 +137,19 @@ def test_a_region_of_zeros_has_no_data(glasser: Bundle, whole: NDArray[np.float6
     assert len(glasser.aligned(given).imputed) == 1
 
 
+@pytest.mark.parametrize("nan_first", [True, False])
+def test_a_region_of_zeros_beside_one_of_nan_has_no_data_either(
+    glasser: Bundle, whole: NDArray[np.float64], nan_first: bool
+) -> None:
+    fills = {3: np.nan, 8: 0.0} if nan_first else {8: 0.0, 3: np.nan}
+    for region, value in fills.items():
+        whole[region], whole[:, region] = value, value
+    whole[[3, 8], [3, 8]] = 1.0
+    given = Connectome.from_matrix(whole, may_impute=True)
+    assert given.missing == (3, 8)
+    assert len(glasser.aligned(given).imputed) == 2
+
+
 def test_single_values_that_are_missing_are_no_region(whole: NDArray[np.float64]) -> None:
     whole[3, 5] = whole[5, 3] = np.nan
     with pytest.raises(ConnectomeError, match="is nan"):

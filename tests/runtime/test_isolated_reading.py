@@ -530,7 +530,9 @@ os.kill(os.getpid(), 9)
     )
     assert done.returncode == (0 if how == "at its end" else -signal.SIGKILL), done.stderr
     place = Path(f"/proc/{int(done.stdout)}/stat")
+    end_s = time.monotonic() + 30
     while place.exists():  # a zombie has ended too, where nobody collects it
+        assert time.monotonic() < end_s, "the child goes on"
         time.sleep(0.01)
         try:
             if place.read_text().rpartition(")")[2].split()[0] == "Z":

@@ -559,6 +559,22 @@ def test_series_are_turned_where_names_say_so(
     )
 
 
+def test_numbers_beside_the_rows_of_series_count_time_points(
+    tmp_path: Path, rng: np.random.Generator
+) -> None:
+    """As pandas writes a table without the frames that moved."""
+    pd = pytest.importorskip("pandas", reason="the table is written with pandas")
+    series = pd.DataFrame(rng.normal(size=(40, 3))).drop([5, 9])
+    series.to_csv(tmp_path / "s.csv")
+    found = read_connectome(tmp_path / "s.csv", Reading(timeseries=True))
+    expected = np.corrcoef(series.to_numpy().T)
+    np.testing.assert_allclose(found.correlations, expected, atol=1e-6)
+    assert (found.labels, found.n_timepoints) == (None, 38)
+    assert found.notes == (
+        "The numbers beside the rows of s.csv were taken for an index of time points.",
+    )
+
+
 def test_series_are_left_as_they_are_where_names_do_not_tell(
     tmp_path: Path, rng: np.random.Generator
 ) -> None:

@@ -38,6 +38,13 @@ def test_case_and_prefix_do_not_matter(found: str, wanted: str) -> None:
     assert match.differences == "missing other; unknown else"
 
 
+def test_letters_of_every_script_tell_names_apart() -> None:
+    pairs = (("Zone α", "Zone β"), ("área_L", "rea_L"), ("视觉_L", "听觉_L"))
+    for found, wanted in pairs:
+        assert match_regions([found], [wanted]).unknown == (found,)
+    assert match_regions(["ÁREA_L"], ["L_área"]).order.tolist() == [0]
+
+
 def test_equal_names_go_first() -> None:
     match = match_regions(["V1", "L_V1"], ["L_V1", "V1"])
     assert match.order.tolist() == [1, 0]
