@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from dtb_runtime import bundle_signature
 from dtb_runtime.bundle_files import read_manifest
 from dtb_runtime.bundle_signature import sign_bundle, signature_path, verify_bundle
 from dtb_runtime.errors import BundleError, MissingDependencyError, OutputError
@@ -124,6 +125,31 @@ def test_the_bundle_that_was_read_must_be_the_one_that_was_signed(
     sign_bundle(tiny_copy, private)
     with pytest.raises(BundleError, match=r"it is of another manifest\.json"):
         verify_bundle(tiny_copy, "0" * 64, public)
+
+
+def test_a_signature_that_changes_after_it_was_read_is_not_taken(
+    tiny_copy: Path, private: Path, public: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it says and what is verified are the same bytes."""
+    signature = sign_bundle(tiny_copy, private)
+    good = signature.read_bytes()
+    document = json.loads(good)
+    statement = json.loads(base64.b64decode(document["dsseEnvelope"]["payload"]))
+    for resource in statement["predicate"]["resources"]:
+        resource["digest"] = "e" * 64
+    payload = base64.b64encode(json.dumps(statement).encode()).decode()
+    document["dsseEnvelope"]["payload"] = payload
+    signature.write_text(json.dumps(document), encoding="utf-8")
+    read = bundle_signature._read
+
+    def read_then_swap(path: Path, place: str) -> tuple[str, str, bytes]:
+        found = read(path, place)
+        path.write_bytes(good)
+        return found
+
+    monkeypatch.setattr(bundle_signature, "_read", read_then_swap)
+    with pytest.raises(BundleError, match="is not what the owner of"):
+        verify_bundle(tiny_copy, "e" * 64, public)
 
 
 def test_a_damaged_signature_is_refused(tiny_copy: Path, private: Path, public: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 from collections.abc import Iterator
@@ -12,10 +13,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from dtb_runtime import score_cluster
 from dtb_runtime.bundle import Bundle
 from dtb_runtime.cohort_listing import list_cohort
 from dtb_runtime.cohort_run import score_cohort
-from dtb_runtime.errors import UsageError
+from dtb_runtime.errors import OutputError, UsageError
 from dtb_runtime.score_cluster import ClusterWorkers, ShippedBundle
 from dtb_runtime.score_workers import WorkerPlan
 from dtb_runtime.scoring import ScoreSettings
@@ -123,6 +125,18 @@ def test_a_scheduler_that_goes_away_is_said(tiny: Bundle, plan: WorkerPlan, coho
         local.close()
         with pytest.raises(UsageError, match="The Dask scheduler went away"):
             list(scored)
+
+
+def test_what_befalls_a_worker_does_not_pass_for_a_lost_scheduler(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Full:
+        def score(self, _: object) -> list[object]:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setitem(score_cluster._scorers, "full", Full())
+    with pytest.raises(OutputError, match=r"^A worker of the cluster cannot go on: No space left"):
+        score_cluster._score("full", [])
 
 
 def test_a_worker_of_another_version_is_refused(plan: WorkerPlan) -> None:
