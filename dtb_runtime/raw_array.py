@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ MAX_TIME_POINTS = 100_000
 
 Kind = Literal["connectome", "timeseries"]
 Scale = Literal["r", "z", "maybe z"]
+SCALES: tuple[Scale | None, ...] = (None, *get_args(Scale))
 
 _SMALLEST_TRIANGLE = 10
 """Numbers of a list that may be one triangle of a matrix; shorter lists are anything."""

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import ConnectomeError, DtbError, MissingDependencyError, UnreadConnectomeError
-from .raw_array import RawArray, check_bytes, check_shape
+from .raw_array import SCALES, RawArray, check_bytes, check_shape
 from .tables import one_line
 
 _MAX_LINE = 2**26  # bytes: names of a hundred thousand regions
@@ -145,7 +145,7 @@ def _array(stream: IO[bytes], head: dict[str, Any]) -> RawArray:
     except ConnectomeError as cause:
         raise AnswerError(str(cause)) from cause
     kind, scale, fd = (head.get(name) for name in ("kind", "scale", "mean_fd_mm"))
-    if kind not in (None, "connectome", "timeseries") or scale not in (None, "r", "z"):
+    if kind not in (None, "connectome", "timeseries") or scale not in SCALES:
         raise AnswerError("an array of an unknown kind")
     if fd is not None and not isinstance(fd, float):
         raise AnswerError("something else than a displacement")
