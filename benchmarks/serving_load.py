@@ -124,7 +124,8 @@ def write_overhead(figures: Figures) -> str:
     ]
     said = (
         "One worker, one thread on either side, somebody else each time. Answers with BOLD have 2 "
-        "MB, those with indicators 1 kB."
+        "MB, those with indicators 1 kB. What those with BOLD take longer is mostly the way: a "
+        "connectome there and BOLD back, through two processes beside the client's."
     )
     cells = [[name, f"{of.median:.2f} [{of.low:.2f}, {of.high:.2f}]"] for name, of in rows]
     return f"{said}\n\n{table(['', 'ms [quartiles]'], cells)}"

@@ -40,7 +40,7 @@ class Job:
         return _joined([self.kind, self.content_type, self.header_length, self.model], self.body)
 
     @classmethod
-    def from_bytes(cls, data: bytes | bytearray) -> Job:
+    def from_bytes(cls, data: bytes) -> Job:
         """Read what `to_bytes` gave."""
         (kind, content_type, header_length, model), body = _parted(data)
         return cls(kind, body, content_type, header_length, model)
@@ -65,7 +65,7 @@ class Answer:
         return _joined(fields, self.body)
 
     @classmethod
-    def from_bytes(cls, data: bytes | bytearray) -> Answer:
+    def from_bytes(cls, data: bytes) -> Answer:
         """Read what `to_bytes` gave."""
         (status, content_type, header_length, n_people), body = _parted(data)
         return cls(status, body, content_type, header_length, n_people)
@@ -86,7 +86,7 @@ def _joined(fields: list[Any], body: bytes) -> bytes:
     return b"".join((_LENGTH.pack(len(header)), header, body))
 
 
-def _parted(data: bytes | bytearray) -> tuple[list[Any], bytes]:
+def _parted(data: bytes) -> tuple[list[Any], bytes]:
     (length,) = _LENGTH.unpack_from(data)
     begin = _LENGTH.size + length
-    return json.loads(data[_LENGTH.size : begin]), bytes(memoryview(data)[begin:])
+    return json.loads(data[_LENGTH.size : begin]), data[begin:]

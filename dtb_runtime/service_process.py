@@ -22,8 +22,9 @@ from .errors import BundleError, DtbError
 from .processors import one_thread_each
 from .service_jobs import Answer, Job
 from .service_limits import ServiceLimits
-from .service_pipe import receive, send, widen
 
+PIPE_BYTES = 2**20
+"""What a pipe takes before whoever writes must wait: a person of 434 regions at a time."""
 _READY = b""
 
 
@@ -93,7 +94,7 @@ class WorkerProcess:
         theirs_in, self._to = context.Pipe(duplex=False)
         self._from, theirs_out = context.Pipe(duplex=False)
         for end in (self._to, self._from):
-            widen(end)
+            _widen(end)
         self._process = context.Process(
             target=_run, args=(plan, theirs_in, theirs_out), daemon=True, name="dtb-service-worker"
         )
@@ -118,7 +119,7 @@ class WorkerProcess:
         EOFError, OSError
             It has ended.
         """
-        said = receive(self._from)
+        said = self._from.recv_bytes()
         if said != _READY:
             raise DtbError(said.decode())
 
@@ -130,10 +131,10 @@ class WorkerProcess:
         EOFError, OSError
             The worker has ended.
         """
-        send(self._to, len(frames).to_bytes(4, "little"))
+        self._to.send_bytes(len(frames).to_bytes(4, "little"))
         for frame in frames:
-            send(self._to, frame)
-        return [Answer.from_bytes(receive(self._from)) for _ in frames]
+            self._to.send_bytes(frame)
+        return [Answer.from_bytes(self._from.recv_bytes()) for _ in frames]
 
     def ended(self) -> None:
         """Wait until the process has ended."""
@@ -168,19 +169,19 @@ def _run(plan: WorkerPlan, jobs: Connection, answers: Connection) -> None:
     try:
         worker = plan.load()
     except DtbError as error:
-        send(answers, str(error).encode())
+        answers.send_bytes(str(error).encode())
         return
     except Exception as error:
-        send(answers, f"A worker cannot begin: {type(error).__name__}: {error}".encode())
+        answers.send_bytes(f"A worker cannot begin: {type(error).__name__}: {error}".encode())
         return
     gc.freeze()  # what is loaded stays, and need not be looked at again
-    send(answers, _READY)
+    answers.send_bytes(_READY)
     with contextlib.suppress(EOFError, BrokenPipeError):
         while True:
-            n_jobs = int.from_bytes(receive(jobs), "little")
-            frames = _answered(worker, [Job.from_bytes(receive(jobs)) for _ in range(n_jobs)])
+            n_jobs = int.from_bytes(jobs.recv_bytes(), "little")
+            frames = _answered(worker, [Job.from_bytes(jobs.recv_bytes()) for _ in range(n_jobs)])
             while frames:
-                send(answers, frames.pop(0))
+                answers.send_bytes(frames.pop(0))
             # Errors and the frames that they came through refer to each other, and connectomes lie
             # in these frames: bad requests would fill the memory until Python looks for cycles.
             gc.collect()
@@ -216,3 +217,11 @@ def _be_the_first_to_go() -> None:
     if sys.platform == "linux":
         with contextlib.suppress(OSError):
             Path("/proc/self/oom_score_adj").write_text("500", encoding="ascii")
+
+
+def _widen(end: Connection) -> None:
+    if sys.platform == "linux":
+        import fcntl
+
+        with contextlib.suppress(OSError):  # a user's pipes together have a bound as well
+            fcntl.fcntl(end.fileno(), fcntl.F_SETPIPE_SZ, PIPE_BYTES)
