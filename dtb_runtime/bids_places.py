@@ -13,9 +13,7 @@ BIDS knows ``desc-`` for trials in ``beh`` and not in ``func``.
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
-import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -23,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .cohort_entry import CohortEntry
-from .errors import OutputError
+from .errors import BusyFolderError, NoLocksError, OutputError
 from .folder_lock import locked_folder
 
 STATE_FOLDER, RECORD_FILE = ".dtb-run", "record.json"
@@ -33,7 +31,6 @@ BEHAVIOR, FUNCTIONAL = "beh", "func"
 """BIDS' names of kinds of data, which name folders."""
 _LONGEST_LABEL = 100  # characters: file systems take 255 bytes, and names of files go beyond it
 _NEW = "new-"
-_NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL})
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,15 +86,11 @@ class PersonPlaces:
         with contextlib.ExitStack() as stack:
             try:
                 stack.enter_context(locked_folder(self.state))
-            except OutputError as error:
-                cause = error.__cause__
-                if isinstance(cause, BlockingIOError) or (
-                    os.name == "nt" and isinstance(cause, PermissionError)
-                ):
-                    yield False
-                    return
-                if not (isinstance(cause, OSError) and cause.errno in _NO_LOCKS):
-                    raise
+            except BusyFolderError:
+                yield False
+                return
+            except NoLocksError:
+                pass
             yield True
 
     @contextlib.contextmanager

@@ -14,6 +14,8 @@
     |   |-- CohortError             a cohort folder or its tables
     |   `-- PlanError               an intervention plan
     |-- OutputError                 results cannot be written where they should go
+    |   |-- BusyFolderError         another process writes there
+    |   `-- NoLocksError            the file system cannot keep other processes out
     `-- MissingDependencyError      an optional package is not installed
 
 A message says what was expected, what was found, where, and what to do next. The command line
@@ -81,6 +83,14 @@ class PlanError(DataError):
 
 class OutputError(DtbError):
     """Results cannot be written where they should go."""
+
+
+class BusyFolderError(OutputError):
+    """Another process writes to the folder."""
+
+
+class NoLocksError(OutputError):
+    """The folder's file system has no locks, so other processes cannot be kept out of it."""
 
 
 class MissingDependencyError(DtbError):

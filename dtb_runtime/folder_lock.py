@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .errors import OutputError
+from .errors import BusyFolderError, NoLocksError, OutputError
 
 if TYPE_CHECKING:
     from types import ModuleType
 
+_NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL})
 LOCK_FILE = ".dtb-run.lock"
 """Empty; there only while a process writes to the folder, or where one was killed."""
 
@@ -31,8 +33,12 @@ def locked_folder(folder: Path) -> Iterator[None]:
 
     Raises
     ------
+    BusyFolderError
+        Another process writes to the folder.
+    NoLocksError
+        Its file system has no locks, as those of some clusters.
     OutputError
-        Another process writes to the folder, or it cannot be made or written to.
+        It cannot be made, written to or locked.
     """
     was_there = folder.is_dir()
     descriptor = _locked(folder)
@@ -63,9 +69,20 @@ def _locked(folder: Path) -> int:
             _lock(descriptor)
         except OSError as cause:
             os.close(descriptor)
+            if _is_busy(cause):
+                raise BusyFolderError(
+                    f"Another process is writing to {folder}. Wait until it ends, or choose "
+                    "another folder."
+                ) from cause
+            with contextlib.suppress(OSError):
+                path.unlink()
+            if cause.errno in _NO_LOCKS:
+                raise NoLocksError(
+                    f"The file system of {folder} has no locks, so nobody could keep another "
+                    f"process out ({cause.strerror}). Choose a folder on another one."
+                ) from cause
             raise OutputError(
-                f"Another process is writing to {folder}. Wait until it ends, or choose another "
-                "folder."
+                f"{folder} cannot be locked: {cause.strerror or cause}. Choose another folder."
             ) from cause
         if _is_at(path, descriptor):
             return descriptor
@@ -81,6 +98,11 @@ def _lock(descriptor: int) -> None:
     import msvcrt
 
     msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+
+
+def _is_busy(cause: OSError) -> bool:
+    """Whether somebody else has the lock, as POSIX or Windows says it."""
+    return isinstance(cause, BlockingIOError if _fcntl() is not None else PermissionError)
 
 
 def _fcntl() -> ModuleType | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -17,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dtb_runtime import bids_places, bids_run, bids_scoring, cohort_connectomes
+from dtb_runtime import bids_run, bids_scoring, cohort_connectomes, folder_lock
 from dtb_runtime.bids_cohort import BidsCohort, BidsSelection, list_bids
 from dtb_runtime.bids_group import run_group
 from dtb_runtime.bids_places import PersonPlaces
@@ -323,11 +324,10 @@ def test_a_link_in_place_of_a_persons_folder_is_refused(run: Run, tmp_path: Path
 def test_where_there_are_no_locks_it_works_without(
     run: Run, tiny: Bundle, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def none(folder: Path) -> None:
-        cause = OSError(37, "No locks available")
-        raise OutputError(f"Another process is writing to {folder}.") from cause
+    def none(_: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
-    monkeypatch.setattr(bids_places, "locked_folder", none)
+    monkeypatch.setattr(folder_lock, "_lock", none)
     settings = BidsSettings.of(tiny, tmp_path / "out", source, draws=1)
     entry = list_bids(source, TINY).listing.entries[0]
     (person,) = BidsScorer(tiny, settings).score([entry])

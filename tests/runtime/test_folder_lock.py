@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from dtb_runtime.errors import OutputError
+from dtb_runtime import folder_lock
+from dtb_runtime.errors import BusyFolderError, NoLocksError, OutputError
 from dtb_runtime.folder_lock import LOCK_FILE, locked_folder
 
 HOLD = """
@@ -47,6 +50,34 @@ def test_a_killed_process_leaves_no_lock(tmp_path: Path) -> None:
     with locked_folder(tmp_path):
         pass
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.name != "posix", reason="these are POSIX's numbers")
+@pytest.mark.parametrize(
+    ("number", "error", "match"),
+    [
+        (errno.EAGAIN, BusyFolderError, "Another process is writing to"),
+        (errno.ENOLCK, NoLocksError, r"The file system of .* has no locks, .* \(No locks avail"),
+        (errno.EOPNOTSUPP, NoLocksError, "has no locks"),
+        (errno.EIO, OutputError, "cannot be locked: Input/output error"),
+    ],
+)
+def test_what_keeps_a_folder_from_being_locked_is_said(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    number: int,
+    error: type[OutputError],
+    match: str,
+) -> None:
+    def fail(_: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(folder_lock, "_lock", fail)
+    with pytest.raises(OutputError, match=match) as caught, locked_folder(tmp_path):
+        pytest.fail("it was not locked")
+    assert type(caught.value) is error
+    left = [] if error is not BusyFolderError else [LOCK_FILE]  # which is the other process's
+    assert [path.name for path in tmp_path.iterdir()] == left
 
 
 def test_a_folder_that_cannot_be_is_said(tmp_path: Path) -> None:
