@@ -19,9 +19,11 @@ from .connectome_checks import (
     check_finite,
     check_is_whole,
     check_range,
+    check_same_order,
     checked_labels,
     listed,
     own_labels,
+    own_row_labels,
     region_name,
     symmetric,
 )
@@ -187,7 +189,7 @@ class Connectome:
             or 0 or NaN throughout or in part, which is set to 1 and noted.
         labels : sequence of str, optional
             Names of the regions in the order of the rows; by default the column names of a table
-            that has some (a pandas DataFrame).
+            that has some (a pandas DataFrame), which its rows must have as well if they are named.
         fisher_z : bool
             Whether the values are Fisher z.
         source : str
@@ -203,7 +205,9 @@ class Connectome:
             one triangle alone is filled; labels are missing or stand twice.
         """
         values = as_matrix(matrix, source)
-        labels = own_labels(matrix) if labels is None else labels
+        if labels is None:
+            labels = own_labels(matrix)
+            check_same_order(own_row_labels(matrix), labels, source)
         n = values.shape[0]
         if values.shape[1] != n:
             raise ConnectomeError(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .errors import ConnectomeError
 from .raw_array import check_no_triangle, check_shape
+from .table_names import names_of
 from .tables import shortened, shown
 
 SYMMETRY_TOLERANCE = 1e-4
@@ -50,11 +51,34 @@ def as_matrix(matrix: ArrayLike, source: str) -> NDArray[np.float64]:
 
 
 def own_labels(array: ArrayLike) -> tuple[str, ...] | None:
-    """Names of the columns that a table in memory (a pandas DataFrame) brings along, if any."""
-    columns = getattr(array, "columns", None)
-    if columns is None or not all(isinstance(name, str) for name in columns):
-        return None
-    return tuple(columns)
+    """Names of the columns that a table in memory (a pandas DataFrame) brings along, if any.
+
+    Names that only count are none, as in files of tables.
+    """
+    return _names(getattr(array, "columns", None))
+
+
+def own_row_labels(array: ArrayLike) -> tuple[str, ...] | None:
+    """The same of the rows."""
+    return _names(getattr(array, "index", None)) if hasattr(array, "columns") else None
+
+
+def _names(given: Iterable[object] | None) -> tuple[str, ...] | None:
+    names = [] if given is None else list(given)
+    texts = [name for name in names if isinstance(name, str)]
+    return names_of(texts) if texts and len(texts) == len(names) else None
+
+
+def check_same_order(
+    rows: Sequence[str] | None, columns: Sequence[str] | None, source: str
+) -> None:
+    """Refuse a matrix whose rows are named in another order than its columns."""
+    for number, (row, column) in enumerate(zip(rows or (), columns or (), strict=False), start=1):
+        if row != column:
+            raise ConnectomeError(
+                f"{source}: row {number} is labeled {row!r} but column {number} {column!r}. "
+                "Rows and columns of a connectome must have the same order."
+            )
 
 
 def checked_labels(

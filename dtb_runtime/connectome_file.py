@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from .connectome import AS_R, AS_Z, Connectome
+from .connectome_checks import check_same_order
 from .errors import ConnectomeError, UsageError
 from .raw_array import RawArray
 from .readers import read_array
@@ -97,10 +98,5 @@ def _of_series(raw: RawArray, source: str, reading: Reading) -> Connectome:
 def _matrix_labels(raw: RawArray, source: str) -> tuple[str, ...] | None:
     if raw.labels is None or raw.row_labels is None:
         return raw.labels or raw.row_labels
-    for number, (row, column) in enumerate(zip(raw.row_labels, raw.labels, strict=False), start=1):
-        if row != column:
-            raise ConnectomeError(
-                f"{source}: row {number} is labeled {row!r} but column {number} {column!r}. "
-                "Rows and columns of a connectome must have the same order."
-            )
+    check_same_order(raw.row_labels, raw.labels, source)
     return raw.labels

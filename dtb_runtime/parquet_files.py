@@ -15,6 +15,7 @@ from .errors import ConnectomeError
 from .library_failures import library_failures, optional_package
 from .raw_array import RawArray, check_bytes, check_shape, size_text
 from .reading import Reading
+from .table_names import names_of
 from .tables import file_label, one_line
 
 _PANDAS_INDEX = "__index_level_0__"  # what pandas calls an index without a name
@@ -64,8 +65,7 @@ def read_parquet(path: Path, _reading: Reading) -> RawArray:
             f"{source} says that it has {n_rows} rows and has {len(values)}. It is damaged; write "
             "it again."
         )
-    counted = [str(number) for number in range(len(regions))]
-    labels = None if regions == counted else tuple(name.strip() for name in regions)
+    labels = names_of([name.strip() for name in regions])
     return RawArray(values, labels, texts if is_text else None, notes=notes)
 
 

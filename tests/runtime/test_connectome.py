@@ -525,3 +525,20 @@ def test_the_column_names_of_a_table_in_memory_are_its_labels(
     series = Frame(rng.normal(size=(40, 5)), list(LABELS))
     assert Connectome.from_timeseries(series).labels == LABELS
     assert Connectome.from_matrix(Frame(matrix, list(range(5)))).labels is None
+    for first in (0, 1):  # as pandas reads a file that counts its columns
+        counted: list[object] = [str(i + first) for i in range(5)]
+        assert Connectome.from_matrix(Frame(matrix, counted)).labels is None
+
+
+def test_a_table_in_memory_has_its_rows_in_the_order_of_its_columns(
+    matrix: NDArray[np.float64],
+) -> None:
+    pd = pytest.importorskip("pandas", reason="the table is one of pandas")
+    names = list(LABELS)
+    table = pd.DataFrame(matrix, index=names, columns=names)
+    assert Connectome.from_matrix(table).labels == LABELS
+    turned = pd.DataFrame(matrix, index=names[::-1], columns=names)
+    with pytest.raises(ConnectomeError, match=r"row 1 is labeled .* but column 1"):
+        Connectome.from_matrix(turned)
+    assert Connectome.from_matrix(turned, labels=names).labels == LABELS
+    assert Connectome.from_matrix(turned.reset_index(drop=True)).labels == LABELS
