@@ -143,7 +143,7 @@ def test_a_filter_that_excludes_everybody_says_what_is_there(giga: Path, tmp_pat
 def test_labels_that_fit_nobody_are_counted_and_not_named(giga: Path) -> None:
     with pytest.raises(UsageError) as caught:
         _entries(giga, BidsSelection(participant_labels=("01", "77", "sub-88")))
-    message = str(caught.value)
+    message = str(caught.value).replace(str(giga), "")  # whose folders have numbers, too
     assert "2 of the 3 participant labels given fit nobody" in message
     assert "77" not in message and "88" not in message
 
